@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_KERNEL_KERNEL_H
+#define VNET_KERNEL_KERNEL_H
+
+/*
+ * kernel.h - the seam between what vnet decides and what Linux does
+ *
+ * Two back ends: kernel_linux_new() (netlink, ioctl, /proc/sys of the calling
+ * thread's network namespace) and kernel_fake_new() (values in memory).  The
+ * suite tests/backend/ is compiled once and run on both.
+ *
+ * Life cycle: new → watch fds → snapshot/execute/dispatch in any order → free.
+ * Not thread-safe; one caller.  Calls block for a netlink round trip at most,
+ * with a named time-out (KERNEL_TIMEOUT_MS).
+ *
+ * Events: fd becomes readable; kernel_dispatch() reads what is there (bounded
+ * per call) and calls the handler.  After KERNEL_EVENT_OVERRUN (ENOBUFS) the
+ * caller takes a full snapshot.
+ */
+
+#include "plan/op.h"
+#include "plan/snapshot.h"
+#include "model/port.h"
+
+#define KERNEL_TIMEOUT_MS 5000
+#define KERNEL_EVENT_RCVBUF (32 * 1024 * 1024)
+#define KERNEL_EVENTS_PER_DISPATCH 4096
+
+enum kernel_event_kind {
+	KERNEL_EVENT_LINK_NEW,   /* appeared or changed; link holds all that the message told */
+	KERNEL_EVENT_LINK_GONE,  /* link.ifindex and link.name */
+	KERNEL_EVENT_ADDR,       /* some address of link.ifindex changed */
+	KERNEL_EVENT_ROUTE,      /* some route changed that is not ours alone */
+	KERNEL_EVENT_NFT,        /* a transaction of another process; pid and name tell whose */
+	KERNEL_EVENT_FRAME,      /* first frame of a port that learns: link.ifindex, mac = source */
+	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable */
+	KERNEL_EVENT_OVERRUN,    /* messages were lost: resynchronise */
+};
+
+struct kernel_event {
+	enum kernel_event_kind kind;
+	struct link link;
+	struct mac mac;
+	struct ip ip;
+	bool is_reachable;
+	int pid;
+	char process[16];
+};
+
+typedef void (*kernel_handler)(void *context, const struct kernel_event *event);
+
+/* What a new TAP needs; descriptors come back, close-on-exec, non-blocking off. */
+struct kernel_tap {
+	char name[16];
+	unsigned queues;        /* 1..PORT_QUEUES_MAX */
+	bool multi_queue;       /* IFF_MULTI_QUEUE; true whenever queues > 1 */
+	bool vnet_hdr, offload;
+	bool persistent;
+	bool must_exist;        /* open the queues of an existing persistent TAP */
+	int *ret_fds;           /* queues of them, or all -1 on error */
+	int ret_ifindex;
+};
+
+/* A bridge's forwarding entry (ListFdb). */
+struct fdb_entry {
+	struct mac mac;
+	int ifindex;            /* the bridge port, or the bridge itself */
+	uint16_t vlan;
+	bool is_local, is_static, is_extern_learn;
+	uint32_t age_ms;        /* since last seen */
+	struct ip dst;          /* VXLAN's remote, family 0: none */
+};
+
+struct drop_counter { char ifname[16]; uint64_t packets, bytes; };
+
+struct kernel; /* opaque */
+
+int kernel_linux_new(struct kernel **ret, struct vnet_error *err);
+int kernel_fake_new(struct kernel **ret, struct vnet_error *err);
+void kernel_free(struct kernel *k);
+DEFINE_AUTO(struct kernel, kernel_free);
+
+/* Descriptors to poll for reading; at most 4; stable until kernel_free(). */
+size_t kernel_fds(struct kernel *k, int ret_fds[4]);
+int kernel_dispatch(struct kernel *k, kernel_handler handler, void *context, struct vnet_error *err);
+
+/* Links, addresses, routes, nft; then the sysctls of wanted (paths; values are filled in). */
+enum snapshot_part { SNAPSHOT_LINKS = 1, SNAPSHOT_ADDRS = 2, SNAPSHOT_ROUTES = 4, SNAPSHOT_NFT = 8, SNAPSHOT_ALL = 15 };
+int kernel_snapshot(struct kernel *k, unsigned parts, struct snapshot *ret, struct vnet_error *err);
+int kernel_read_sysctls(struct kernel *k, struct snapshot *snap, struct vnet_error *err); /* fills values of snap->sysctls, drops what does not exist */
+
+/*
+ * Runs operations in order and stops at the first failure.  *ret_done counts
+ * those done.  Netlink requests that follow each other go in one send, at most
+ * 64 at a time, so that acknowledgements fit.
+ */
+int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret_done,
+		   struct vnet_error *err);
+
+int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err);
+/* n vhost-net descriptors; -ENOENT when the host has no /dev/vhost-net (not an error to report as such). */
+int kernel_vhost_open(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err);
+
+typedef VEC(struct fdb_entry) fdb_vec;
+int kernel_list_fdb(struct kernel *k, int bridge_ifindex, fdb_vec *ret, struct vnet_error *err);
+typedef VEC(struct drop_counter) drop_counter_vec;
+/* ifname NULL: of every guarded port. */
+int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec *ret, struct vnet_error *err);
+/* Asks the kernel to resolve the neighbour now; the answer comes as KERNEL_EVENT_NEIGH. */
+int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip, struct vnet_error *err);
+
+/* Fake only: let the nth operation from now fail, and inject events. */
+void kernel_fake_fail(struct kernel *k, size_t nth, int number);
+struct snapshot *kernel_fake_state(struct kernel *k);
+
+#endif

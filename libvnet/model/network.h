@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_MODEL_NETWORK_H
+#define VNET_MODEL_NETWORK_H
+
+/*
+ * network.h - a network as its administrator declared it
+ *
+ * Plain data.  A network owns every string and array below it; network_free()
+ * releases all.  Strings are NULL when not given.  "0: default" fields keep 0
+ * in memory, so that what is written back is what was declared; the effective
+ * value comes from the accessor named beside the field.
+ *
+ * The YAML reference (docs/reference-network.md) is the manual of these keys.
+ */
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "vnet/error.h"
+
+#include <jansson.h>
+
+#define NETWORK_NAME_MAX 15     /* bytes; letters, digits, '-', '_', '.'; first is a letter or digit */
+#define NETWORK_BRIDGE_PREFIX "vn-"
+#define NETWORKS_MAX 4096       /* per daemon */
+#define NETWORK_ADDRESSES_MAX 64
+#define NETWORK_HOSTS_MAX 8192  /* static DHCP hosts of one network */
+#define NETWORK_RECORDS_MAX 4096 /* DNS records of one network */
+#define NETWORK_FORWARDS_MAX 1024 /* entries of one network */
+#define NETWORK_FORWARD_PORTS_MAX 4096 /* ports forwarded by one network, ranges counted out */
+#define NETWORK_ROUTES_MAX 256
+
+enum network_mode {
+	NETWORK_NAT,      /* guests leave with a host address */
+	NETWORK_ROUTED,   /* guests leave with their own */
+	NETWORK_OPEN,     /* no layer-3 rules of ours */
+	NETWORK_ISOLATED, /* no forwarding */
+	NETWORK_BRIDGED,  /* on an existing bridge, or on a NIC taken into ours */
+};
+const char *network_mode_name(enum network_mode mode);
+
+/* Where something was declared, for errors. */
+struct source {
+	char *file;             /* or NULL: it came over the API */
+	unsigned line, column;  /* 1-based, 0: unknown */
+};
+
+struct bridge_options {
+	char *name;             /* NULL: NETWORK_BRIDGE_PREFIX + network name; see network_bridge() */
+	bool has_mac;
+	struct mac mac;         /* pinned; else derived from the name: network_bridge_mac() */
+	bool stp;
+	unsigned forward_delay; /* s, 2..30 with STP; 0: default (2 with STP, 0 without) */
+	unsigned hello_time;    /* s, 1..10; 0: kernel default */
+	unsigned max_age;       /* s, 6..40; 0: kernel default */
+	unsigned priority;      /* 0..65535; has_priority */
+	bool has_priority;
+	unsigned ageing;        /* s, 0..1000000; has_ageing */
+	bool has_ageing;
+	unsigned mtu;           /* 68..65535 (1280.. with IPv6); 0: 1500 */
+	bool multicast_snooping; /* default false: the safe one for IPv6 and mDNS */
+	unsigned group_fwd_mask; /* 16 bits; the kernel refuses bits 0..2 */
+};
+
+struct dhcp_host {
+	struct source source;
+	bool has_mac;
+	struct mac mac;
+	char *name;             /* host name; a host has a MAC, a name or both */
+	struct ip address;      /* IPv4; family 0: none */
+	struct ip address6;
+	unsigned lease_time;    /* s; 0: the network's; UINT_MAX: infinite */
+};
+
+struct dhcp_option {
+	struct source source;
+	bool is_v6;
+	char *name;             /* dnsmasq's option name or NULL */
+	unsigned number;        /* 1..254 (v4), 1..65535 (v6); 0: by name */
+	char *value;            /* as dnsmasq takes it; "" sends the option empty */
+	bool force;             /* send even when not asked for */
+};
+
+struct dhcp_boot {              /* PXE */
+	char *file;             /* NULL: none */
+	char *server_name;
+	struct ip server;
+	char *tftp_root;        /* absolute directory served by TFTP; NULL: no TFTP */
+};
+
+struct dhcp_config {            /* v4 */
+	bool enabled;           /* `dhcp:` present and not `false` */
+	VEC(struct ip_range) ranges; /* empty: the whole of the first IPv4 subnet but our own addresses */
+	unsigned lease_time;    /* s; 0: 3600; UINT_MAX: infinite */
+	VEC(struct dhcp_host) hosts; /* serve both families */
+	VEC(struct dhcp_option) options; /* both families */
+	struct dhcp_boot boot;
+	bool authoritative;     /* default true */
+};
+
+enum ra_mode {
+	RA_OFF,
+	RA_SLAAC,      /* A flag, no managed addresses */
+	RA_STATELESS,  /* A + O: options by DHCPv6 */
+	RA_MANAGED,    /* M: addresses by DHCPv6 */
+};
+
+struct ipv6_config {
+	enum ra_mode ra;        /* default: SLAAC with an IPv6 address, MANAGED with dhcp6 ranges */
+	bool has_ra;
+	VEC(struct ip_range) ranges; /* dhcp6.ranges */
+	bool dhcp6_enabled;
+	unsigned lease_time;    /* s; 0: 3600 */
+	unsigned ra_interval;   /* s, 4..1800; 0: dnsmasq's default */
+	unsigned router_lifetime; /* s, 0..9000; has_router_lifetime */
+	bool has_router_lifetime;
+};
+
+struct dns_host { struct source source; char *name; VEC(struct ip) addresses; VEC(char *) aliases; };
+struct dns_srv { struct source source; char *service, *protocol, *domain, *target; unsigned port, priority, weight; };
+struct dns_txt { struct source source; char *name, *value; };
+struct dns_ptr { struct source source; char *name, *target; };
+struct dns_cname { struct source source; char *name, *target; };
+struct dns_forwarder { struct source source; struct ip address; unsigned port; /* 0: 53 */ char *domain; /* only for this, or NULL */ };
+
+struct dns_config {
+	bool enabled;           /* default true where the network has addresses and is not bridged */
+	bool local_only;        /* never forward the network's own domain; default true with a domain */
+	bool forward_plain_names; /* default false */
+	bool use_host_resolvers; /* default true without forwarders: /etc/resolv.conf of the host */
+	VEC(struct dns_forwarder) forwarders;
+	VEC(struct dns_host) hosts;
+	VEC(struct dns_srv) srv;
+	VEC(struct dns_txt) txt;
+	VEC(struct dns_ptr) ptr;
+	VEC(struct dns_cname) cname;
+};
+
+struct nat_config {
+	bool ipv4;              /* default true with mode nat */
+	bool ipv6;              /* opt-in */
+	char *uplink;           /* interface name; NULL: whatever the routes say */
+	struct ip_range source; /* first.family 0: masquerade */
+	struct ip_range source6;
+	struct port_range ports; /* 0,0: the kernel's choice */
+};
+
+enum forward_protocol { FORWARD_TCP = 6, FORWARD_UDP = 17 };
+
+struct forward {
+	struct source source;
+	enum forward_protocol protocol;
+	struct ip listen;       /* family 0: every address of the host, of the target's family */
+	struct port_range ports; /* on the host */
+	struct ip to;           /* the guest */
+	struct port_range to_ports; /* same count as ports */
+};
+
+struct static_route {
+	struct source source;
+	struct prefix to;
+	struct ip via;          /* family 0: on link */
+	unsigned metric;        /* 0: kernel default */
+};
+
+struct port_defaults {
+	unsigned mtu;           /* 0: the bridge's */
+	bool isolated;          /* ports cannot talk to each other */
+	unsigned queues;        /* 0: 1 */
+	unsigned txqueuelen;    /* 0: 1000 */
+};
+
+struct network {
+	struct source source;
+	char *name;
+	enum network_mode mode;
+	bool autostart;         /* default true */
+	bool host_access;       /* default true */
+	char *domain;           /* DNS domain of the guests, or NULL */
+	char *uplink;           /* bridged: the NIC taken into our bridge; NULL: bridge.name exists already */
+	struct bridge_options bridge;
+	VEC(struct prefix) addresses; /* of the bridge, both families */
+	bool auto4, auto6;      /* `subnet: auto`: an address is chosen from the pool and put in addresses */
+	struct dhcp_config dhcp;
+	struct ipv6_config ipv6;
+	struct dns_config dns;
+	struct nat_config nat;
+	VEC(struct forward) forwards;
+	VEC(struct static_route) routes;
+	struct port_defaults port_defaults;
+};
+
+void network_free(struct network *net);
+DEFINE_AUTO(struct network, network_free);
+struct network *network_copy(const struct network *net);
+/* True when both declare the same (sources are not compared). */
+bool network_equal(const struct network *a, const struct network *b);
+
+/* Effective values. */
+const char *network_bridge(const struct network *net, char buf[16]); /* the bridge's name */
+bool network_owns_bridge(const struct network *net); /* false: bridged on a foreign bridge */
+struct mac network_bridge_mac(const struct network *net); /* pinned, or stable from the name */
+unsigned network_mtu(const struct network *net);
+bool network_has_family(const struct network *net, int family); /* has an address of it */
+bool network_wants_dnsmasq(const struct network *net); /* DHCP, DNS or RA to serve */
+
+/* The canonical JSON form: what the YAML would be, defaults left out.  New reference. */
+json_t *network_to_json(const struct network *net);
+
+/*
+ * Reads definitions.  Text form: a mapping `networks: {NAME: {...}, ...}`; the
+ * same shape as JSON.  Every problem is an error with its position; nothing is
+ * returned from a text with an error.
+ */
+typedef VEC(struct network *) network_vec;
+void network_vec_free(network_vec *nets);
+#define AUTO_NETWORKS __attribute__((cleanup(network_vec_free)))
+int networks_from_yaml(const char *text, size_t size, const char *file, network_vec *ret,
+		       struct vnet_error *err);
+int networks_from_json(const json_t *json, network_vec *ret, struct vnet_error *err);
+
+/* Name rule shared by networks and ports; says what is wrong. */
+int name_check(const char *name, size_t max, struct vnet_error *err);
+/* What the kernel takes as an interface name (dev_valid_name), 1..15 bytes, no '%'. */
+int ifname_check(const char *name, struct vnet_error *err);
+
+#endif

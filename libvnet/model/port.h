@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_MODEL_PORT_H
+#define VNET_MODEL_PORT_H
+
+/*
+ * port.h - a guest's port on a network
+ *
+ * Plain data, owned like struct network.  A port comes from an AttachPort
+ * request, is completed by port_complete() and kept by the daemon as JSON for
+ * as long as its device lives.
+ */
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "model/network.h"
+
+#define PORT_NAME_MAX 63
+#define PORT_MACS_MAX 16
+#define PORT_ADDRESSES_MAX 64
+#define PORT_QUEUES_MAX 64       /* the kernel's MAX_TAP_QUEUES is 256; QEMU's limit is what counts */
+#define PORT_IFNAME_PREFIX "vp"
+
+enum port_kind { PORT_TAP };
+const char *port_kind_name(enum port_kind kind);
+
+enum port_vhost { VHOST_AUTO, VHOST_ON, VHOST_OFF };
+
+struct port {
+	char *name;             /* unique in the daemon; default: the interface's name */
+	char *network;
+	char ifname[16];        /* unique in the namespace; "" until netd chose one */
+	enum port_kind kind;
+	struct mac mac;         /* the guest's; zero while learns_mac and nothing learned */
+	bool has_mac;
+	bool learns_mac;        /* hold the first source MAC that is seen */
+	VEC(struct ip) addresses; /* reserved for the guest in DHCP; the guard holds it to them later */
+	unsigned queues;        /* 1..PORT_QUEUES_MAX; 0: network's default */
+	enum port_vhost vhost;
+	bool vnet_hdr;          /* default true */
+	bool offload;           /* default true: TUN_F_CSUM, TSO4, TSO6, TSO_ECN, USO where known */
+	unsigned mtu;           /* 0: network's default */
+	unsigned txqueuelen;    /* 0: network's default */
+	bool isolated;
+	bool has_isolated;      /* else the network's default */
+	bool persistent;        /* the device outlives its descriptors */
+	bool adopted;           /* the device was made by someone else (qemu-ifup) */
+	bool link_down;         /* administratively down */
+	uint32_t owner_uid, owner_gid;
+	int32_t owner_pid;
+	uint64_t created;       /* s since the epoch */
+};
+
+void port_free(struct port *port);
+DEFINE_AUTO(struct port, port_free);
+struct port *port_copy(const struct port *port);
+bool port_equal(const struct port *a, const struct port *b);
+json_t *port_to_json(const struct port *port);
+/* Parameters of AttachPort, or a state file: the same keys. */
+int port_from_json(const json_t *json, struct port **ret, struct vnet_error *err);
+/* Changes only the keys present: UpdatePort.  On error port is untouched. */
+int port_update_from_json(struct port *port, const json_t *changes, struct vnet_error *err);
+
+/*
+ * Fills what the request left open from the network's defaults; a MAC is
+ * derived from network and port name (52:54:00 + 24 bits of a hash), so the
+ * same name gets the same MAC on every host and at every start.
+ */
+void port_complete(struct port *port, const struct network *net);
+struct mac port_mac_from_name(const char *network, const char *port, unsigned attempt);
+
+#endif

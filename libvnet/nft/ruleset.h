@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_NFT_RULESET_H
+#define VNET_NFT_RULESET_H
+
+/*
+ * ruleset.h - our nftables tables as a value, and transactions between values
+ *
+ * Pure: no libnftnl here.  Devices are named, never numbered; encode.c and
+ * decode.c translate at the kernel's edge (NFT_KEY_IIF keys are 4-byte indexes
+ * there, which hash faster than names and can never be inherited by another
+ * device of the same name).  An element whose device is gone decodes as "#12".
+ *
+ * Every rule carries its comment and a fingerprint of its text in its user
+ * data, so that a dump can be compared with what is wanted without decoding
+ * expressions.
+ */
+
+#include "base/mem.h"
+#include "model/network.h"
+#include "model/port.h"
+#include "vnet/error.h"
+
+#include <stdbool.h>
+
+#define NFT_TABLE_NAME "vnet"   /* one in family bridge, one in family inet */
+#define NFLOG_GROUP_LEARN 17216 /* frames of ports that learn their MAC */
+
+struct nft_ruleset;
+struct nft_txn;
+
+struct nft_ruleset *nft_ruleset_new(void);
+void nft_ruleset_free(struct nft_ruleset *rs);
+DEFINE_AUTO(struct nft_ruleset, nft_ruleset_free);
+struct nft_ruleset *nft_ruleset_copy(const struct nft_ruleset *rs);
+/* nft(8) syntax, sorted: golden files, `vnetctl plan`, bug reports; `nft -c -f` accepts it. */
+char *nft_ruleset_to_text(const struct nft_ruleset *rs);
+
+/* The rules that these networks and ports want.  Never fails: the model was checked. */
+struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets,
+				const struct port *const *ports, size_t n_ports);
+
+/* Transactions: an ordered list of add/delete of tables, chains, rules, sets, elements. */
+void nft_txn_free(struct nft_txn *txn);
+DEFINE_AUTO(struct nft_txn, nft_txn_free);
+bool nft_txn_is_empty(const struct nft_txn *txn);
+char *nft_txn_to_text(const struct nft_txn *txn); /* nft(8) syntax */
+/* "12 rules, 3 elements added, 1 deleted" */
+char *nft_txn_summary(const struct nft_txn *txn);
+
+/*
+ * The least that makes observed (NULL: nothing there) into desired.  A chain
+ * whose rules differ is flushed and refilled inside the transaction; sets keep
+ * their elements; a table whose layout is of another version is replaced whole.
+ */
+struct nft_txn *nft_diff(const struct nft_ruleset *desired, const struct nft_ruleset *observed);
+/* One port's elements, without looking at any ruleset. */
+struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *before, const struct port *after);
+/* The same for many ports at once: either may be NULL in each pair. */
+void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before, const struct port *after);
+struct nft_txn *nft_txn_new(void);
+
+/* Value semantics: for the fake kernel and the tests. -EEXIST/-ENOENT as the kernel would say. */
+int nft_txn_apply(const struct nft_txn *txn, struct nft_ruleset **rs, struct vnet_error *err);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_PLAN_OP_H
+#define VNET_PLAN_OP_H
+
+/*
+ * op.h - the closed list of things vnet ever does to the kernel
+ *
+ * Every operation is idempotent: the back end treats "is so already" (EEXIST
+ * on an equal object, ENODEV/ESRCH on a delete) as success, because a lost
+ * reply means it may have run.  Operations name devices by name; the back end
+ * resolves indexes when it runs them.
+ */
+
+#include "plan/snapshot.h"
+#include "vnet/error.h"
+
+#include <jansson.h>
+
+#include <sys/types.h>
+
+struct nft_txn; /* nft/ruleset.h */
+
+enum op_kind {
+	OP_BRIDGE_CREATE,  /* down; link.name/mac/mtu/alias and bridge options */
+	OP_TAP_CREATE,     /* persistent TAP without descriptors; tap.* */
+	OP_LINK_SET,       /* the fields in link.set, one RTM_SETLINK/NEWLINK */
+	OP_LINK_DELETE,    /* refuses a device without our alias unless force */
+	OP_ADDR_ADD, OP_ADDR_DEL,
+	OP_ROUTE_ADD, OP_ROUTE_DEL,
+	OP_SYSCTL,         /* writes sysctl.value to sysctl.path; -ENOENT is success when optional */
+	OP_NFT,            /* one nftables transaction */
+	OP_SERVICE,        /* start, reload, restart or stop a network's dnsmasq; not for the kernel back end */
+};
+
+enum link_field {           /* what OP_LINK_SET sets */
+	LINK_SET_UP = 1 << 0,       /* up */
+	LINK_SET_MTU = 1 << 1,
+	LINK_SET_MAC = 1 << 2,
+	LINK_SET_ALIAS = 1 << 3,
+	LINK_SET_TXQUEUELEN = 1 << 4,
+	LINK_SET_MASTER = 1 << 5,   /* master: name, or "" to take it out */
+	LINK_SET_ADDR_GEN = 1 << 6, /* addr_gen_mode */
+	LINK_SET_BRIDGE = 1 << 7,   /* all of bridge */
+	LINK_SET_ISOLATED = 1 << 8, /* bridge port option port.isolated */
+	LINK_SET_GROUP = 1 << 9,
+	LINK_SET_STATE = 1 << 10,   /* bridge port option port.state */
+};
+
+struct op_link {
+	char name[16];
+	uint32_t set;           /* enum link_field */
+	bool up;
+	bool force;             /* OP_LINK_DELETE without our alias: an adopted TAP's owner died */
+	uint32_t mtu, txqueuelen, group;
+	struct mac mac;
+	char alias[LINK_ALIAS_MAX];
+	char master[16];
+	int8_t addr_gen_mode;
+	struct bridge_state bridge;
+	struct bridge_port_state port;
+};
+
+struct op_tap {
+	char name[16];
+	bool multi_queue, vnet_hdr;
+	uint32_t owner, group;  /* who may open it; UINT32_MAX: only the privileged */
+	char alias[LINK_ALIAS_MAX];
+};
+
+struct op_addr { char ifname[16]; struct addr addr; /* .ifindex unused */ };
+struct op_route { char ifname[16]; struct route route; /* .oif unused; ifname "": none */ };
+struct op_sysctl { struct sysctl sysctl; bool optional; };
+enum service_action { SERVICE_START, SERVICE_RELOAD, SERVICE_RESTART, SERVICE_STOP };
+
+struct op {
+	enum op_kind kind;
+	char network[16];       /* whose it is; "": the host's.  A failure skips the later ones of the same network. */
+	bool loses_traffic;     /* running guests notice: apply asks for it (--disruptive) */
+	union {
+		struct op_link link;
+		struct op_tap tap;
+		struct op_addr addr;
+		struct op_route route;
+		struct op_sysctl sysctl;
+		struct nft_txn *nft;    /* owned */
+		enum service_action service;
+	};
+};
+
+typedef VEC(struct op) op_vec;
+struct op *op_add(op_vec *ops, enum op_kind kind, const char *network);
+void op_vec_free(op_vec *ops);
+#define AUTO_OPS __attribute__((cleanup(op_vec_free)))
+
+/* One line in words: "create bridge vn-blue (52:54:00:…, mtu 1500)".  For --dry-run, logs, golden tests. */
+char *op_to_text(const struct op *op);
+json_t *op_to_json(const struct op *op); /* {"op","network","text","losesTraffic"} */
+
+/* What the operation makes of a snapshot: the fake kernel, and the proof that plan ∘ apply = nothing left. */
+int op_apply(const struct op *op, struct snapshot *snap, struct vnet_error *err);
+
+#endif

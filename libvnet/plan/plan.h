@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_PLAN_PLAN_H
+#define VNET_PLAN_PLAN_H
+
+/*
+ * plan.h - from what is wanted and what is there to what must be done
+ *
+ * Pure.  plan_make() reads like the order in which a careful operator works:
+ *
+ *   1. take away what is no longer wanted (ports' masters, routes, addresses;
+ *      never a bridge that still carries a device which is not ours);
+ *   2. create bridges and persistent TAPs, down, with their sysctls;
+ *   3. one nftables transaction: rules stand before a frame can pass;
+ *   4. enslave, address, raise, route;
+ *   5. switch forwarding on, last;
+ *   6. start, reload or stop dnsmasq.
+ *
+ * Applying a plan and planning again gives an empty plan (tests/unit/test_plan.c
+ * holds every golden case to it).
+ */
+
+#include "model/network.h"
+#include "model/port.h"
+#include "plan/op.h"
+
+/* Sysctls (and bridge membership of a NIC) as they were before us, to be put back. */
+struct saved_sysctl { struct sysctl sysctl; /* the value before */ };
+
+/* What a NIC had before it was taken into our bridge. */
+struct takeover {
+	char network[16], uplink[16], bridge[16];
+	struct mac mac;
+	VEC(struct addr) addrs;
+	VEC(struct route) routes;
+};
+
+struct desired {
+	/* Networks to run now: started ones, complete (subnet: auto resolved). */
+	VEC(const struct network *) networks;
+	/* Ports whose device exists or (persistent) must exist. */
+	VEC(const struct port *) ports;
+	/* Networks whose bridge must stay though they are not in networks: none normally. */
+	VEC(struct saved_sysctl) saved;   /* recorded when first changed */
+	VEC(struct takeover) takeovers;   /* NICs that are in our bridges now */
+};
+void desired_free(struct desired *d); /* not what networks and ports point to */
+
+/* The sysctl paths the planner wants in the snapshot, given its links and routes.  Sorted, unique. */
+typedef VEC(struct sysctl) sysctl_vec;
+void plan_wanted_sysctls(const struct desired *d, const struct snapshot *snap, sysctl_vec *ret);
+
+struct plan {
+	op_vec ops;
+	/* To be recorded durably before the operations run. */
+	VEC(struct saved_sysctl) to_save;
+	VEC(struct takeover) to_take_over;
+	/* One sentence each, for the operator: what is switched globally, what could not be done. */
+	VEC(char *) notes;
+};
+void plan_free(struct plan *plan);
+#define AUTO_PLAN __attribute__((cleanup(plan_free)))
+
+int plan_make(const struct desired *d, const struct snapshot *snap, struct plan *ret,
+	      struct vnet_error *err);
+
+/*
+ * What the host must offer for the network to run, checked against the
+ * snapshot: no foreign device by the bridge's name, uplink present and not in
+ * another bridge, no overlap with a route or address of the host, the existing
+ * bridge exists.  The error has the network's source.
+ */
+int plan_check_host(const struct network *net, const struct snapshot *snap, struct vnet_error *err);
+
+/*
+ * The attach path: the operations for one port whose device exists already
+ * (down, no master): one nftables transaction, then one LINK_SET that enslaves
+ * and raises, then port options that need the master.  No snapshot is read.
+ */
+void plan_port_attach(const struct network *net, const struct port *port, op_vec *ret);
+/* The port is gone or goes: its elements; the device too if it is persistent. */
+void plan_port_detach(const struct network *net, const struct port *port, bool device_exists, op_vec *ret);
+/* From before to after, on a running port. */
+void plan_port_update(const struct network *net, const struct port *before, const struct port *after,
+		      op_vec *ret);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_PLAN_SNAPSHOT_H
+#define VNET_PLAN_SNAPSHOT_H
+
+/*
+ * snapshot.h - what the kernel has, as plain values
+ *
+ * Filled by a kernel back end, read by the planner.  Only what the planner
+ * compares is kept.
+ */
+
+#include "base/addr.h"
+#include "base/mem.h"
+
+#include <linux/if_link.h>
+
+#define LINK_ALIAS_MAX 256
+/* Our mark in IFLA_IFALIAS: "vnet:bridge:NETWORK", "vnet:port:NETWORK:PORT". */
+#define LINK_ALIAS_PREFIX "vnet:"
+/* RTM_NEWROUTE's rtm_protocol of our routes; unassigned in rtnetlink.h and iproute2's rt_protos. */
+#define ROUTE_PROTOCOL_VNET 118
+
+struct bridge_state {           /* kind "bridge"; times in centiseconds, the kernel's USER_HZ */
+	bool stp;
+	uint32_t forward_delay, hello_time, max_age, ageing;
+	uint16_t priority;
+	bool multicast_snooping;
+	uint16_t group_fwd_mask;
+	bool vlan_filtering;
+	bool nf_call_iptables, nf_call_ip6tables, nf_call_arptables;
+};
+
+struct bridge_port_state {      /* of a link whose master is a bridge */
+	uint8_t state;          /* BR_STATE_*: 0 disabled .. 3 forwarding, 4 blocking */
+	bool isolated, learning, hairpin, flood, multicast_flood;
+};
+
+struct tun_state {              /* kind "tun" */
+	bool is_tap, is_persistent, is_multi_queue, has_vnet_hdr;
+	uint32_t owner, group;  /* UINT32_MAX: none */
+};
+
+struct link {
+	int ifindex;
+	char name[16];
+	char kind[16];          /* IFLA_INFO_KIND or "" */
+	struct mac mac;
+	uint32_t mtu, txqueuelen;
+	uint32_t group;
+	uint32_t flags;         /* IFF_* */
+	int master;             /* ifindex or 0 */
+	int parent;             /* IFLA_LINK or 0 */
+	char alias[LINK_ALIAS_MAX];
+	int8_t addr_gen_mode;   /* IN6_ADDR_GEN_MODE_*, -1: no IPv6 on it */
+	struct bridge_state bridge;
+	struct bridge_port_state port;
+	struct tun_state tun;
+};
+
+struct addr {
+	int ifindex;
+	struct prefix prefix;
+	struct ip peer;         /* family 0: none */
+	uint32_t flags;         /* IFA_F_* */
+	uint8_t scope;
+	uint32_t valid, preferred; /* s, UINT32_MAX: for ever */
+	uint32_t metric;        /* IFA_RT_PRIORITY, 0: none */
+	char label[16];         /* IPv4 only, or "" */
+};
+
+struct route {
+	uint8_t family;
+	uint32_t table;
+	struct prefix dst;      /* len 0: default */
+	struct ip gateway;      /* family 0: on link; may be of the other family (RTA_VIA) */
+	int oif;                /* of a single-path route; 0 with several next hops */
+	uint32_t metric;
+	uint8_t protocol, type, scope;
+	struct ip prefsrc;
+	uint32_t flags;         /* RTNH_F_ONLINK */
+	uint32_t mtu;           /* RTAX_MTU or 0 */
+	uint8_t preference;     /* RTA_PREF, IPv6 */
+	uint32_t expires;       /* s, 0: never (RA routes have one) */
+};
+
+struct sysctl {
+	char path[96];          /* below /proc/sys: "net/ipv4/conf/eth0/forwarding" */
+	int64_t value;
+};
+
+struct nft_ruleset; /* nft/ruleset.h; names of devices in place of their indexes */
+
+struct snapshot {
+	VEC(struct link) links; /* sorted by ifindex */
+	VEC(struct addr) addrs;
+	VEC(struct route) routes; /* main and local tables of both families, no cache entries */
+	VEC(struct sysctl) sysctls; /* only the paths asked for, sorted by path */
+	struct nft_ruleset *nft; /* our tables only; NULL: none exists */
+};
+
+void snapshot_free(struct snapshot *snap);
+#define AUTO_SNAPSHOT __attribute__((cleanup(snapshot_free)))
+void snapshot_sort(struct snapshot *snap);
+const struct link *snapshot_link(const struct snapshot *snap, const char *name);
+const struct link *snapshot_link_by_index(const struct snapshot *snap, int ifindex);
+/* 0 and *ret, or -ENOENT where the kernel has no such file. */
+int snapshot_sysctl(const struct snapshot *snap, const char *path, int64_t *ret);
+bool link_is_ours(const struct link *link); /* by its alias */
+
+/* A compact text form, one object a line, and its parser: for golden tests and bug reports. */
+char *snapshot_to_text(const struct snapshot *snap);
+struct vnet_error;
+int snapshot_from_text(const char *text, struct snapshot *ret, struct vnet_error *err);
+
+#endif
