@@ -59,9 +59,9 @@ void mem_vec_grow(void **v, size_t *cap, size_t n, size_t size);
 	do { free((vec)->v); (vec)->v = NULL; (vec)->n = (vec)->cap = 0; } while (0)
 #define vec_sort(vec, cmp) \
 	do { if ((vec)->n > 1) qsort((vec)->v, (vec)->n, sizeof(*(vec)->v), cmp); } while (0)
-/* for (type *it = ...) over all items */
+/* for (type *it = ...) over all items; the array may belong to a const object */
 #define vec_each(it, vec) \
-	for (__typeof__((vec)->v) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
+	for (__typeof__(&(vec)->v[0]) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* registry.c - the networks that are defined and the ports that exist; see registry.h. */
+
+#include "netd/registry.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+const char *network_state_name(enum network_state state)
+{
+	static const char *const names[] = { "stopped", "running", "failed" };
+
+	return names[state];
+}
+
+const char *port_state_name(enum port_state state)
+{
+	static const char *const names[] = { "up", "down", "blocked" };
+
+	return names[state];
+}
+
+static void network_entry_free(struct network_entry *entry)
+{
+	network_free(entry->net);
+	free(entry);
+}
+
+static void port_entry_free(struct port_entry *entry)
+{
+	port_free(entry->port);
+	free(entry);
+}
+
+void registry_free(struct registry *reg)
+{
+	vec_each(entry, &reg->ports)
+		port_entry_free(*entry);
+	vec_each(entry, &reg->networks)
+		network_entry_free(*entry);
+	vec_free(&reg->ports);
+	vec_free(&reg->by_ifindex);
+	vec_free(&reg->networks);
+}
+
+/* Where name is in the table, or where it would go. */
+
+static size_t network_position(const struct registry *reg, const char *name, bool *ret_found)
+{
+	size_t low = 0, high = reg->networks.n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(name, reg->networks.v[middle]->net->name);
+
+		if (order == 0) {
+			*ret_found = true;
+			return middle;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static size_t port_position(const struct registry *reg, const char *name, bool *ret_found)
+{
+	size_t low = 0, high = reg->ports.n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(name, reg->ports.v[middle]->port->name);
+
+		if (order == 0) {
+			*ret_found = true;
+			return middle;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static size_t ifindex_position(const struct registry *reg, int ifindex, bool *ret_found)
+{
+	size_t low = 0, high = reg->by_ifindex.n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int other = reg->by_ifindex.v[middle]->ifindex;
+
+		if (other == ifindex) {
+			*ret_found = true;
+			return middle;
+		}
+		if (ifindex < other)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+/* Puts item at position i of a vector of pointers. */
+#define insert_at(vec, i, item) \
+	do { \
+		size_t at_ = (i); \
+		vec_push(vec, NULL); \
+		memmove(&(vec)->v[at_ + 1], &(vec)->v[at_], \
+			((vec)->n - 1 - at_) * sizeof(*(vec)->v)); \
+		(vec)->v[at_] = (item); \
+	} while (0)
+
+struct network_entry *registry_network(const struct registry *reg, const char *name)
+{
+	bool found;
+	size_t i = network_position(reg, name, &found);
+
+	return found ? reg->networks.v[i] : NULL;
+}
+
+struct network_entry *registry_network_of_bridge(const struct registry *reg, const char *bridge)
+{
+	char buf[16];
+
+	vec_each(entry, &reg->networks)
+		if (strcmp(network_bridge((*entry)->net, buf), bridge) == 0)
+			return *entry;
+	return NULL;
+}
+
+struct network_entry *registry_put_network(struct registry *reg, struct network *net)
+{
+	bool found;
+	size_t i = network_position(reg, net->name, &found);
+	struct network_entry *entry;
+
+	if (found) {
+		entry = reg->networks.v[i];
+		network_free(entry->net);
+		entry->net = net;
+		return entry;
+	}
+	entry = mem_alloc(sizeof(*entry));
+	entry->net = net;
+	insert_at(&reg->networks, i, entry);
+	return entry;
+}
+
+void registry_remove_network(struct registry *reg, struct network_entry *entry)
+{
+	bool found;
+	size_t i = network_position(reg, entry->net->name, &found);
+
+	assert(found && entry->n_ports == 0);
+	vec_remove(&reg->networks, i);
+	network_entry_free(entry);
+}
+
+struct port_entry *registry_port(const struct registry *reg, const char *name)
+{
+	bool found;
+	size_t i = port_position(reg, name, &found);
+
+	return found ? reg->ports.v[i] : NULL;
+}
+
+struct port_entry *registry_port_by_ifindex(const struct registry *reg, int ifindex)
+{
+	bool found;
+	size_t i = ifindex_position(reg, ifindex, &found);
+
+	return found ? reg->by_ifindex.v[i] : NULL;
+}
+
+struct port_entry *registry_port_by_ifname(const struct registry *reg, const char *ifname)
+{
+	vec_each(entry, &reg->ports)
+		if (strcmp((*entry)->port->ifname, ifname) == 0)
+			return *entry;
+	return NULL;
+}
+
+struct port_entry *registry_add_port(struct registry *reg, struct network_entry *network,
+				     struct port *port)
+{
+	bool found;
+	size_t i = port_position(reg, port->name, &found);
+	struct port_entry *entry = mem_alloc(sizeof(*entry));
+
+	assert(!found);
+	entry->port = port;
+	entry->network = network;
+	entry->state = port->link_down ? PORT_DOWN : PORT_UP;
+	network->n_ports++;
+	insert_at(&reg->ports, i, entry);
+	return entry;
+}
+
+void registry_set_ifindex(struct registry *reg, struct port_entry *entry, int ifindex)
+{
+	bool found;
+	size_t i;
+
+	if (entry->ifindex) {
+		i = ifindex_position(reg, entry->ifindex, &found);
+		assert(found);
+		vec_remove(&reg->by_ifindex, i);
+	}
+	entry->ifindex = ifindex;
+	if (ifindex) {
+		i = ifindex_position(reg, ifindex, &found);
+		assert(!found);
+		insert_at(&reg->by_ifindex, i, entry);
+	}
+}
+
+void registry_replace_port(struct port_entry *entry, struct port *port)
+{
+	port_free(entry->port);
+	entry->port = port;
+}
+
+void registry_remove_port(struct registry *reg, struct port_entry *entry)
+{
+	bool found;
+	size_t i = port_position(reg, entry->port->name, &found);
+
+	assert(found);
+	registry_set_ifindex(reg, entry, 0);
+	vec_remove(&reg->ports, i);
+	entry->network->n_ports--;
+	port_entry_free(entry);
+}
+
+size_t registry_count_ports_of(const struct registry *reg, uint32_t uid)
+{
+	size_t n = 0;
+
+	vec_each(entry, &reg->ports)
+		n += (*entry)->port->owner_uid == uid;
+	return n;
+}
+
+void registry_new_ifname(struct registry *reg, char ret[16])
+{
+	do {
+		/* Seven digits: a name is reused only after ten million ports. */
+		snprintf(ret, 16, PORT_IFNAME_PREFIX "%u", reg->next_ifname % 10000000);
+		reg->next_ifname++;
+	} while (reg->next_ifname > 10000000 && registry_port_by_ifname(reg, ret));
+}
+
+void registry_port_list(const struct registry *reg, port_ptr_vec *ret)
+{
+	vec_reserve(ret, reg->ports.n);
+	vec_each(entry, &reg->ports)
+		vec_push(ret, (*entry)->port);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NETD_REGISTRY_H
+#define NETD_REGISTRY_H
+
+/*
+ * registry.h - the networks that are defined and the ports that exist
+ *
+ * Sorted tables with binary search; an insertion moves a few kilobytes at most.
+ * The registry owns its entries; pointers stay valid until the entry is removed.
+ */
+
+#include "model/network.h"
+#include "model/port.h"
+#include "vnet/error.h"
+
+#define PORTS_MAX 16384           /* per daemon */
+#define BRIDGE_PORTS_MAX 1023     /* BR_MAX_PORTS is 1024, number 0 is never given */
+
+enum network_state {
+	NETWORK_STOPPED,
+	NETWORK_RUNNING,
+	NETWORK_FAILED,  /* wanted, but the last attempt failed: see problem */
+};
+const char *network_state_name(enum network_state state);
+
+struct network_entry {
+	struct network *net;
+	enum network_state state;
+	bool is_wanted;           /* started, or to be started as soon as it can be */
+	bool is_from_file;        /* below networks.d; else applied over the API */
+	struct vnet_error problem;
+	size_t n_ports;
+	unsigned repairs;         /* within the current interval; see events.c */
+	uint64_t repairs_since;
+};
+
+enum port_state {
+	PORT_UP,
+	PORT_DOWN,      /* link_down */
+	PORT_BLOCKED,   /* its rules or its place on the bridge could not be set: see problem */
+};
+const char *port_state_name(enum port_state state);
+
+struct port_entry {
+	struct port *port;
+	struct network_entry *network;
+	int ifindex;              /* 0: no device yet */
+	enum port_state state;
+	bool is_suspect;          /* an event did not fit; looked at when events have settled */
+	struct vnet_error problem;
+};
+
+struct registry {
+	VEC(struct network_entry *) networks; /* by name */
+	VEC(struct port_entry *) ports;       /* by name */
+	VEC(struct port_entry *) by_ifindex;  /* ports with a device */
+	unsigned next_ifname;
+};
+
+void registry_free(struct registry *reg);
+
+struct network_entry *registry_network(const struct registry *reg, const char *name);
+struct network_entry *registry_network_of_bridge(const struct registry *reg, const char *bridge);
+/* Takes net.  A definition by that name is replaced, entry and ports stay. */
+struct network_entry *registry_put_network(struct registry *reg, struct network *net);
+/* The entry must have no ports. */
+void registry_remove_network(struct registry *reg, struct network_entry *entry);
+
+struct port_entry *registry_port(const struct registry *reg, const char *name);
+struct port_entry *registry_port_by_ifindex(const struct registry *reg, int ifindex);
+struct port_entry *registry_port_by_ifname(const struct registry *reg, const char *ifname);
+/* Takes port; its name must be free. */
+struct port_entry *registry_add_port(struct registry *reg, struct network_entry *network,
+				     struct port *port);
+void registry_set_ifindex(struct registry *reg, struct port_entry *entry, int ifindex);
+/* Takes port in place of the entry's. The name stays. */
+void registry_replace_port(struct port_entry *entry, struct port *port);
+void registry_remove_port(struct registry *reg, struct port_entry *entry);
+size_t registry_count_ports_of(const struct registry *reg, uint32_t uid);
+/* The next free vpN. */
+void registry_new_ifname(struct registry *reg, char ret[16]);
+/* All ports as the model's checks want them. */
+typedef VEC(struct port *) port_ptr_vec;
+void registry_port_list(const struct registry *reg, port_ptr_vec *ret);
+
+#endif
