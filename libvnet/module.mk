@@ -8,6 +8,7 @@ client-src := $(wildcard libvnet/client/*.c)
 
 LIB-pure := $(B)/libvnet-pure.a
 LIB-kernel := $(B)/libvnet-kernel.a
+LIB-client := $(B)/libvnet-client.a
 
 define archive
 $(1): $$(patsubst %.c,$$(B)/%.o,$(2))
@@ -17,5 +18,28 @@ $(1): $$(patsubst %.c,$$(B)/%.o,$(2))
 endef
 $(eval $(call archive,$(LIB-pure),$(pure-src)))
 $(eval $(call archive,$(LIB-kernel),$(kernel-src)))
+$(eval $(call archive,$(LIB-client),$(client-src)))
 
-all-targets += $(LIB-pure) $(LIB-kernel)
+# The shared library for others: the client and the few basics it stands on.
+# -z defs would refuse the sanitizers' own symbols, which the program brings.
+SOVERSION := 0
+LIB-shared := $(B)/libvnet.so.$(SOVERSION).1.0
+shared-src := $(client-src) libvnet/base/error.c libvnet/base/mem.c libvnet/base/strbuf.c
+shared-links := $(B)/libvnet.so.$(SOVERSION) $(B)/libvnet.so
+
+$(LIB-shared): $(patsubst %.c,$(B)/%.o,$(shared-src)) libvnet/libvnet.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libvnet.so.$(SOVERSION) \
+		-Wl,--version-script=libvnet/libvnet.map $(if $(SAN),,-Wl$(comma)-z$(comma)defs) \
+		-o $@ $(filter %.o,$^) $(call pc-libs,jansson)
+
+$(shared-links): $(LIB-shared)
+	$(Q)ln -sf $(<F) $@
+
+$(B)/vnet.pc: libvnet/vnet.pc.in Makefile
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' $< >$@
+
+all-targets += $(LIB-pure) $(LIB-kernel) $(LIB-client) $(LIB-shared) $(shared-links) $(B)/vnet.pc

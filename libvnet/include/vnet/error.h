@@ -20,6 +20,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* the library hides what no public header names */
 
 struct vnet_error {
 	int number;         /* negative errno, 0 when no error is set */
@@ -58,6 +59,7 @@ bool vnet_error_is_set(const struct vnet_error *err);
  */
 char *vnet_error_text(const struct vnet_error *err, char *buf, unsigned long size);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
