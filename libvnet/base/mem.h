@@ -61,7 +61,7 @@ void mem_vec_grow(void **v, size_t *cap, size_t n, size_t size);
 	do { if ((vec)->n > 1) qsort((vec)->v, (vec)->n, sizeof(*(vec)->v), cmp); } while (0)
 /* for (type *it = ...) over all items; the array may belong to a const object */
 #define vec_each(it, vec) \
-	for (__typeof__(&(vec)->v[0]) it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
+	for (__typeof__(*(vec)->v) *it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -66,6 +66,7 @@ struct addr {
 	uint32_t valid, preferred; /* s, UINT32_MAX: for ever */
 	uint32_t metric;        /* IFA_RT_PRIORITY, 0: none */
 	char label[16];         /* IPv4 only, or "" */
+	uint8_t protocol;       /* IFA_PROTO (kernel 5.18): 1 lo, 2 router advertisement, 3 link-local; 0: none */
 };
 
 struct route {
