@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""services.py - small servers, and clients that ask them one thing
+
+A server answers with the address it sees the client come from, which is what
+NAT tests want to know.  Sockets belong to the namespace they were made in, so
+the threads that serve them need not be in it.
+"""
+
+import select
+import socket
+import threading
+
+
+def _family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+class _Server:
+    kind = None
+
+    def __init__(self, ns, port, address="::", name="server"):
+        self.name = name
+        with ns:
+            self.sock = socket.socket(_family(address), self.kind)
+            if address == "::":
+                self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.sock.bind((address, port))
+        self.port = port
+        self._wake = socket.socketpair()
+        if self.kind == socket.SOCK_STREAM:
+            self.sock.listen(64)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while True:
+            readable, _, _ = select.select([self.sock, self._wake[1]], [], [])
+            if self._wake[1] in readable:
+                return
+            try:
+                self._serve()
+            except OSError:
+                pass
+
+    def _serve(self):
+        raise NotImplementedError
+
+    def _text(self, peer):
+        address = peer[0]
+        if address.startswith("::ffff:"):
+            address = address[7:]
+        return ("%s %s %d" % (self.name, address, peer[1])).encode()
+
+    def close(self):
+        self._wake[0].send(b"x")
+        self.thread.join(5)
+        for s in (self.sock, *self._wake):
+            s.close()
+
+
+class TcpServer(_Server):
+    kind = socket.SOCK_STREAM
+
+    def _serve(self):
+        connection, peer = self.sock.accept()
+        with connection:
+            connection.settimeout(2)
+            connection.sendall(self._text(peer))
+
+
+class UdpServer(_Server):
+    kind = socket.SOCK_DGRAM
+
+    def _serve(self):
+        _data, peer = self.sock.recvfrom(2048)
+        self.sock.sendto(self._text(peer), peer)
+
+
+class Answer:
+    def __init__(self, data):
+        self.name, self.address, port = data.decode().split(" ")
+        self.port = int(port)
+
+    def __repr__(self):
+        return "%s saw %s port %d" % (self.name, self.address, self.port)
+
+
+def tcp_ask(ns, address, port, timeout=3, source=None):
+    """The server's Answer, or None when nothing answered."""
+    with ns, socket.socket(_family(address), socket.SOCK_STREAM) as s:
+        s.settimeout(timeout)
+        try:
+            if source:
+                s.bind(source)
+            s.connect((address, port))
+            data = b""
+            while chunk := s.recv(2048):
+                data += chunk
+        except OSError:
+            return None
+        return Answer(data) if data else None
+
+
+def udp_ask(ns, address, port, timeout=1, tries=3, source=None):
+    with ns, socket.socket(_family(address), socket.SOCK_DGRAM) as s:
+        s.settimeout(timeout)
+        if source:
+            s.bind(source)
+        for _ in range(tries):
+            try:
+                s.sendto(b"?", (address, port))
+                data, peer = s.recvfrom(2048)
+            except OSError:
+                continue
+            answer = Answer(data)
+            answer.replied_from = peer[0]
+            return answer
+    return None

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""witness.py - what ip, bridge and nft say, independent of netd's own view"""
+
+import difflib
+import json
+import os
+
+VOLATILE = {"valid_life_time", "preferred_life_time", "stats", "stats64", "metainfo", "expires",
+            "hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "topology_change",
+            "topology_change_detected", "designated_root", "cache", "packets", "bytes",
+            # The kernel counts these up with every rule it is given.
+            "handle"}
+
+
+def _strip(value):
+    if isinstance(value, dict):
+        return {k: _strip(v) for k, v in value.items() if k not in VOLATILE}
+    if isinstance(value, list):
+        return [_strip(v) for v in value]
+    return value
+
+
+def nft_json(ns, *what):
+    """The objects of `nft -j list WHAT` (default: the ruleset); [] when it does not exist."""
+    what = what or ("ruleset",)
+    result = ns.run("nft", "-j", "list", *what, check=False)
+    if result.returncode:
+        return []
+    return json.loads(result.stdout)["nftables"]
+
+
+def nft_set(ns, family, name, table="vnet"):
+    """The raw elements of one of netd's sets or maps."""
+    for obj in nft_json(ns, "set", family, table, name) or nft_json(ns, "map", family, table, name):
+        for kind in ("set", "map"):
+            if kind in obj:
+                return obj[kind].get("elem", [])
+    return []
+
+
+def nft_elements(ns, family, name, table="vnet"):
+    """The elements of a set as (key, counted packets or None); a key is a str, int or tuple."""
+    found = []
+    for elem in nft_set(ns, family, name, table):
+        packets = None
+        if isinstance(elem, dict) and "elem" in elem:
+            packets = elem["elem"].get("counter", {}).get("packets")
+            elem = elem["elem"]["val"]
+        if isinstance(elem, dict) and "concat" in elem:
+            elem = tuple(elem["concat"])
+        found.append((elem, packets))
+    return found
+
+
+class Witness:
+    """The network state of a namespace at one moment; two of them can be compared."""
+
+    SYSCTLS = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding",
+               "net/ipv4/conf/default/forwarding", "net/ipv6/conf/all/forwarding",
+               "net/ipv6/conf/default/forwarding", "net/ipv4/conf/all/rp_filter")
+
+    def __init__(self, ns, ignore_links=()):
+        self.state = {
+            "links": self._links(ns, ignore_links),
+            "routes": _strip(ns.json("ip", "-j", "-d", "-4", "route", "show", "table", "all")),
+            "routes6": _strip(ns.json("ip", "-j", "-d", "-6", "route", "show", "table", "all")),
+            "rules": ns.json("ip", "-j", "rule", "show"),
+            "nft": _strip(nft_json(ns)),
+            "sysctls": {p: ns.sysctl(p) for p in self._sysctl_paths(ns)},
+        }
+
+    @staticmethod
+    def _links(ns, ignore):
+        links = _strip(ns.json("ip", "-j", "-d", "addr", "show"))
+        return sorted((x for x in links if x and x["ifname"] not in ignore),
+                      key=lambda x: x["ifname"])
+
+    def _sysctl_paths(self, ns):
+        with ns:
+            per_link = ["net/%s/conf/%s/%s" % (family, name, key)
+                        for family, keys in (("ipv4", ("forwarding", "rp_filter", "route_localnet")),
+                                             ("ipv6", ("forwarding", "accept_ra", "disable_ipv6")))
+                        for name in os.listdir("/proc/sys/net/%s/conf" % family)
+                        for key in keys
+                        if os.path.exists("/proc/sys/net/%s/conf/%s/%s" % (family, name, key))]
+        return list(self.SYSCTLS) + sorted(set(per_link) - set(self.SYSCTLS))
+
+    def diff(self, other):
+        """A unified diff, "" when nothing differs."""
+        a, b = (json.dumps(w.state, indent=1, sort_keys=True).splitlines() for w in (self, other))
+        return "\n".join(difflib.unified_diff(a, b, "before", "after", lineterm="", n=3))
