@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests. A unit test is one cmocka program per tests/unit/test_*.c that links only
-# the pure archive; tests/backend/*.c link the kernel's edge too.
+# the pure archive; tests/backend/*.c link the kernel's edge too. The labs are
+# Python (standard library) and run in tests/support/sandbox.
 
 unit-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 backend-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/backend/test_*.c))
@@ -14,6 +15,53 @@ $(backend-tests): $(B)/%: $(B)/%.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB-kernel) $(LIB-pure) $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
 
-.PHONY: check-unit
+$(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
+$(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floor.o,$(LIBS-kernel)))
+$(eval $(call program,$(B)/tests/bench/attach/api,$(B)/tests/bench/attach/api.o,))
+$(eval $(call program,$(B)/tests/bench/attach/exec,$(B)/tests/bench/attach/exec.o,))
+test-programs := $(B)/tests/support/tapguest
+bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec)
+
+sandbox = VNET_BUILD=$(B) tests/support/sandbox
+pytest = $(sandbox) tests/support/run
+
+.PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest test demo bench deps
+# Everything that the checks need built, but not run.
+tests: $(unit-tests) $(backend-tests) $(test-programs) $(bench-programs)
+
 check-unit: $(unit-tests)
-	$(Q)set -e; for t in $(unit-tests); do $$t; done
+	$(Q)VNET_BUILD=$(B) tests/support/run-c $(unit-tests)
+
+check-backend: $(backend-tests)
+	$(Q)$(sandbox) tests/support/run-c $(backend-tests)
+
+check-lab: all $(test-programs)
+	$(Q)$(pytest) $(LAB) tests/support/test_vnetlab.py \
+		$(filter-out tests/lab/test_bad_input.py,$(sort $(wildcard tests/lab/test_*.py)))
+
+check-bad-input: all $(test-programs)
+	$(Q)$(pytest) $(LAB) tests/lab/test_bad_input.py
+
+check-guest: all $(test-programs) $(B)/guest/stamp
+	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/guest/test_*.py))
+
+# Without root: what needs none.
+check: check-unit
+
+$(B)/guest/stamp: tests/guest/build-guest tests/guest/init.sh
+	$(Q)tests/guest/build-guest $(B)/guest
+
+test:
+	$(Q)tests/run-all
+
+# Installs what is missing before make looks for the libraries, hence the second make.
+demo:
+	$(Q)tests/deps.sh
+	$(Q)$(MAKE) --no-print-directory -j2 all $(test-programs) $(B)/guest/stamp
+	$(Q)$(sandbox) /usr/bin/python3 tests/guest/demo.py
+
+bench: all $(bench-programs)
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/attach/bench.py
+
+deps:
+	$(Q)tests/deps.sh

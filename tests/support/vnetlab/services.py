@@ -69,6 +69,24 @@ class TcpServer(_Server):
             connection.sendall(self._text(peer))
 
 
+class HttpServer(TcpServer):
+    """One page, whatever is asked for."""
+
+    def _serve(self):
+        connection, peer = self.sock.accept()
+        with connection:
+            connection.settimeout(5)
+            request = b""
+            while b"\r\n\r\n" not in request:
+                chunk = connection.recv(4096)
+                if not chunk:
+                    return
+                request += chunk
+            body = self._text(peer) + b"\n"
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n"
+                               b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
 class UdpServer(_Server):
     kind = socket.SOCK_DGRAM
 
