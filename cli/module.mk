@@ -1,2 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The programs that people and QEMU call.
+
+cli-programs := vnetctl vnet-qemu-helper vnet-qemu-ifup
+cli-mains := $(cli-programs:%=cli/%.c)
+cli-src := $(filter-out $(cli-mains),$(wildcard cli/*.c))
+
+LIB-cli := $(B)/libvnet-cli.a
+$(eval $(call archive,$(LIB-cli),$(cli-src)))
+LIBS-cli := $(call pc-libs,jansson smartcols libcap-ng)
+cli-archives := $(LIB-cli) $(LIB-client) $(LIB-pure)
+
+VNETCTL := $(B)/cli/vnetctl
+QEMU-HELPER := $(B)/cli/vnet-qemu-helper
+QEMU-IFUP := $(B)/cli/vnet-qemu-ifup
+QEMU-IFDOWN := $(B)/cli/vnet-qemu-ifdown
+
+$(foreach p,$(cli-programs),$(if $(wildcard cli/$(p).c), \
+	$(eval $(call program,$(B)/cli/$(p),$(B)/cli/$(p).o $(cli-archives),$(LIBS-cli))) \
+	$(eval all-targets += $(B)/cli/$(p))))
+
+# One program: its name says which way.
+$(QEMU-IFDOWN): $(QEMU-IFUP)
+	$(Q)ln -sf $(<F) $@

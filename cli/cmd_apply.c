@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_apply.c - apply and plan: definitions in, operations in words out */
+
+#include "cli/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* netd takes 4 MiB of YAML; a little more shows that there is more. */
+#define FILE_LIMIT (4UL * 1024 * 1024)
+#define APPLY_TIMEOUT_MS (5 * 60 * 1000)
+
+struct apply_options {
+	const char *file;
+	bool dry_run, disruptive;
+};
+
+static int read_definitions(const char *path, struct strbuf *ret, struct vnet_error *err);
+static int check_text(const char *text, size_t size, const char *file, struct vnet_error *err);
+static int call_with_file(struct cli *cli, const char *method, const struct apply_options *o,
+			  json_t **ret_reply);
+static void print_operations(const struct cli *cli, FILE *f, const json_t *operations);
+static int report_failed_networks(const struct cli *cli, const json_t *networks);
+
+static void print_reply(struct cli *cli, const json_t *reply, const char *nothing)
+{
+	const json_t *operations = json_object_get(reply, "operations");
+
+	if (output_format(cli) != FORMAT_TABLE) {
+		output_value(cli, reply);
+		return;
+	}
+	if (cli->quiet)
+		return;
+	print_operations(cli, stdout, operations);
+	if (!json_array_size(operations))
+		puts(nothing);
+	report_notes(cli, json_object_get(reply, "notes"));
+}
+
+static int run_plan(struct cli *cli, const void *options, const text_vec *words,
+		    const text_vec *rest)
+{
+	json_t *reply = NULL;
+	int status;
+
+	(void)words;
+	(void)rest;
+	status = call_with_file(cli, "Plan", options, &reply);
+	if (status)
+		return status;
+	print_reply(cli, reply, "nothing to do");
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+static int run_apply(struct cli *cli, const void *options, const text_vec *words,
+		     const text_vec *rest)
+{
+	const struct apply_options *o = options;
+	json_t *reply = NULL;
+	int status;
+
+	(void)words;
+	(void)rest;
+	if (!o->file)
+		return report_usage(cli, "apply needs -f FILE (or -f - for standard input)");
+	status = call_with_file(cli, o->dry_run ? "Plan" : "Apply", o, &reply);
+	if (status)
+		return status;
+	print_reply(cli, reply, "nothing to do");
+	status = report_failed_networks(cli, json_object_get(reply, "networks"));
+	json_decref(reply);
+	return status;
+}
+
+/* Sends the file's text; an error that points into it is shown with its line. */
+static int call_with_file(struct cli *cli, const char *method, const struct apply_options *o,
+			  json_t **ret_reply)
+{
+	const char *name = o->file && !strcmp(o->file, "-") ? "<stdin>" : o->file;
+	AUTO_STRBUF struct strbuf text = { 0 };
+	json_t *parameters = json_object();
+	struct vnet_error err = { 0 };
+	int r = 0, status;
+
+	if (name)
+		r = read_definitions(o->file, &text, &err);
+	if (r == 0 && name)
+		r = check_text(text.s, text.len, name, &err);
+	if (r < 0) {
+		json_decref(parameters);
+		return report_error_in(cli, &err, text.s, text.len);
+	}
+	if (name) {
+		json_object_set_new(parameters, "yaml", json_stringn(text.s, text.len));
+		json_object_set_new(parameters, "file", json_string(name));
+	}
+	if (o->disruptive)
+		json_object_set_new(parameters, "disruptive", json_true());
+	status = cli_connect(cli);
+	if (status) {
+		json_decref(parameters);
+		return status;
+	}
+	vnet_client_set_timeout(cli->client, APPLY_TIMEOUT_MS);
+	r = client_call(cli->client, method, parameters, ret_reply, &err);
+	json_decref(parameters);
+	if (r == 0)
+		return EXIT_OK;
+	status = report_error_in(cli, &err, name && !strcmp(err.file, name) ? text.s : NULL,
+				 text.len);
+	print_operations(cli, stderr,
+			 json_object_get(client_error_parameters(cli->client), "operations"));
+	return status;
+}
+
+static int read_definitions(const char *path, struct strbuf *ret, struct vnet_error *err)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	char chunk[65536];
+	ssize_t n = 0;
+
+	strbuf_append(ret, "");
+	while (fd >= 0 && ret->len <= FILE_LIMIT) {
+		n = read(fd, chunk, sizeof(chunk));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		strbuf_append_n(ret, chunk, (size_t)n);
+	}
+	if (fd < 0 || n < 0) {
+		int number = errno;
+
+		if (fd >= 0)
+			close(fd);
+		/* Not -number: exit statuses 3 and 4 speak of netd's answers, not of a file. */
+		return vnet_error_set(err, -EIO, "file-unreadable", "cannot read %s: %s", path,
+				      strerror(number));
+	}
+	close(fd);
+	if (ret->len > FILE_LIMIT)
+		return vnet_error_set(err, -EINVAL, "file-too-large",
+				      "%s is larger than the %lu MiB that netd takes", path,
+				      FILE_LIMIT / 1024 / 1024);
+	return 0;
+}
+
+/* JSON can only carry UTF-8 without NUL: find the place here, where it still can be told. */
+static int check_text(const char *text, size_t size, const char *file, struct vnet_error *err)
+{
+	unsigned line = 1, column = 1;
+
+	for (size_t i = 0; i < size;) {
+		unsigned char c = (unsigned char)text[i];
+		size_t n = c < 0x80 ? 1 : c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+		json_t *probe = c && n <= size - i ? json_stringn(text + i, n) : NULL;
+
+		if (!probe) {
+			vnet_error_set(err, -EINVAL, "not-text",
+				       c ? "this is not UTF-8; save the file in that encoding" :
+					   "a NUL byte; definitions are text");
+			vnet_error_at(err, file, line, column, NULL);
+			return -EINVAL;
+		}
+		json_decref(probe);
+		column = c == '\n' ? 1 : column + 1;
+		line += c == '\n';
+		i += n;
+	}
+	return 0;
+}
+
+/* "! blue: set vn-blue mtu 9000": the mark says that running guests notice. */
+static void print_operations(const struct cli *cli, FILE *f, const json_t *operations)
+{
+	const json_t *op;
+	size_t i;
+
+	json_array_foreach((json_t *)operations, i, op) {
+		const char *network = json_string_value(json_object_get(op, "network"));
+		const char *text = json_string_value(json_object_get(op, "text"));
+		bool loses = json_is_true(json_object_get(op, "losesTraffic"));
+		bool color = f == stdout ? cli->color_out : cli->color_err;
+
+		fputs(!loses ? "  " : color ? COLOR_BAD "! " COLOR_RESET : "! ", f);
+		if (network && *network) {
+			print_safe(f, network);
+			fputs(": ", f);
+		}
+		print_safe(f, text ? text : "");
+		fputc('\n', f);
+	}
+}
+
+static int report_failed_networks(const struct cli *cli, const json_t *networks)
+{
+	int status = EXIT_OK;
+	const json_t *network;
+	size_t i;
+
+	json_array_foreach((json_t *)networks, i, network) {
+		const char *name = json_string_value(json_object_get(network, "name"));
+		const char *state = json_string_value(json_object_get(network, "state"));
+
+		if (!name || !state || strcmp(state, "failed"))
+			continue;
+		report_problem(cli, json_object_get(network, "problem"), name);
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+#define FIELD(member) offsetof(struct apply_options, member)
+#define FILE_OPTION \
+	{ .name = "file", .letter = 'f', .kind = OPTION_TEXT, .offset = FIELD(file), \
+	  .value = "FILE", .completes = COMPLETE_FILE, \
+	  .help = "definitions in YAML; - is standard input" }
+
+static const struct cli_option apply_options[] = {
+	FILE_OPTION,
+	{ .name = "dry-run", .kind = OPTION_FLAG, .offset = FIELD(dry_run),
+	  .help = "only print what would be done" },
+	{ .name = "disruptive", .kind = OPTION_FLAG, .offset = FIELD(disruptive),
+	  .help = "also make changes that running guests notice" },
+	{ 0 },
+};
+static const struct cli_option plan_options[] = { FILE_OPTION, { 0 } };
+
+const struct command apply_commands[] = {
+	{ .name = "apply", .arguments = "-f FILE", .options = apply_options,
+	  .options_size = sizeof(struct apply_options), .run = run_apply,
+	  .summary = "Define or change networks, and start them",
+	  .details = "All definitions are checked before anything is done.  A change that running\n"
+		     "guests would notice is refused, marked with !, unless --disruptive is given." },
+	{ .name = "plan", .arguments = "[-f FILE]", .options = plan_options,
+	  .options_size = sizeof(struct apply_options), .run = run_plan,
+	  .summary = "Print what apply would do; without FILE, what a repair would do" },
+	{ 0 },
+};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_list.c - lease list and fdb list */
+
+#include "cli/output.h"
+
+static const struct column lease_columns[] = {
+	{ "NETWORK", "network", COLUMN_TEXT, false },
+	{ "ADDRESS", "address", COLUMN_TEXT, false },
+	{ "MAC", "mac", COLUMN_TEXT, false },
+	{ "HOSTNAME", "hostname", COLUMN_TEXT, false },
+	{ "PORT", "port", COLUMN_TEXT, false },
+	{ "EXPIRES", "expires", COLUMN_TIME, false },
+	{ 0 },
+};
+
+static const struct column fdb_columns[] = {
+	{ "NETWORK", "network", COLUMN_TEXT, false },
+	{ "MAC", "mac", COLUMN_TEXT, false },
+	{ "INTERFACE", "ifname", COLUMN_TEXT, false },
+	{ "PORT", "port", COLUMN_TEXT, false },
+	{ "VLAN", "vlan", COLUMN_NUMBER, false },
+	{ "LOCAL", "isLocal", COLUMN_TEXT, false },
+	{ "STATIC", "isStatic", COLUMN_TEXT, false },
+	{ "AGE (ms)", "ageMs", COLUMN_NUMBER, false },
+	{ 0 },
+};
+
+static int list(struct cli *cli, const char *method, const char *key,
+		const struct column *columns, const text_vec *words)
+{
+	json_t *reply = NULL;
+	int status;
+
+	status = cli_call(cli, method,
+			  cli_parameters("network", words->n ? words->v[0] : NULL), &reply);
+	if (!status)
+		output_list(cli, columns, json_object_get(reply, key));
+	json_decref(reply);
+	return status;
+}
+
+static int run_leases(struct cli *cli, const void *options, const text_vec *words,
+		      const text_vec *rest)
+{
+	(void)options;
+	(void)rest;
+	return list(cli, "ListLeases", "leases", lease_columns, words);
+}
+
+static int run_fdb(struct cli *cli, const void *options, const text_vec *words,
+		   const text_vec *rest)
+{
+	(void)options;
+	(void)rest;
+	return list(cli, "ListFdb", "entries", fdb_columns, words);
+}
+
+const struct command list_commands[] = {
+	{ .group = "lease", .name = "list", .arguments = "[NETWORK]", .max_words = 1,
+	  .completes = COMPLETE_NETWORK, .run = run_leases,
+	  .summary = "Addresses that DHCP gave out" },
+	{ .group = "fdb", .name = "list", .arguments = "[NETWORK]", .max_words = 1,
+	  .completes = COMPLETE_NETWORK, .run = run_fdb,
+	  .summary = "MAC addresses that the bridges know (brctl showmacs)" },
+	{ 0 },
+};

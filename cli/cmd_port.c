@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd_port.c - port list, show, attach, detach, update; cmd_wait.c has port wait */
+
+#include "cli/attach.h"
+#include "cli/output.h"
+#include "cli/wait.h"
+
+static const struct column port_columns[] = {
+	{ "NAME", "name", COLUMN_TEXT, false },
+	{ "NETWORK", "network", COLUMN_TEXT, false },
+	{ "INTERFACE", "ifname", COLUMN_TEXT, false },
+	{ "STATE", "state", COLUMN_STATE, false },
+	{ "KIND", "kind", COLUMN_TEXT, true },
+	{ "MAC", "mac", COLUMN_TEXT, false },
+	{ "LEARNS MAC", "learnsMac", COLUMN_TEXT, true },
+	{ "ADDRESSES", "addresses", COLUMN_TEXT, true },
+	{ "LEASES", "leases", COLUMN_TEXT, false },
+	{ "QUEUES", "queues", COLUMN_NUMBER, true },
+	{ "MTU", "mtu", COLUMN_NUMBER, true },
+	{ "TXQUEUELEN", "txqueuelen", COLUMN_NUMBER, true },
+	{ "ISOLATED", "isolated", COLUMN_TEXT, true },
+	{ "PERSISTENT", "persistent", COLUMN_TEXT, true },
+	{ "ADOPTED", "adopted", COLUMN_TEXT, true },
+	{ "PID", "ownerPid", COLUMN_NUMBER, false },
+	{ "UID", "ownerUid", COLUMN_NUMBER, true },
+	{ "CREATED", "created", COLUMN_TIME, true },
+	{ "DROPPED", "dropped", COLUMN_NUMBER, false },
+	{ "PROBLEM", "problem", COLUMN_PROBLEM, true },
+	{ 0 },
+};
+
+struct port_attach_options {
+	struct attach_options attach;
+	const char *adopt;
+	bool persistent;
+};
+
+struct port_update_options {
+	const char *mac, *isolated, *link;
+	text_vec addresses;
+	bool no_addresses;
+	unsigned mtu, txqueuelen;
+};
+
+static int run_list(struct cli *cli, const void *options, const text_vec *words,
+		    const text_vec *rest)
+{
+	json_t *reply = NULL;
+	int status;
+
+	(void)options;
+	(void)rest;
+	status = cli_call(cli, "ListPorts",
+			  cli_parameters("network", words->n ? words->v[0] : NULL), &reply);
+	if (!status)
+		output_list(cli, port_columns, json_object_get(reply, "ports"));
+	json_decref(reply);
+	return status;
+}
+
+static int run_show(struct cli *cli, const void *options, const text_vec *words,
+		    const text_vec *rest)
+{
+	json_t *reply = NULL;
+	int status;
+
+	(void)options;
+	(void)rest;
+	status = cli_call(cli, "DescribePort", cli_parameters("name", words->v[0]), &reply);
+	if (!status)
+		output_record(cli, port_columns, json_object_get(reply, "port"));
+	json_decref(reply);
+	return status;
+}
+
+static int run_attach(struct cli *cli, const void *options, const text_vec *words,
+		      const text_vec *rest)
+{
+	const struct port_attach_options *o = options;
+	struct vnet_attach_request request;
+	json_t *parameters, *reply = NULL;
+	int status;
+
+	(void)rest;
+	if (!o->persistent && !o->adopt)
+		return report_usage(cli,
+				    "a port lives as long as its descriptors, and vnetctl ends at "
+				    "once: use `vnetctl run %s -- COMMAND` to hand them to a "
+				    "command, or --persistent for a device that stays",
+				    words->v[0]);
+	attach_request_fill(&o->attach, words->v[0], &request);
+	request.persistent = o->persistent;
+	if (o->adopt) {
+		request.adopt = true;
+		request.ifname = o->adopt;
+	}
+	parameters = client_attach_parameters(&request);
+	status = cli_call(cli, "AttachPort", parameters, &reply);
+	if (status)
+		return status;
+	output_record(cli, port_columns, json_object_get(reply, "port"));
+	report_notes(cli, json_object_get(reply, "notes"));
+	json_decref(reply);
+	return EXIT_OK;
+}
+
+static int run_detach(struct cli *cli, const void *options, const text_vec *words,
+		      const text_vec *rest)
+{
+	int first = EXIT_OK;
+
+	(void)options;
+	(void)rest;
+	vec_each(name, words) {
+		json_t *reply = NULL;
+		int status = cli_call(cli, "DetachPort", cli_parameters("name", *name), &reply);
+
+		if (!status && !cli->quiet && output_format(cli) == FORMAT_TABLE)
+			printf("port %s: detached\n", *name);
+		json_decref(reply);
+		if (!first)
+			first = status;
+		if (status == EXIT_UNREACHABLE)
+			break;
+	}
+	return first;
+}
+
+static json_t *update_parameters(const struct port_update_options *o, const char *name)
+{
+	json_t *p = cli_parameters("name", name);
+
+	if (o->mac)
+		json_object_set_new(p, "mac", json_string(o->mac));
+	if (o->addresses.n || o->no_addresses) {
+		json_t *addresses = json_array();
+
+		vec_each(address, &o->addresses)
+			json_array_append_new(addresses, json_string(*address));
+		json_object_set_new(p, "addresses", addresses);
+	}
+	if (o->mtu)
+		json_object_set_new(p, "mtu", json_integer(o->mtu));
+	if (o->txqueuelen)
+		json_object_set_new(p, "txqueuelen", json_integer(o->txqueuelen));
+	if (o->isolated)
+		json_object_set_new(p, "isolated", json_boolean(!strcmp(o->isolated, "on")));
+	if (o->link)
+		json_object_set_new(p, "linkDown", json_boolean(!strcmp(o->link, "down")));
+	return p;
+}
+
+static int run_update(struct cli *cli, const void *options, const text_vec *words,
+		      const text_vec *rest)
+{
+	json_t *parameters = update_parameters(options, words->v[0]), *reply = NULL;
+	int status;
+
+	(void)rest;
+	if (json_object_size(parameters) == 1) {
+		json_decref(parameters);
+		return report_usage(cli, "nothing to change: give an option, see "
+					 "`vnetctl port update --help`");
+	}
+	status = cli_call(cli, "UpdatePort", parameters, &reply);
+	if (!status && (!cli->quiet || output_format(cli) != FORMAT_TABLE))
+		output_record(cli, port_columns, json_object_get(reply, "port"));
+	json_decref(reply);
+	return status;
+}
+
+static const struct cli_option attach_options[] = {
+	ATTACH_OPTIONS(struct port_attach_options),
+	{ .name = "persistent", .kind = OPTION_FLAG,
+	  .offset = offsetof(struct port_attach_options, persistent),
+	  .help = "the device stays until `port detach`" },
+	{ .name = "adopt", .kind = OPTION_TEXT, .value = "IFNAME",
+	  .offset = offsetof(struct port_attach_options, adopt),
+	  .help = "take over an existing TAP device" },
+	{ 0 },
+};
+
+#define FIELD(member) offsetof(struct port_update_options, member)
+static const struct cli_option update_options[] = {
+	{ .name = "mac", .kind = OPTION_TEXT, .offset = FIELD(mac), .value = "MAC",
+	  .help = "the guest's MAC address" },
+	{ .name = "address", .kind = OPTION_TEXTS, .offset = FIELD(addresses), .value = "ADDRESS",
+	  .help = "reserve these instead; may be repeated" },
+	{ .name = "no-addresses", .kind = OPTION_FLAG, .offset = FIELD(no_addresses),
+	  .help = "reserve none" },
+	{ .name = "mtu", .kind = OPTION_NUMBER, .offset = FIELD(mtu), .value = "BYTES",
+	  .min = 68, .max = 65535, .help = "MTU" },
+	{ .name = "txqueuelen", .kind = OPTION_NUMBER, .offset = FIELD(txqueuelen),
+	  .value = "PACKETS", .min = 1, .max = 1000000, .help = "queue length towards the guest" },
+	{ .name = "isolated", .kind = OPTION_CHOICE, .offset = FIELD(isolated), .value = "on|off",
+	  .choices = "on|off", .help = "cannot talk to the network's other isolated ports" },
+	{ .name = "link", .kind = OPTION_CHOICE, .offset = FIELD(link), .value = "up|down",
+	  .choices = "up|down", .help = "plug or pull the cable" },
+	{ 0 },
+};
+
+#define PORT(verb, args, min, max, what, text, ...) \
+	{ .group = "port", .name = verb, .arguments = args, .min_words = min, .max_words = max, \
+	  .completes = what, .summary = text, __VA_ARGS__ }
+
+const struct command port_commands[] = {
+	PORT("list", "[NETWORK]", 0, 1, COMPLETE_NETWORK, "Ports that you may see",
+	     .run = run_list),
+	PORT("show", "NAME", 1, 1, COMPLETE_PORT, "One port with all that is known of it",
+	     .run = run_show),
+	PORT("attach", "NETWORK", 1, 1, COMPLETE_NETWORK, "Make a persistent port, or adopt a TAP",
+	     .run = run_attach, .options = attach_options,
+	     .options_size = sizeof(struct port_attach_options)),
+	PORT("detach", "NAME...", 1, -1, COMPLETE_PORT, "Take a port off its network",
+	     .run = run_detach),
+	PORT("update", "NAME", 1, 1, COMPLETE_PORT, "Change a port while its guest runs",
+	     .run = run_update, .options = update_options,
+	     .options_size = sizeof(struct port_update_options)),
+	PORT("wait", "NAME", 1, 1, COMPLETE_PORT, "Wait for the guest's address and print it",
+	     .run = port_wait, .options = wait_option_table,
+	     .options_size = sizeof(struct wait_options)),
+	{ 0 },
+};
