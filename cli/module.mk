@@ -15,10 +15,11 @@ QEMU-HELPER := $(B)/cli/vnet-qemu-helper
 QEMU-IFUP := $(B)/cli/vnet-qemu-ifup
 QEMU-IFDOWN := $(B)/cli/vnet-qemu-ifdown
 
-$(foreach p,$(cli-programs),$(if $(wildcard cli/$(p).c), \
-	$(eval $(call program,$(B)/cli/$(p),$(B)/cli/$(p).o $(cli-archives),$(LIBS-cli))) \
-	$(eval all-targets += $(B)/cli/$(p))))
+$(foreach p,$(cli-programs), \
+	$(eval $(call program,$(B)/cli/$(p),$(B)/cli/$(p).o $(cli-archives),$(LIBS-cli))))
 
 # One program: its name says which way.
 $(QEMU-IFDOWN): $(QEMU-IFUP)
 	$(Q)ln -sf $(<F) $@
+
+all-targets += $(LIB-cli) $(VNETCTL) $(QEMU-HELPER) $(QEMU-IFUP) $(QEMU-IFDOWN)

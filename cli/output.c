@@ -125,23 +125,6 @@ char *cell_text(const struct column *column, const json_t *object)
 	return value_text(value);
 }
 
-void print_safe(FILE *f, const char *text)
-{
-	for (const char *s = text; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		/* C1 controls are C2 80..9F in UTF-8. */
-		if (c == 0xC2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xA0) {
-			fprintf(f, "\\x%02x", (unsigned char)*++s);
-			continue;
-		}
-		if ((c < 0x20 && c != '\t') || c == 0x7F)
-			fprintf(f, "\\x%02x", c);
-		else
-			fputc(c, f);
-	}
-}
-
 static char *list_text(const json_t *array)
 {
 	struct strbuf b = { 0 };

@@ -11,6 +11,7 @@
  */
 
 #include "cli/command.h"
+#include "cli/safe.h"
 
 #define COLOR_ERROR "\033[1;31m"
 #define COLOR_GOOD "\033[32m"
@@ -48,8 +49,5 @@ char *cell_text(const struct column *column, const json_t *object);
 
 /* YAML 1.2 that every YAML 1.1 parser reads the same. */
 void yaml_print(FILE *f, const json_t *value);
-
-/* Control characters become \xNN, so that no text can drive a terminal. */
-void print_safe(FILE *f, const char *text);
 
 #endif

@@ -126,8 +126,8 @@ static int unknown_command(struct cli *cli, const text_vec *words)
 
 static void print_usage(FILE *f, const char *group)
 {
-	fprintf(f, "Usage: vnetctl [options] %s [arguments]\n\nCommands:\n",
-		group ? group : "COMMAND");
+	fprintf(f, "Usage: vnetctl [options] %s%sCOMMAND [arguments]\n\nCommands:\n",
+		group ? group : "", group ? " " : "");
 	for (const struct command *const *table = command_tables; *table; table++)
 		for (const struct command *c = *table; c->name; c++) {
 			char left[64];
