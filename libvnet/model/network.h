@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "model/source.h"
 #include "vnet/error.h"
 
 #include <jansson.h>
@@ -28,6 +29,9 @@
 #define NETWORK_FORWARDS_MAX 1024 /* entries of one network */
 #define NETWORK_FORWARD_PORTS_MAX 4096 /* ports forwarded by one network, ranges counted out */
 #define NETWORK_ROUTES_MAX 256
+#define NETWORK_RANGES_MAX 256  /* DHCP ranges of one family */
+#define NETWORK_OPTIONS_MAX 256 /* DHCP options */
+#define NETWORK_FORWARDERS_MAX 64
 
 enum network_mode {
 	NETWORK_NAT,      /* guests leave with a host address */
@@ -37,12 +41,6 @@ enum network_mode {
 	NETWORK_BRIDGED,  /* on an existing bridge, or on a NIC taken into ours */
 };
 const char *network_mode_name(enum network_mode mode);
-
-/* Where something was declared, for errors. */
-struct source {
-	char *file;             /* or NULL: it came over the API */
-	unsigned line, column;  /* 1-based, 0: unknown */
-};
 
 struct bridge_options {
 	char *name;             /* NULL: NETWORK_BRIDGE_PREFIX + network name; see network_bridge() */
@@ -187,6 +185,7 @@ struct network {
 	VEC(struct forward) forwards;
 	VEC(struct static_route) routes;
 	struct port_defaults port_defaults;
+	key_source_vec keys;    /* positions of the keys above, when read from YAML */
 };
 
 void network_free(struct network *net);
@@ -202,21 +201,38 @@ struct mac network_bridge_mac(const struct network *net); /* pinned, or stable f
 unsigned network_mtu(const struct network *net);
 bool network_has_family(const struct network *net, int family); /* has an address of it */
 bool network_wants_dnsmasq(const struct network *net); /* DHCP, DNS or RA to serve */
+enum ra_mode network_ra(const struct network *net); /* what is sent, defaults applied */
+const char *ra_mode_name(enum ra_mode mode);
 
-/* The canonical JSON form: what the YAML would be, defaults left out.  New reference. */
+/*
+ * The canonical JSON form: what the YAML would be, defaults left out, and
+ * without the name, which is the key in `networks`.  An address chosen for
+ * `subnet: auto` is not declared and left out too.  New reference.
+ */
 json_t *network_to_json(const struct network *net);
+/* {"networks": {NAME: ...}}: networks_from_json() gives equal networks back. */
+json_t *networks_to_json(struct network *const *nets, size_t n);
 
 /*
  * Reads definitions.  Text form: a mapping `networks: {NAME: {...}, ...}`; the
- * same shape as JSON.  Every problem is an error with its position; nothing is
- * returned from a text with an error.
+ * same shape as JSON, where the inner mapping alone does too (no network may
+ * be called "networks").  Every problem is an error with its position; nothing
+ * is returned from a text with an error.  Texts are at most NETWORKS_TEXT_MAX.
  */
+#define NETWORKS_TEXT_MAX (4 * 1024 * 1024)
 typedef VEC(struct network *) network_vec;
 void network_vec_free(network_vec *nets);
 #define AUTO_NETWORKS __attribute__((cleanup(network_vec_free)))
 int networks_from_yaml(const char *text, size_t size, const char *file, network_vec *ret,
 		       struct vnet_error *err);
 int networks_from_json(const json_t *json, network_vec *ret, struct vnet_error *err);
+
+/*
+ * Where the key at path ("nat.source", "addresses[1]") of a network was
+ * declared; without a record of it, where the network was.  Adds
+ * file:line:column and "NAME.path" to the error.
+ */
+void network_locate(const struct network *net, const char *path, struct vnet_error *err);
 
 /* Name rule shared by networks and ports; says what is wrong. */
 int name_check(const char *name, size_t max, struct vnet_error *err);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* network.c - networks as values: read, written, copied, compared; effective values. */
+
+#include "model/network.h"
+
+#include "model/mac_name.h"
+#include "model/names.h"
+#include "model/network_schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+_Static_assert(NETWORKS_TEXT_MAX == NODE_TEXT_MAX, "the parser enforces what the header says");
+
+static void keys_free(key_source_vec *keys)
+{
+	vec_each(key, keys) free(key->path);
+	vec_free(keys);
+}
+
+void network_free(struct network *net)
+{
+	if (!net)
+		return;
+	schema_clear(&network_schema, net);
+	keys_free(&net->keys);
+	free(net->source.file);
+	free(net->name);
+	free(net);
+}
+
+struct network *network_copy(const struct network *net)
+{
+	struct network *copy = mem_alloc(sizeof(*copy));
+
+	*copy = *net;
+	schema_copy(&network_schema, copy);
+	copy->name = mem_strdup(net->name);
+	copy->source.file = mem_strdup(net->source.file);
+	copy->keys = (key_source_vec){ 0 };
+	vec_each(key, &net->keys) * vec_add(&copy->keys) =
+		(struct key_source){ mem_strdup(key->path), key->line, key->column };
+	return copy;
+}
+
+bool network_equal(const struct network *a, const struct network *b)
+{
+	return strcmp(a->name, b->name) == 0 && schema_equal(&network_schema, a, b);
+}
+
+void network_vec_free(network_vec *nets)
+{
+	vec_each(net, nets) network_free(*net);
+	vec_free(nets);
+}
+
+/* --- effective values --- */
+
+const char *network_bridge(const struct network *net, char buf[16])
+{
+	if (net->bridge.name)
+		snprintf(buf, 16, "%s", net->bridge.name);
+	else
+		snprintf(buf, 16, NETWORK_BRIDGE_PREFIX "%.12s", net->name);
+	return buf;
+}
+
+bool network_owns_bridge(const struct network *net)
+{
+	return net->mode != NETWORK_BRIDGED || net->uplink;
+}
+
+struct mac network_bridge_mac(const struct network *net)
+{
+	return net->bridge.has_mac ? net->bridge.mac : mac_from_names("bridge", net->name, "", 0);
+}
+
+unsigned network_mtu(const struct network *net)
+{
+	return net->bridge.mtu ? net->bridge.mtu : 1500;
+}
+
+bool network_has_family(const struct network *net, int family)
+{
+	vec_each(address, &net->addresses) if (address->addr.family == family) return true;
+	return false;
+}
+
+enum ra_mode network_ra(const struct network *net)
+{
+	if (net->ipv6.has_ra)
+		return net->ipv6.ra;
+	if (net->mode == NETWORK_BRIDGED)
+		return RA_OFF;
+	if (net->ipv6.dhcp6_enabled)
+		return RA_MANAGED;
+	return network_has_family(net, AF_INET6) || net->auto6 ? RA_SLAAC : RA_OFF;
+}
+
+bool network_wants_dnsmasq(const struct network *net)
+{
+	return net->dhcp.enabled || net->ipv6.dhcp6_enabled || net->dns.enabled ||
+	       network_ra(net) != RA_OFF;
+}
+
+void network_locate(const struct network *net, const char *path, struct vnet_error *err)
+{
+	const struct key_source *found = NULL;
+	AUTO_FREE char *full =
+		mem_printf("%s%s%s", net->name, path && *path ? "." : "", path ? path : "");
+
+	vec_each(key, &net->keys) if (path && strcmp(key->path, path) == 0) found = key;
+	vnet_error_at(err, net->source.file, found ? found->line : net->source.line,
+		      found ? found->column : net->source.column, full);
+}
+
+/* --- write --- */
+
+/* Takes out the addresses that were chosen for `subnet: auto`; nothing else is of that family. */
+static void drop_chosen_addresses(struct network *net)
+{
+	for (size_t i = net->addresses.n; i-- > 0;) {
+		int family = net->addresses.v[i].addr.family;
+
+		if ((family == AF_INET && net->auto4) || (family == AF_INET6 && net->auto6))
+			vec_remove(&net->addresses, i);
+	}
+}
+
+json_t *network_to_json(const struct network *net)
+{
+	AUTO(network_free) struct network *declared = NULL;
+
+	if (net->auto4 || net->auto6) {
+		declared = network_copy(net);
+		drop_chosen_addresses(declared);
+		net = declared;
+	}
+	return schema_encode(&network_schema, net, net);
+}
+
+json_t *networks_to_json(struct network *const *nets, size_t n)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(json, nets[i]->name, network_to_json(nets[i]));
+	return json_pack("{s:o}", "networks", json);
+}
+
+/* --- read --- */
+
+static int check_auto(const struct network *net, const struct node *def, struct vnet_error *err)
+{
+	const struct node *n = node_get(def, "subnet");
+
+	if (net->auto4 && network_has_family(net, AF_INET))
+		return node_error(
+			n, err, "subnet-conflict",
+			"an IPv4 subnet is chosen and addresses has one too; keep one of them");
+	if (net->auto6 && network_has_family(net, AF_INET6))
+		return node_error(
+			n, err, "subnet-conflict",
+			"an IPv6 subnet is chosen and addresses has one too; keep one of them");
+	return 0;
+}
+
+static int decode_network(const struct node *n, struct network **ret, struct vnet_error *err)
+{
+	AUTO(network_free) struct network *net = mem_alloc(sizeof(*net));
+	struct decoder d = { .err = err, .keys = &net->keys, .base = n };
+	int r;
+
+	net->name = mem_strdup(n->key);
+	net->source = (struct source){ mem_strdup(n->file), n->key_line, n->key_column };
+	r = network_name_check(n->key, err);
+	if (r < 0) {
+		char path[NODE_PATH_MAX];
+
+		vnet_error_at(err, n->file, n->key_line, n->key_column,
+			      node_path(n, path, sizeof(path)));
+		return r;
+	}
+	if (n->kind != NODE_MAPPING)
+		return node_key_error(
+			n, err, "bad-type",
+			"the network's definition is missing: a mapping with at least mode");
+	schema_init(&network_schema, net);
+	r = schema_decode(&d, &network_schema, n, net);
+	if (r == 0)
+		r = check_auto(net, n, err);
+	if (r < 0)
+		return r;
+	schema_defaults(&network_schema, n, net, net);
+	*ret = TAKE(net);
+	return 0;
+}
+
+static int decode_networks(const struct node *map, network_vec *ret, struct vnet_error *err)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+
+	if (map->kind != NODE_MAPPING)
+		return node_error(
+			map, err, "bad-type",
+			"networks must be a mapping from names to definitions; {} for none");
+	if (map->items.n > NETWORKS_MAX)
+		return node_error(map, err, "too-many", "%zu networks; at most %d are accepted",
+				  map->items.n, NETWORKS_MAX);
+	for (size_t i = 0; i < map->items.n; i++) {
+		struct network *net = NULL;
+		int r = decode_network(map->items.v[i], &net, err);
+
+		if (r < 0)
+			return r;
+		vec_push(&nets, net);
+	}
+	*ret = nets;
+	nets = (network_vec){ 0 };
+	return 0;
+}
+
+/* The value of `networks`, which must be the only key. */
+static int find_networks(struct node *root, struct node **ret, struct vnet_error *err)
+{
+	char buf[TEXT_QUOTE_MAX];
+
+	if (root->kind != NODE_MAPPING)
+		return node_error(root, err, "bad-type",
+				  "the text must be a mapping with the key networks");
+	vec_each(item, &root->items)
+	{
+		if (strcmp((*item)->key, "networks") != 0)
+			return node_key_error(
+				*item, err, "unknown-key",
+				"unknown key %s; the one key at this level is networks, and "
+				"networks are defined below it",
+				text_quote((*item)->key, buf));
+		*ret = *item;
+	}
+	if (!*ret)
+		return node_error(root, err, "missing-key",
+				  "the key networks is missing; networks are defined below it");
+	(*ret)->is_path_root = true;
+	return 0;
+}
+
+int networks_from_yaml(const char *text, size_t size, const char *file, network_vec *ret,
+		       struct vnet_error *err)
+{
+	AUTO(node_free) struct node *root = NULL;
+	struct node *map = NULL;
+	int r = node_from_yaml(text, size, file, &root, err);
+
+	if (r < 0)
+		return r;
+	if (root->kind == NODE_NULL && root->line == 0) {
+		*ret = (network_vec){ 0 }; /* only comments: no networks */
+		return 0;
+	}
+	r = find_networks(root, &map, err);
+	return r < 0 ? r : decode_networks(map, ret, err);
+}
+
+int networks_from_json(const json_t *json, network_vec *ret, struct vnet_error *err)
+{
+	AUTO(node_free) struct node *root = NULL;
+	struct node *map;
+	int r = node_from_json(json, &root, err);
+
+	if (r < 0)
+		return r;
+	map = root;
+	if (node_get(root, "networks")) {
+		r = find_networks(root, &map, err);
+		if (r < 0)
+			return r;
+	}
+	map->is_path_root = true;
+	return decode_networks(map, ret, err);
+}
