@@ -54,27 +54,49 @@ static struct link *add_link(struct snapshot *snap, const char *name, const char
 	return link;
 }
 
-/* IPv4's rp_filter and the like are the default ones; forwarding is what the planner reads. */
+/*
+ * Inserting keeps the order of snapshot_sort(), in linear time: a plan of
+ * thousands of operations must not sort thousands of times.
+ */
+#define DEFINE_INSERT(name, type, member, compare) \
+	static void name(struct snapshot *snap, const struct type *item) \
+	{ \
+		size_t i; \
+\
+		vec_push(&snap->member, *item); \
+		for (i = snap->member.n - 1; i > 0 && compare(item, &snap->member.v[i - 1]) < 0; i--) \
+			snap->member.v[i] = snap->member.v[i - 1]; \
+		snap->member.v[i] = *item; \
+	} \
+	struct vnet_swallow_semicolon
+
+DEFINE_INSERT(insert_addr, addr, addrs, snapshot_cmp_addrs);
+DEFINE_INSERT(insert_route, route, routes, snapshot_cmp_routes);
+DEFINE_INSERT(insert_sysctl, sysctl, sysctls, snapshot_cmp_sysctls);
+
+/* A new device starts with the values of "default", as far as the snapshot knows them. */
 static void add_conf(struct snapshot *snap, const struct link *link)
 {
-	static const char *const leaves[] = { "net/ipv4/conf/%s/forwarding", "net/ipv6/conf/%s/forwarding",
-					      "net/ipv6/conf/%s/accept_ra", "net/ipv6/conf/%s/autoconf",
-					      "net/ipv6/conf/%s/disable_ipv6",
-					      "net/ipv6/conf/%s/force_forwarding" };
+	static const char *const defaults[] = { "net/ipv4/conf/default/", "net/ipv6/conf/default/" };
+	struct sysctl found[64];
+	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
-		struct sysctl sysctl = { 0 };
-		char from[sizeof(sysctl.path)];
+	vec_each(sysctl, &snap->sysctls)
+		for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+			size_t length = strlen(defaults[i]);
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(sysctl.path, sizeof(sysctl.path), leaves[i], link->name);
-		snprintf(from, sizeof(from), leaves[i], "default");
-#pragma GCC diagnostic pop
-		if (snapshot_sysctl(snap, from, &sysctl.value) < 0)
-			continue; /* not asked for, or the kernel has none */
-		vec_push(&snap->sysctls, sysctl);
-		snapshot_sort(snap);
+			if (n == ARRAY_SIZE(found) || strncmp(sysctl->path, defaults[i], length) != 0)
+				continue;
+			found[n].value = sysctl->value;
+			snprintf(found[n].path, sizeof(found[n].path), "net/ipv%c/conf/%s/%.60s",
+				 defaults[i][7], link->name, sysctl->path + length);
+			n++;
+		}
+	for (size_t i = 0; i < n; i++) {
+		int64_t value;
+
+		if (snapshot_sysctl(snap, found[i].path, &value) < 0)
+			insert_sysctl(snap, &found[i]);
 	}
 }
 
@@ -98,11 +120,15 @@ static struct route connected_route(const struct link *link, const struct addr *
 
 static void add_connected(struct snapshot *snap, const struct link *link, const struct addr *addr)
 {
+	struct route route;
+
 	if (!(link->flags & IFF_UP) || addr->flags & IFA_F_NOPREFIXROUTE ||
 	    addr->prefix.len == ip_bits(&addr->prefix.addr))
 		return;
-	vec_push(&snap->routes, connected_route(link, addr));
-	snapshot_sort(snap);
+	if (addr->prefix.addr.family == AF_INET && addr->flags & IFA_F_SECONDARY)
+		return; /* its primary made the route */
+	route = connected_route(link, addr);
+	insert_route(snap, &route);
 }
 
 static bool is_connected_of(const struct route *route, const struct link *link,
@@ -315,40 +341,88 @@ static struct addr *find_addr(struct snapshot *snap, int ifindex, const struct a
 	return NULL;
 }
 
+static bool has_primary(const struct snapshot *snap, int ifindex, const struct prefix *prefix)
+{
+	struct prefix subnet = prefix_network(prefix);
+
+	vec_each(addr, &snap->addrs) {
+		struct prefix own = prefix_network(&addr->prefix);
+
+		if (addr->ifindex == ifindex && prefix_cmp(&own, &subnet) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int addr_add(const struct op_addr *op, struct snapshot *snap, struct vnet_error *err)
 {
 	const struct link *link = snapshot_link(snap, op->ifname);
-	struct addr *addr;
+	struct addr *addr, new;
 
 	if (!link)
 		return no_device(op->ifname, err);
+	new = op->addr;
+	new.ifindex = link->ifindex;
+	if (new.valid == UINT32_MAX)
+		new.flags |= IFA_F_PERMANENT;
 	addr = find_addr(snap, link->ifindex, &op->addr);
-	if (addr)
+	if (addr) {
 		drop_connected(snap, link, addr);
-	else
-		addr = vec_add(&snap->addrs);
-	*addr = op->addr;
-	addr->ifindex = link->ifindex;
-	if (addr->valid == UINT32_MAX)
-		addr->flags |= IFA_F_PERMANENT;
-	add_connected(snap, link, &op->addr);
-	snapshot_sort(snap);
+		new.flags |= addr->flags & IFA_F_SECONDARY;
+		*addr = new;
+	} else {
+		if (new.prefix.addr.family == AF_INET &&
+		    has_primary(snap, link->ifindex, &new.prefix))
+			new.flags |= IFA_F_SECONDARY;
+		insert_addr(snap, &new);
+	}
+	add_connected(snap, link, &new);
 	return 0;
+}
+
+/* fib_sync_down_addr(): routes go with their source address, when no device has it any more. */
+static void drop_routes_from(struct snapshot *snap, const struct ip *source)
+{
+	vec_each(addr, &snap->addrs)
+		if (ip_cmp(&addr->prefix.addr, source) == 0)
+			return;
+	for (size_t i = snap->routes.n; i-- > 0;)
+		if (ip_cmp(&snap->routes.v[i].prefsrc, source) == 0)
+			vec_remove(&snap->routes, i);
+}
+
+/* The kernel takes the secondaries of a subnet along (promote_secondaries=0, its default). */
+static void drop_secondaries(struct snapshot *snap, const struct link *link, const struct addr *gone)
+{
+	struct prefix subnet = prefix_network(&gone->prefix);
+
+	for (size_t i = snap->addrs.n; i-- > 0;) {
+		const struct addr *addr = &snap->addrs.v[i];
+		struct prefix own = prefix_network(&addr->prefix);
+
+		if (addr->ifindex == link->ifindex && prefix_cmp(&own, &subnet) == 0) {
+			drop_connected(snap, link, addr);
+			vec_remove(&snap->addrs, i);
+		}
+	}
 }
 
 static int addr_del(const struct op_addr *op, struct snapshot *snap)
 {
 	const struct link *link = snapshot_link(snap, op->ifname);
 	struct addr *addr = link ? find_addr(snap, link->ifindex, &op->addr) : NULL;
+	struct addr gone;
 
 	if (!addr)
 		return 0;
 	drop_connected(snap, link, addr);
-	for (size_t i = snap->routes.n; i-- > 0;) /* IPv4: routes with it as their source go too */
-		if (addr->prefix.addr.family == AF_INET &&
-		    ip_cmp(&snap->routes.v[i].prefsrc, &addr->prefix.addr) == 0)
-			vec_remove(&snap->routes, i);
+	gone = *addr;
 	vec_remove(&snap->addrs, (size_t)(addr - snap->addrs.v));
+	if (gone.prefix.addr.family == AF_INET) {
+		drop_routes_from(snap, &gone.prefix.addr);
+		if (!(gone.flags & IFA_F_SECONDARY))
+			drop_secondaries(snap, link, &gone);
+	}
 	return 0;
 }
 
@@ -371,19 +445,20 @@ static struct route *find_route(struct snapshot *snap, const struct route *wante
 static int route_add(const struct op_route *op, struct snapshot *snap, struct vnet_error *err)
 {
 	const struct link *link = op->ifname[0] ? snapshot_link(snap, op->ifname) : NULL;
-	struct route *route;
+	struct route *route, new;
 
 	if (op->ifname[0] && !link)
 		return no_device(op->ifname, err);
 	if (link && !(link->flags & IFF_UP))
 		return vnet_error_set(err, -ENETDOWN, "device-down", "%s is down", op->ifname);
-	route = find_route(snap, &op->route, link ? link->ifindex : 0);
-	if (!route)
-		route = vec_add(&snap->routes);
-	*route = op->route;
-	route->oif = link ? link->ifindex : 0;
-	route->metric = kernel_metric(route);
-	snapshot_sort(snap);
+	new = op->route;
+	new.oif = link ? link->ifindex : 0;
+	new.metric = kernel_metric(&new);
+	route = find_route(snap, &op->route, new.oif);
+	if (route)
+		*route = new;
+	else
+		insert_route(snap, &new);
 	return 0;
 }
 
@@ -434,12 +509,10 @@ static int write_sysctl(const struct op_sysctl *op, struct snapshot *snap)
 	vec_each(sysctl, &snap->sysctls)
 		if (strcmp(sysctl->path, op->sysctl.path) == 0)
 			known = sysctl;
-	if (!known && op->optional)
-		return 0;
-	if (!known)
-		known = vec_add(&snap->sysctls);
-	*known = op->sysctl;
-	snapshot_sort(snap);
+	if (known)
+		known->value = op->sysctl.value;
+	else if (!op->optional)
+		insert_sysctl(snap, &op->sysctl);
 	spread_forwarding(snap, &op->sysctl);
 	return 0;
 }

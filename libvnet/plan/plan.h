@@ -54,6 +54,8 @@ struct plan {
 	/* To be recorded durably before the operations run. */
 	VEC(struct saved_sysctl) to_save;
 	VEC(struct takeover) to_take_over;
+	/* Paths in desired.saved that nobody needs any more: forget them when the operations have run. */
+	sysctl_vec released;
 	/* One sentence each, for the operator: what is switched globally, what could not be done. */
 	VEC(char *) notes;
 };

@@ -29,7 +29,7 @@ static int compare_links(const void *a, const void *b)
 	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
 }
 
-static int compare_addrs(const void *a, const void *b)
+int snapshot_cmp_addrs(const void *a, const void *b)
 {
 	const struct addr *x = a, *y = b;
 	int order = (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
@@ -37,7 +37,7 @@ static int compare_addrs(const void *a, const void *b)
 	return order ? order : prefix_cmp(&x->prefix, &y->prefix);
 }
 
-static int compare_routes(const void *a, const void *b)
+int snapshot_cmp_routes(const void *a, const void *b)
 {
 	const struct route *x = a, *y = b;
 	int order;
@@ -51,7 +51,7 @@ static int compare_routes(const void *a, const void *b)
 	return ip_cmp(&x->gateway, &y->gateway);
 }
 
-static int compare_sysctls(const void *a, const void *b)
+int snapshot_cmp_sysctls(const void *a, const void *b)
 {
 	const struct sysctl *x = a, *y = b;
 
@@ -61,9 +61,9 @@ static int compare_sysctls(const void *a, const void *b)
 void snapshot_sort(struct snapshot *snap)
 {
 	vec_sort(&snap->links, compare_links);
-	vec_sort(&snap->addrs, compare_addrs);
-	vec_sort(&snap->routes, compare_routes);
-	vec_sort(&snap->sysctls, compare_sysctls);
+	vec_sort(&snap->addrs, snapshot_cmp_addrs);
+	vec_sort(&snap->routes, snapshot_cmp_routes);
+	vec_sort(&snap->sysctls, snapshot_cmp_sysctls);
 }
 
 const struct link *snapshot_link(const struct snapshot *snap, const char *name)
