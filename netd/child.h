@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NETD_CHILD_H
+#define NETD_CHILD_H
+
+/*
+ * child.h - runs a program that ends soon, without waiting for it
+ *
+ * No shell, an environment of our own, its own session, standard input and
+ * output from and to nowhere, no descriptor but those.  The process that calls
+ * must not ignore SIGCHLD, or the exit status is lost.
+ */
+
+#include <stdint.h>
+
+struct child;
+struct loop;
+
+/*
+ * status as waitid() gives it for a normal exit (0..255), negative: the signal
+ * that ended it, negated.  last_line is the last one of its standard error, or
+ * "".  The child is freed by then.
+ */
+typedef void (*child_fn)(void *arg, int status, const char *last_line);
+
+/* It is killed after timeout_usec.  0, or a negative errno; fn is not called then. */
+int child_start(struct loop *loop, const char *const argv[], uint64_t timeout_usec, child_fn fn,
+		void *arg, struct child **ret);
+/* Forgets it, running or not: fn is not called.  Returns NULL. */
+struct child *child_free(struct child *child);
+
+#endif
