@@ -90,8 +90,8 @@ struct child *child_free(struct child *child)
 
 static int spawn(const char *const argv[], int error_fd, pid_t *ret_pid)
 {
-	static char *const environment[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" },
-					     (char[]){ "LC_ALL=C" }, NULL };
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
+	char *const environment[] = { path, locale, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t all, none;
