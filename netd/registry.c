@@ -23,6 +23,7 @@ const char *port_state_name(enum port_state state)
 static void network_entry_free(struct network_entry *entry)
 {
 	network_free(entry->net);
+	network_free(entry->fallback);
 	free(entry);
 }
 

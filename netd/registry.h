@@ -28,10 +28,9 @@ struct network_entry {
 	enum network_state state;
 	bool is_wanted;           /* started, or to be started as soon as it can be */
 	bool is_from_file;        /* below networks.d; else applied over the API */
+	struct network *fallback; /* at start: the definition that ran before, or NULL */
 	struct vnet_error problem;
 	size_t n_ports;
-	unsigned repairs;         /* within the current interval; see events.c */
-	uint64_t repairs_since;
 };
 
 enum port_state {

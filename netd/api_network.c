@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* api_network.c - Apply, Plan and the methods that name a network. */
+
+#include "netd/api.h"
+
+#include "netd/uplink.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+
+/* ---- objects out ---- */
+
+static json_t *addresses_json(const struct network *net)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	vec_each(p, &net->addresses)
+		json_array_append_new(list, json_string(prefix_format(p, text)));
+	return list;
+}
+
+static json_t *source_json(const struct network_entry *entry)
+{
+	const struct source *source = &entry->net->source;
+
+	if (entry->is_from_file && source->file && source->line)
+		return json_sprintf("%s:%u", source->file, source->line);
+	return json_string(entry->is_from_file && source->file ? source->file : "api");
+}
+
+json_t *network_info(struct netd *d, const struct network_entry *entry)
+{
+	char bridge[16];
+	const char *name = network_bridge(entry->net, bridge);
+	unsigned ifindex = if_nametoindex(name);
+	json_t *info = json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:b,s:o,s:I}", "name", entry->net->name,
+				 "mode", network_mode_name(entry->net->mode), "state",
+				 network_state_name(entry->state), "bridge", name, "mtu",
+				 (int)network_mtu(entry->net), "addresses", addresses_json(entry->net),
+				 "autostart", entry->net->autostart, "source", source_json(entry), "ports",
+				 (json_int_t)entry->n_ports);
+
+	(void)d;
+	if (ifindex)
+		json_object_set_new(info, "ifindex", json_integer(ifindex));
+	if (entry->state == NETWORK_FAILED)
+		json_object_set_new(info, "problem", problem_to_json(&entry->problem));
+	return info;
+}
+
+static json_t *operations_json(const struct outcome *outcome)
+{
+	json_t *list = json_array();
+
+	vec_each(op, &outcome->ops)
+		json_array_append_new(list, op_to_json(op));
+	return list;
+}
+
+static json_t *notes_json(const struct outcome *outcome)
+{
+	json_t *list = json_array();
+
+	vec_each(note, &outcome->notes)
+		json_array_append_new(list, json_string(*note));
+	return list;
+}
+
+/* ---- Apply and Plan ---- */
+
+static const char *const apply_keys[] = { "yaml", "file", "networks", "disruptive", NULL };
+
+/* The definitions that the call brings, or the call is failed. Neither given: an empty list. */
+static bool read_definitions(struct call *call, const json_t *parameters, bool required,
+			     network_vec *ret)
+{
+	const json_t *networks = json_object_get(parameters, "networks");
+	struct vnet_error err = { 0 };
+	const char *yaml, *file;
+	int r = 0;
+
+	if (!api_string(call, parameters, "yaml", false, &yaml) ||
+	    !api_string(call, parameters, "file", false, &file))
+		return false;
+	if (json_is_null(networks))
+		networks = NULL;
+	if (yaml && networks) {
+		r = vnet_error_set(&err, -EINVAL, "parameter-invalid",
+				   "give yaml or networks, not both");
+	} else if (yaml) {
+		r = networks_from_yaml(yaml, strlen(yaml), file ? file : "yaml", ret, &err);
+	} else if (networks) {
+		json_t *wrapped = json_pack("{s:O}", "networks", (json_t *)networks);
+
+		r = networks_from_json(wrapped, ret, &err);
+		json_decref(wrapped);
+	} else if (required) {
+		r = vnet_error_set(&err, -EINVAL, "parameter-invalid", "give yaml or networks");
+	}
+	if (r < 0)
+		call_fail(call, &err, NULL);
+	return r == 0;
+}
+
+static bool loses_traffic(const struct outcome *outcome)
+{
+	vec_each(op, &outcome->ops)
+		if (op->loses_traffic)
+			return true;
+	return false;
+}
+
+/* An Apply whose reply waits until NICs that it took are known to work. */
+struct pending_apply {
+	struct netd *d;
+	struct call *call;
+	struct outcome outcome;
+	VEC(char *) names;
+	size_t n_open;
+};
+
+static void apply_done(void *arg)
+{
+	struct pending_apply *p = arg;
+	struct vnet_error err = { 0 };
+	json_t *infos;
+
+	if (--p->n_open)
+		return;
+	infos = json_array();
+	vec_each(name, &p->names) {
+		struct network_entry *entry = registry_network(&p->d->registry, *name);
+
+		if (!entry)
+			continue;
+		if (entry->state == NETWORK_FAILED && !vnet_error_is_set(&err))
+			err = entry->problem;
+		json_array_append_new(infos, network_info(p->d, entry));
+	}
+	if (vnet_error_is_set(&err)) {
+		json_decref(infos);
+		call_fail(p->call, &err, NULL);
+	} else {
+		call_reply(p->call, json_pack("{s:o,s:o,s:o}", "operations",
+					      operations_json(&p->outcome), "notes",
+					      notes_json(&p->outcome), "networks", infos));
+	}
+	vec_each(name, &p->names)
+		free(*name);
+	vec_free(&p->names);
+	outcome_free(&p->outcome);
+	free(p);
+}
+
+static int prepare(struct netd *d, network_vec *nets, struct outcome *ret, struct vnet_error *err)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+
+	if (r == 0)
+		r = networks_prepare(d, nets, &snap, err);
+	if (r == 0)
+		r = reconcile_plan(d, nets->v, nets->n, &snap, ret, err);
+	return r;
+}
+
+void api_apply(void *context, struct call *call, const json_t *parameters)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_OUTCOME struct outcome planned = { 0 };
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct pending_apply *p;
+	bool disruptive;
+	int r;
+
+	if (!api_only_keys(call, parameters, apply_keys) ||
+	    !api_bool(call, parameters, "disruptive", &disruptive) ||
+	    !read_definitions(call, parameters, true, &nets))
+		return;
+	r = prepare(d, &nets, &planned, &err);
+	if (r == 0 && loses_traffic(&planned) && !disruptive) {
+		vnet_error_set(&err, -EBUSY, "needs-disruption",
+			       "running guests would notice this change; apply it with disruptive (--disruptive) if that is meant");
+		call_fail(call, &err, json_pack("{s:o}", "operations", operations_json(&planned)));
+		return;
+	}
+	p = mem_alloc(sizeof(*p));
+	p->d = d;
+	p->call = call;
+	vec_each(net, &nets)
+		vec_push(&p->names, mem_strdup((*net)->name));
+	p->n_open = p->names.n + 1;
+	if (r == 0)
+		r = networks_apply(d, &nets, false, &p->outcome, &err);
+	if (r < 0) {
+		call_fail(call, &err, NULL);
+		vec_each(name, &p->names)
+			free(*name);
+		vec_free(&p->names);
+		outcome_free(&p->outcome);
+		free(p);
+		return;
+	}
+	for (size_t i = 0, n = p->names.n; i < n; i++) {
+		struct network_entry *entry = registry_network(&d->registry, p->names.v[i]);
+
+		if (entry)
+			uplink_when_done(d, entry, apply_done, p);
+		else
+			p->n_open--;
+	}
+	apply_done(p);
+}
+
+void api_plan(void *context, struct call *call, const json_t *parameters)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_OUTCOME struct outcome planned = { 0 };
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+
+	if (!api_only_keys(call, parameters, apply_keys) ||
+	    !read_definitions(call, parameters, false, &nets))
+		return;
+	if (prepare(d, &nets, &planned, &err) < 0)
+		call_fail(call, &err, NULL);
+	else
+		call_reply(call, json_pack("{s:o,s:o}", "operations", operations_json(&planned),
+					   "notes", notes_json(&planned)));
+}
+
+/* ---- one network ---- */
+
+void api_list_networks(void *context, struct call *call, const json_t *parameters)
+{
+	static const char *const keys[] = { NULL };
+	struct netd *d = context;
+	json_t *list;
+
+	if (!api_only_keys(call, parameters, keys))
+		return;
+	list = json_array();
+	vec_each(entry, &d->registry.networks)
+		if (api_may_see(d, call, *entry))
+			json_array_append_new(list, network_info(d, *entry));
+	call_reply(call, json_pack("{s:o}", "networks", list));
+}
+
+void api_describe_network(void *context, struct call *call, const json_t *parameters)
+{
+	static const char *const keys[] = { "name", NULL };
+	struct netd *d = context;
+	struct network_entry *entry;
+	const char *name;
+	json_t *ports;
+
+	if (!api_only_keys(call, parameters, keys) ||
+	    !api_string(call, parameters, "name", true, &name))
+		return;
+	entry = api_network(d, call, name);
+	if (!entry)
+		return;
+	ports = json_array();
+	vec_each(port, &d->registry.ports)
+		if ((*port)->network == entry)
+			json_array_append_new(ports, port_info(d, *port, false));
+	call_reply(call, json_pack("{s:o,s:o,s:o}", "network", network_info(d, entry), "definition",
+				   network_to_json(entry->net), "ports", ports));
+}
+
+struct pending_start {
+	struct netd *d;
+	struct call *call;
+	char *name;
+	struct outcome outcome;
+};
+
+static void start_done(void *arg)
+{
+	struct pending_start *p = arg;
+	struct network_entry *entry = registry_network(&p->d->registry, p->name);
+	struct vnet_error err = { 0 };
+
+	if (!entry)
+		vnet_error_set(&err, -ENOENT, "network-unknown", "network %s was deleted", p->name);
+	else if (entry->state == NETWORK_FAILED)
+		err = entry->problem;
+	if (vnet_error_is_set(&err))
+		call_fail(p->call, &err, NULL);
+	else
+		call_reply(p->call, json_pack("{s:o,s:o}", "network", network_info(p->d, entry),
+					      "notes", notes_json(&p->outcome)));
+	free(p->name);
+	outcome_free(&p->outcome);
+	free(p);
+}
+
+void api_start_network(void *context, struct call *call, const json_t *parameters)
+{
+	static const char *const keys[] = { "name", NULL };
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct network_entry *entry;
+	struct pending_start *p;
+	struct outcome outcome = { 0 };
+	const char *name;
+
+	if (!api_only_keys(call, parameters, keys) ||
+	    !api_string(call, parameters, "name", true, &name))
+		return;
+	entry = api_network(d, call, name);
+	if (!entry)
+		return;
+	if (network_start(d, entry, &outcome, &err) < 0) {
+		outcome_free(&outcome);
+		call_fail(call, &err, NULL);
+		return;
+	}
+	p = mem_alloc(sizeof(*p));
+	*p = (struct pending_start){ .d = d, .call = call, .name = mem_strdup(name), .outcome = outcome };
+	uplink_when_done(d, entry, start_done, p);
+}
+
+static const char *const stop_keys[] = { "name", "force", NULL };
+
+void api_stop_network(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct network_entry *entry;
+	const char *name;
+	bool force;
+
+	if (!api_only_keys(call, parameters, stop_keys) ||
+	    !api_string(call, parameters, "name", true, &name) ||
+	    !api_bool(call, parameters, "force", &force))
+		return;
+	entry = api_network(d, call, name);
+	if (!entry)
+		return;
+	if (network_stop(d, entry, force, &err) < 0)
+		call_fail(call, &err, NULL);
+	else
+		call_reply(call, json_pack("{s:o}", "network", network_info(d, entry)));
+}
+
+void api_delete_network(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct network_entry *entry;
+	const char *name;
+	bool force;
+
+	if (!api_only_keys(call, parameters, stop_keys) ||
+	    !api_string(call, parameters, "name", true, &name) ||
+	    !api_bool(call, parameters, "force", &force))
+		return;
+	entry = api_network(d, call, name);
+	if (!entry)
+		return;
+	if (network_delete(d, entry, force, &err) < 0)
+		call_fail(call, &err, NULL);
+	else
+		call_reply(call, NULL);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* api_port.c - the methods of ports: attach, detach, update, list. */
+
+#include "netd/api.h"
+
+#include "base/strbuf.h"
+#include "netd/log.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+
+/* ---- objects out ---- */
+
+static json_t *leases_json(struct netd *d, const struct port_entry *entry)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+	ip_vec addresses = { 0 };
+
+	dhcp_port_addresses(d, entry, &addresses);
+	vec_each(ip, &addresses)
+		json_array_append_new(list, json_string(ip_format(ip, text)));
+	vec_free(&addresses);
+	return list;
+}
+
+/* What the guard took from this port; false: the kernel did not tell. */
+static bool dropped(struct netd *d, const struct port_entry *entry, uint64_t *ret)
+{
+	drop_counter_vec counters = { 0 };
+	bool found = kernel_drop_counters(d->kernel, entry->port->ifname, &counters, NULL) == 0 &&
+		     counters.n > 0;
+
+	if (found)
+		*ret = counters.v[0].packets;
+	vec_free(&counters);
+	return found;
+}
+
+json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_counters)
+{
+	const struct port *port = entry->port;
+	char text[ADDR_TEXT_MAX];
+	json_t *addresses = json_array(), *info;
+	uint64_t packets;
+
+	vec_each(ip, &port->addresses)
+		json_array_append_new(addresses, json_string(ip_format(ip, text)));
+	info = json_pack("{s:s,s:s,s:s,s:i,s:s,s:b,s:o,s:o,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:I,s:I,s:i,s:I}",
+			 "name", port->name, "network", port->network, "ifname", port->ifname,
+			 "ifindex", entry->ifindex, "kind", port_kind_name(port->kind), "learnsMac",
+			 port->learns_mac, "addresses", addresses, "leases", leases_json(d, entry),
+			 "queues", (int)port->queues, "mtu", (int)port->mtu, "txqueuelen",
+			 (int)port->txqueuelen, "isolated", port->isolated, "persistent",
+			 port->persistent, "adopted", port->adopted, "state",
+			 port_state_name(entry->state), "ownerUid", (json_int_t)port->owner_uid,
+			 "ownerGid", (json_int_t)port->owner_gid, "ownerPid", (int)port->owner_pid,
+			 "created", (json_int_t)port->created);
+	if (port->has_mac)
+		json_object_set_new(info, "mac", json_string(mac_format(&port->mac, text)));
+	if (entry->state == PORT_BLOCKED)
+		json_object_set_new(info, "problem", problem_to_json(&entry->problem));
+	if (with_counters && dropped(d, entry, &packets))
+		json_object_set_new(info, "dropped", json_integer((json_int_t)packets));
+	return info;
+}
+
+/* ---- AttachPort ---- */
+
+static json_t *fds_json(const struct attachment *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->n_taps + a->n_vhosts; i++) {
+		bool is_tap = i < a->n_taps;
+
+		json_array_append_new(list, json_pack("{s:I,s:s,s:I}", "index", (json_int_t)i, "role",
+						      is_tap ? "tap" : "vhost", "queue",
+						      (json_int_t)(is_tap ? i : i - a->n_taps)));
+	}
+	return list;
+}
+
+/* QEMU takes letters, digits, '-', '.' and '_' in an id. */
+static char *qemu_id(const char *name)
+{
+	char *id = mem_printf("vnet-%s", name);
+
+	for (char *c = id; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
+			*c = '_';
+	return id;
+}
+
+/* "fd=%fd0%" or "fds=%fd0%:%fd1%" */
+static void append_fds(struct strbuf *b, const char *one, const char *many, size_t first, size_t n)
+{
+	strbuf_printf(b, ",%s=", n == 1 ? one : many);
+	for (size_t i = 0; i < n; i++)
+		strbuf_printf(b, "%s%%fd%zu%%", i ? ":" : "", first + i);
+}
+
+static json_t *qemu_args_json(const struct attachment *a)
+{
+	const struct port *port = a->entry->port;
+	AUTO_STRBUF struct strbuf netdev = { 0 }, device = { 0 };
+	AUTO_FREE char *id = qemu_id(port->name);
+	char mac[ADDR_TEXT_MAX];
+
+	if (!a->n_taps)
+		return json_array();
+	strbuf_printf(&netdev, "tap,id=%s", id);
+	append_fds(&netdev, "fd", "fds", 0, a->n_taps);
+	if (a->n_vhosts) {
+		strbuf_append(&netdev, ",vhost=on");
+		append_fds(&netdev, "vhostfd", "vhostfds", a->n_taps, a->n_vhosts);
+	}
+	strbuf_printf(&device, "virtio-net-pci,netdev=%s", id);
+	if (port->has_mac)
+		strbuf_printf(&device, ",mac=%s", mac_format(&port->mac, mac));
+	/* docs/system of QEMU: two vectors a queue pair, one for config, one for control. */
+	if (a->n_taps > 1)
+		strbuf_printf(&device, ",mq=on,vectors=%zu", 2 * a->n_taps + 2);
+	if (port->mtu != 1500)
+		strbuf_printf(&device, ",host_mtu=%u", port->mtu);
+	return json_pack("[s,s,s,s]", "-netdev", netdev.s, "-device", device.s);
+}
+
+static json_t *attach_notes(const struct attachment *a)
+{
+	json_t *notes = json_array();
+
+	if (a->no_vhost)
+		json_array_append_new(notes, json_string("no vhost descriptors: this host has no /dev/vhost-net (load the module vhost_net); the guest's network works through QEMU itself"));
+	if (a->entry->port->learns_mac && !a->entry->port->has_mac)
+		json_array_append_new(notes, json_string("the port carries nothing until its guest's first frame has told its MAC address"));
+	return notes;
+}
+
+void api_attach_port(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct attachment a = { 0 };
+	struct port *port;
+
+	if (port_from_json(parameters, &port, &err) < 0 ||
+	    port_attach(d, port, port->has_mac, call_peer(call), &a, &err) < 0) {
+		call_fail(call, &err, NULL);
+		return;
+	}
+	call_reply_with_fds(call,
+			    json_pack("{s:o,s:o,s:o,s:o}", "port", port_info(d, a.entry, false), "fds",
+				      fds_json(&a), "qemuArgs", qemu_args_json(&a), "notes",
+				      attach_notes(&a)),
+			    a.fds, a.n_taps + a.n_vhosts);
+}
+
+/* ---- one port ---- */
+
+static const char *const name_keys[] = { "name", NULL };
+
+void api_detach_port(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct port_entry *entry;
+	const char *name;
+
+	if (!api_only_keys(call, parameters, name_keys) ||
+	    !api_string(call, parameters, "name", true, &name))
+		return;
+	entry = api_port(d, call, name);
+	if (!entry)
+		return;
+	if (port_detach(d, entry, &err) < 0)
+		call_fail(call, &err, NULL);
+	else
+		call_reply(call, NULL);
+}
+
+/* What another than root may change on its own port; addresses are the policy's to give. */
+static bool may_update(struct call *call, const json_t *parameters)
+{
+	static const char *const for_root[] = { "mac", "addresses", "isolated" };
+	struct vnet_error err = { 0 };
+
+	if (call_peer(call)->uid == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(for_root); i++)
+		if (json_object_get(parameters, for_root[i])) {
+			vnet_error_set(&err, -EACCES, "not-root",
+				       "only root may change %s of a port; attach it anew with the one you want",
+				       for_root[i]);
+			call_fail(call, &err, NULL);
+			return false;
+		}
+	return true;
+}
+
+void api_update_port(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	AUTO(port_free) struct port *after = NULL;
+	struct vnet_error err = { 0 };
+	struct port_entry *entry;
+	json_t *changes;
+	const char *name;
+	int r;
+
+	if (!api_string(call, parameters, "name", true, &name))
+		return;
+	entry = api_port(d, call, name);
+	if (!entry || !may_update(call, parameters))
+		return;
+	changes = json_copy((json_t *)parameters);
+	json_object_del(changes, "name");
+	after = port_copy(entry->port);
+	r = port_update_from_json(after, changes, &err);
+	json_decref(changes);
+	if (r == 0)
+		r = port_change(d, entry, TAKE(after), &err);
+	if (r < 0)
+		call_fail(call, &err, NULL);
+	else
+		call_reply(call, json_pack("{s:o}", "port", port_info(d, entry, false)));
+}
+
+void api_describe_port(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct port_entry *entry;
+	const char *name;
+
+	if (!api_only_keys(call, parameters, name_keys) ||
+	    !api_string(call, parameters, "name", true, &name))
+		return;
+	entry = api_port(d, call, name);
+	if (entry)
+		call_reply(call, json_pack("{s:o}", "port", port_info(d, entry, true)));
+}
+
+/* ---- lists ---- */
+
+static const char *const list_keys[] = { "network", NULL };
+
+/* The network to list, NULL for all; false: the call is failed. */
+static bool list_filter(struct netd *d, struct call *call, const json_t *parameters,
+			struct network_entry **ret)
+{
+	const char *name;
+
+	*ret = NULL;
+	if (!api_only_keys(call, parameters, list_keys) ||
+	    !api_string(call, parameters, "network", false, &name))
+		return false;
+	if (name)
+		*ret = api_network(d, call, name);
+	return !name || *ret;
+}
+
+static bool is_listed(struct netd *d, struct call *call, const struct network_entry *filter,
+		      const struct network_entry *entry)
+{
+	return filter ? filter == entry : api_may_see(d, call, entry);
+}
+
+void api_list_ports(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct network_entry *filter;
+	json_t *list;
+
+	if (!list_filter(d, call, parameters, &filter))
+		return;
+	list = json_array();
+	vec_each(entry, &d->registry.ports)
+		if (is_listed(d, call, filter, (*entry)->network))
+			json_array_append_new(list, port_info(d, *entry, false));
+	call_reply(call, json_pack("{s:o}", "ports", list));
+}
+
+/* The port of this MAC on this network, or NULL. */
+static const char *port_of_mac(struct netd *d, const struct network_entry *network,
+			       const struct mac *mac)
+{
+	vec_each(entry, &d->registry.ports)
+		if ((*entry)->network == network && (*entry)->port->has_mac &&
+		    mac_cmp(&(*entry)->port->mac, mac) == 0)
+			return (*entry)->port->name;
+	return NULL;
+}
+
+static json_t *lease_json(struct netd *d, const struct network_entry *network,
+			  const struct lease *lease)
+{
+	char address[ADDR_TEXT_MAX], mac[ADDR_TEXT_MAX];
+
+	return json_pack("{s:s,s:s,s:s*,s:s*,s:s*,s:I,s:s*}", "network", network->net->name, "address",
+			 ip_format(&lease->address, address), "mac",
+			 lease->has_mac ? mac_format(&lease->mac, mac) : NULL, "clientId", lease->client_id,
+			 "hostname", lease->hostname, "expires", (json_int_t)lease->expires, "port",
+			 lease->has_mac ? port_of_mac(d, network, &lease->mac) : NULL);
+}
+
+void api_list_leases(void *context, struct call *call, const json_t *parameters)
+{
+	struct netd *d = context;
+	struct network_entry *filter;
+	json_t *list;
+
+	if (!list_filter(d, call, parameters, &filter))
+		return;
+	list = json_array();
+	vec_each(entry, &d->registry.networks) {
+		const struct lease_file *file;
+
+		if (!is_listed(d, call, filter, *entry))
+			continue;
+		file = dhcp_leases(d, *entry);
+		if (file)
+			vec_each(lease, &file->leases)
+				json_array_append_new(list, lease_json(d, *entry, lease));
+	}
+	call_reply(call, json_pack("{s:o}", "leases", list));
+}
+
+static json_t *fdb_json(struct netd *d, const struct network_entry *network, const char *bridge,
+			const struct fdb_entry *e, const struct snapshot *snap)
+{
+	const struct link *link = snapshot_link_by_index(snap, e->ifindex);
+	const struct port_entry *port = registry_port_by_ifindex(&d->registry, e->ifindex);
+	char mac[ADDR_TEXT_MAX];
+	json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:s*,s:b,s:b,s:I}", "network", network->net->name,
+				  "bridge", bridge, "mac", mac_format(&e->mac, mac), "ifname",
+				  link ? link->name : "", "port", port ? port->port->name : NULL,
+				  "isLocal", e->is_local, "isStatic", e->is_static, "ageMs",
+				  (json_int_t)e->age_ms);
+
+	if (e->vlan)
+		json_object_set_new(entry, "vlan", json_integer(e->vlan));
+	return entry;
+}
+
+void api_list_fdb(void *context, struct call *call, const json_t *parameters)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	struct netd *d = context;
+	struct network_entry *filter;
+	struct vnet_error err = { 0 };
+	json_t *list;
+	int r;
+
+	if (!list_filter(d, call, parameters, &filter))
+		return;
+	list = json_array();
+	r = kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, &err);
+	vec_each(network, &d->registry.networks) {
+		char buf[16];
+		const char *bridge = network_bridge((*network)->net, buf);
+		const struct link *link = snapshot_link(&snap, bridge);
+		fdb_vec entries = { 0 };
+
+		if (r < 0 || !link || !is_listed(d, call, filter, *network))
+			continue;
+		r = kernel_list_fdb(d->kernel, link->ifindex, &entries, &err);
+		vec_each(e, &entries)
+			json_array_append_new(list, fdb_json(d, *network, bridge, e, &snap));
+		vec_free(&entries);
+	}
+	if (r < 0) {
+		json_decref(list);
+		call_fail(call, &err, NULL);
+	} else {
+		call_reply(call, json_pack("{s:o}", "entries", list));
+	}
+}

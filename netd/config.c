@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config.c - what the administrator wrote below /etc/vnet
+ *
+ * A file with an error changes nothing: at a reload its networks stay as they
+ * are, and at a restart they come from the copy of what ran (STORE_NETWORKS),
+ * so that a typing error never takes a running network down.
+ */
+
+#include "netd/netd.h"
+
+#include "model/node.h"
+#include "netd/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONFIG_SIZE_MAX (4 * 1024 * 1024)
+#define CONFIG_FILES_MAX 4096
+
+/* ---- reading ---- */
+
+/* -ENOENT without an error: there is no such file. */
+static int read_file(const char *path, char **ret_text, size_t *ret_size, struct vnet_error *err)
+{
+	struct stat st;
+	size_t size = 0;
+	char *text;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0)
+		return vnet_error_set(err, -errno, "config-read", "cannot read %s: %s", path,
+				      strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CONFIG_SIZE_MAX) {
+		close(fd);
+		return vnet_error_set(err, -EINVAL, "config-read",
+				      "%s must be a regular file of at most 4 MiB", path);
+	}
+	text = mem_alloc((size_t)st.st_size + 1);
+	while (size < (size_t)st.st_size) {
+		ssize_t n = read(fd, text + size, (size_t)st.st_size - size);
+
+		if (n <= 0)
+			break;
+		size += (size_t)n;
+	}
+	close(fd);
+	*ret_text = text;
+	*ret_size = size;
+	return 0;
+}
+
+/* ---- netd.yaml ---- */
+
+static int read_pool(const struct node *root, const char *key, int family, struct prefix *ret_pool,
+		     unsigned *ret_len, struct vnet_error *err)
+{
+	const struct node *node = node_get(root, key);
+	unsigned bits = family == AF_INET ? 32 : 128;
+	const char *comma;
+	AUTO_FREE char *text = NULL;
+	struct prefix pool;
+	char *end;
+	unsigned long len;
+
+	if (!node)
+		return 0;
+	/* "192.168.64.0/18,24": the pool, and the length of one subnet */
+	if (node->kind != NODE_SCALAR || !(comma = strchr(node->text, ',')))
+		goto bad;
+	text = mem_strndup(node->text, (size_t)(comma - node->text));
+	len = strtoul(comma + 1, &end, 10);
+	if (prefix_parse(text, &pool) < 0 || pool.addr.family != family || *end || end == comma + 1 ||
+	    len < pool.len || len > bits - 2)
+		goto bad;
+	*ret_pool = prefix_network(&pool);
+	*ret_len = (unsigned)len;
+	return 0;
+bad:
+	return node_error(node, err, "pool-invalid",
+			  "a pool is a prefix and the length of one subnet of it, such as %s",
+			  family == AF_INET ? "192.168.64.0/18,24" : "fd5e:a1b2::/48,64");
+}
+
+int config_read_settings(struct netd *d, struct vnet_error *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/netd.yaml", d->config_dir);
+	AUTO_FREE char *text = NULL;
+	AUTO(node_free) struct node *root = NULL;
+	struct settings s = { .pool4_len = 24, .pool6_len = 64 };
+	size_t size;
+	int r;
+
+	prefix_parse("192.168.64.0/18", &s.pool4);
+	prefix_parse("fd5e:a1b2:c3d4::/48", &s.pool6);
+	r = read_file(path, &text, &size, err);
+	if (r == 0)
+		r = node_from_yaml(text, size, path, &root, err);
+	else if (r == -ENOENT && !vnet_error_is_set(err))
+		r = 0;
+	if (r < 0)
+		return r;
+	if (root && root->kind == NODE_MAPPING)
+		vec_each(item, &root->items)
+			if (strcmp((*item)->key, "pool4") != 0 && strcmp((*item)->key, "pool6") != 0)
+				return node_key_error(*item, err, "key-unknown",
+						      "unknown key; accepted are pool4 and pool6");
+	r = read_pool(root, "pool4", AF_INET, &s.pool4, &s.pool4_len, err);
+	if (r == 0)
+		r = read_pool(root, "pool6", AF_INET6, &s.pool6, &s.pool6_len, err);
+	if (r == 0)
+		d->settings = s;
+	return r;
+}
+
+/* ---- access.yaml ---- */
+
+static int resolve_user(const char *name, uint32_t *ret_id)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (!user)
+		return -ENOENT;
+	*ret_id = user->pw_uid;
+	return 0;
+}
+
+static int resolve_group(const char *name, uint32_t *ret_id)
+{
+	const struct group *group = getgrnam(name);
+
+	if (!group)
+		return -ENOENT;
+	*ret_id = group->gr_gid;
+	return 0;
+}
+
+/* QEMU's rule for its own bridge.conf: only root may have written it. */
+static int read_root_file(void *context, const char *path, char **ret_text, size_t *ret_size,
+			  struct vnet_error *err)
+{
+	struct stat st;
+	int r;
+
+	(void)context;
+	if (stat(path, &st) == 0 && (st.st_uid != 0 || (st.st_mode & 022)))
+		return vnet_error_set(err, -EPERM, "config-owner",
+				      "%s must belong to root and be writable by root only", path);
+	r = read_file(path, ret_text, ret_size, err);
+	if (r == -ENOENT)
+		vnet_error_set(err, r, "config-read", "%s does not exist", path);
+	return r;
+}
+
+static int add_bridge_conf(struct access_policy *policy, struct vnet_error *err)
+{
+	const char *path = access_policy_bridge_conf(policy);
+	AUTO_FREE char *text = NULL;
+	size_t size;
+	int r;
+
+	if (!path)
+		return 0;
+	r = read_root_file(NULL, path, &text, &size, err);
+	return r < 0 ? r : access_policy_add_bridge_conf(policy, text, path, read_root_file, NULL, err);
+}
+
+int config_read_policy(struct netd *d, struct vnet_error *err)
+{
+	static const struct access_resolver resolver = { resolve_user, resolve_group };
+	AUTO_FREE char *path = mem_printf("%s/access.yaml", d->config_dir);
+	AUTO(access_policy_free) struct access_policy *policy = NULL;
+	AUTO_FREE char *text = NULL;
+	size_t size;
+	int r = read_file(path, &text, &size, err);
+
+	if (r == -ENOENT && !vnet_error_is_set(err)) {
+		policy = access_policy_new();
+		r = 0;
+	} else if (r == 0) {
+		r = access_policy_from_yaml(text, size, path, &resolver, &policy, err);
+	}
+	if (r == 0)
+		r = add_bridge_conf(policy, err);
+	if (r < 0)
+		return r;
+	access_policy_free(d->policy);
+	d->policy = TAKE(policy);
+	return 0;
+}
+
+/* ---- networks.d ---- */
+
+/* What is defined where, while the files are read. */
+struct gathering {
+	struct netd *d;
+	network_vec nets;      /* of good files, and of the store */
+	size_t n_from_files;
+	VEC(char *) bad_files;
+};
+
+static bool has_network(const network_vec *nets, const char *name)
+{
+	vec_each(net, nets)
+		if (strcmp((*net)->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_bad_file(const struct gathering *g, const char *file)
+{
+	vec_each(bad, &g->bad_files)
+		if (strcmp(*bad, file) == 0)
+			return true;
+	return false;
+}
+
+static void log_problem(const struct vnet_error *err, const char *consequence)
+{
+	char text[1024];
+
+	log_error("%s%s", vnet_error_text(err, text, sizeof(text)), consequence);
+}
+
+static int read_networks_file(struct gathering *g, const char *path, struct vnet_error *err)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_NETWORKS network_vec nets = { 0 };
+	size_t size;
+	int r = read_file(path, &text, &size, err);
+
+	if (r == 0)
+		r = networks_from_yaml(text, size, path, &nets, err);
+	if (r < 0)
+		return r;
+	vec_each(net, &nets)
+		if (has_network(&g->nets, (*net)->name)) {
+			vnet_error_set(err, -EEXIST, "network-conflict",
+				       "network %s is defined in another file already", (*net)->name);
+			vnet_error_at(err, path, (*net)->source.line, (*net)->source.column,
+				      (*net)->name);
+			return -EEXIST;
+		}
+	vec_each(net, &nets)
+		vec_push(&g->nets, *net);
+	nets.n = 0;
+	return 0;
+}
+
+static int is_definition(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
+}
+
+static void read_networks_dir(struct gathering *g)
+{
+	AUTO_FREE char *dir = mem_printf("%s/networks.d", g->d->config_dir);
+	struct dirent **files = NULL;
+	int n = scandir(dir, &files, is_definition, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		AUTO_FREE char *path = mem_printf("%s/%s", dir, files[i]->d_name);
+		struct vnet_error err = { 0 };
+
+		if (i >= CONFIG_FILES_MAX)
+			vnet_error_set(&err, -E2BIG, "too-many-files", "%s: more than %d files", dir,
+				       CONFIG_FILES_MAX);
+		if (vnet_error_is_set(&err) || read_networks_file(g, path, &err) < 0) {
+			log_problem(&err, "; the networks of this file stay as they are");
+			vec_push(&g->bad_files, mem_strdup(path));
+		}
+		free(files[i]);
+	}
+	free(files);
+	g->n_from_files = g->nets.n;
+}
+
+static struct network *stored_network(json_t *object, const char *name, const char *file)
+{
+	json_t *definition = json_object_get(object, "definition");
+	json_t *wrapped = json_pack("{s:{s:O}}", "networks", name, definition);
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+	struct network *net = NULL;
+
+	if (!wrapped || networks_from_json(wrapped, &nets, &err) < 0) {
+		vnet_error_prefix(&err, "stored network %s", name);
+		log_problem(&err, "; left out");
+	} else if (nets.n == 1) {
+		net = nets.v[0];
+		nets.n = 0;
+		mem_replace(&net->source.file, file && file[0] ? file : NULL);
+	}
+	json_decref(wrapped);
+	return net;
+}
+
+/* A network applied over the API. */
+static void add_definition(void *arg, const char *name, json_t *object)
+{
+	struct gathering *g = arg;
+	struct network *net;
+
+	if (has_network(&g->nets, name)) {
+		log_notice("network %s: the definition below %s/networks.d is taken, not the one applied earlier",
+			   name, g->d->config_dir);
+		return;
+	}
+	net = stored_network(object, name, NULL);
+	if (net)
+		vec_push(&g->nets, net);
+}
+
+/* What ran when the last netd ended: stopped networks stay stopped, those of bad files run on. */
+static void add_runtime(void *arg, const char *name, json_t *object)
+{
+	struct gathering *g = arg;
+	const char *file = json_string_value(json_object_get(object, "file"));
+	bool wanted = json_is_true(json_object_get(object, "wanted"));
+	struct network_entry *entry = registry_network(&g->d->registry, name);
+	struct network *net;
+
+	net = stored_network(object, name, file);
+	if (entry) {
+		entry->is_wanted = wanted;
+		if (wanted)
+			entry->fallback = TAKE(net);
+		network_free(net);
+		return;
+	}
+	if (!net)
+		return;
+	if (file && is_bad_file(g, file)) {
+		log_notice("network %s runs on as it was before %s was changed", name, file);
+	} else if (wanted) {
+		/* Its file or definition went while no netd was there. Guests may still be on it. */
+		log_notice("network %s is not defined any more; it stops when its last guest has left",
+			   name);
+		net->autostart = false;
+	} else {
+		store_remove(g->d->store, STORE_NETWORKS, name, NULL);
+		network_free(net);
+		return;
+	}
+	entry = registry_put_network(&g->d->registry, net);
+	entry->is_from_file = true;
+	entry->is_wanted = wanted;
+}
+
+static void gathering_free(struct gathering *g)
+{
+	network_vec_free(&g->nets);
+	vec_each(file, &g->bad_files)
+		free(*file);
+	vec_free(&g->bad_files);
+}
+
+/* The first reading: nothing runs under this netd yet, reconcile() comes later. */
+static void take_all(struct gathering *g)
+{
+	for (size_t i = 0; i < g->nets.n; i++) {
+		struct network_entry *entry = registry_put_network(&g->d->registry, g->nets.v[i]);
+
+		entry->is_from_file = i < g->n_from_files;
+		entry->is_wanted = entry->net->autostart;
+	}
+	g->nets.n = 0;
+}
+
+int config_read_networks(struct netd *d)
+{
+	struct gathering g = { .d = d };
+	int r;
+
+	read_networks_dir(&g);
+	r = store_each(d->store, STORE_DEFINITIONS, add_definition, &g, NULL);
+	take_all(&g);
+	if (r == 0)
+		r = store_each(d->store, STORE_NETWORKS, add_runtime, &g, NULL);
+	gathering_free(&g);
+	return r;
+}
+
+/* A network of a file that does not define it any more. */
+static void drop_undefined(struct gathering *g)
+{
+	struct netd *d = g->d;
+
+	for (size_t i = d->registry.networks.n; i-- > 0;) {
+		struct network_entry *entry = d->registry.networks.v[i];
+		struct vnet_error err = { 0 };
+
+		if (!entry->is_from_file || has_network(&g->nets, entry->net->name) ||
+		    (entry->net->source.file && is_bad_file(g, entry->net->source.file)))
+			continue;
+		entry->is_from_file = false;
+		if (network_delete(d, entry, false, &err) < 0) {
+			entry->is_from_file = true;
+			log_problem(&err, "; it is not defined any more, and stays until then");
+		}
+	}
+}
+
+static void apply(struct netd *d, network_vec *nets)
+{
+	struct vnet_error err = { 0 };
+
+	if (networks_apply(d, nets, true, NULL, &err) < 0)
+		log_problem(&err, "; the network stays as it was");
+}
+
+/* One by one: a network that cannot be does not stop the others. */
+static void apply_each(struct netd *d, network_vec *nets, const struct snapshot *snap)
+{
+	vec_each(net, nets) {
+		network_vec one = { 0 };
+		struct vnet_error err = { 0 };
+
+		vec_push(&one, *net);
+		if (networks_prepare(d, &one, snap, &err) < 0)
+			log_problem(&err, "; the network stays as it was");
+		else
+			apply(d, &one);
+		network_vec_free(&one);
+	}
+	nets->n = 0;
+}
+
+static void reload_networks(struct netd *d)
+{
+	struct gathering g = { .d = d };
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	struct vnet_error err = { 0 };
+
+	read_networks_dir(&g);
+	drop_undefined(&g);
+	if (kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, &err) < 0)
+		log_problem(&err, "");
+	else if (networks_prepare(d, &g.nets, &snap, &err) == 0)
+		apply(d, &g.nets);
+	else
+		apply_each(d, &g.nets, &snap);
+	gathering_free(&g);
+}
+
+void config_reload(struct netd *d)
+{
+	struct vnet_error err = { 0 };
+
+	log_info("reading %s again", d->config_dir);
+	if (config_read_settings(d, &err) < 0)
+		log_problem(&err, "; the settings stay as they are");
+	vnet_error_clear(&err);
+	if (config_read_policy(d, &err) < 0)
+		log_problem(&err, "; the access policy stays as it is");
+	reload_networks(d);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dhcp.c - between the registry and dnsmasq's supervision: who has which address, and who is told. */
+
+#include "netd/netd.h"
+
+#include "netd/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Many ports may come in one moment: their addresses are written once. */
+#define GATHER_USEC 20000
+
+static void list_ports(const struct netd *d, port_ptr_vec *ret)
+{
+	registry_port_list(&d->registry, ret);
+}
+
+int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *err)
+{
+	enum service_action action;
+	port_ptr_vec ports = { 0 };
+	int r;
+
+	if (!entry->is_wanted) {
+		dnsmasq_stop(d->dnsmasq, entry->net->name);
+		return 0;
+	}
+	list_ports(d, &ports);
+	r = dnsmasq_apply(d->dnsmasq, entry->net, (const struct port *const *)ports.v, ports.n,
+			  &action, err);
+	vec_free(&ports);
+	return r < 0 ? r : 0;
+}
+
+void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_vec *ops)
+{
+	port_ptr_vec ports = { 0 };
+
+	list_ports(d, &ports);
+	for (size_t i = 0; i < n_nets; i++) {
+		const struct network_entry *entry = registry_network(&d->registry, nets[i]->name);
+		enum service_action action;
+
+		/* What stays stopped starts no service. */
+		if (entry ? !entry->is_wanted : !nets[i]->autostart)
+			continue;
+		if (dnsmasq_would(d->dnsmasq, nets[i], (const struct port *const *)ports.v, ports.n,
+				  &action, NULL) == 1)
+			op_add(ops, OP_SERVICE, nets[i]->name)->service = action;
+	}
+	vec_free(&ports);
+}
+
+/* ---- reserved addresses of ports ---- */
+
+static void apply_stale(void *arg)
+{
+	struct netd *d = arg;
+
+	vec_each(name, &d->stale_dhcp) {
+		struct network_entry *entry = registry_network(&d->registry, *name);
+		struct vnet_error err = { 0 };
+
+		if (entry && entry->is_wanted && dhcp_apply(d, entry, &err) < 0)
+			log_error("network %s: %s", *name, err.message);
+		free(*name);
+	}
+	d->stale_dhcp.n = 0;
+}
+
+void dhcp_changed(struct netd *d, const struct network_entry *entry)
+{
+	vec_each(name, &d->stale_dhcp)
+		if (strcmp(*name, entry->net->name) == 0)
+			return;
+	vec_push(&d->stale_dhcp, mem_strdup(entry->net->name));
+	if (!d->dhcp_timer)
+		loop_timer_add(d->loop, GATHER_USEC, apply_stale, d, &d->dhcp_timer);
+}
+
+/* ---- leases ---- */
+
+const struct lease_file *dhcp_leases(struct netd *d, const struct network_entry *entry)
+{
+	return dnsmasq_leases(d->dnsmasq, entry->net->name);
+}
+
+void dhcp_port_addresses(struct netd *d, const struct port_entry *entry, ip_vec *ret)
+{
+	const struct lease_file *file;
+
+	if (!entry->port->has_mac)
+		return;
+	file = dhcp_leases(d, entry->network);
+	if (!file)
+		return;
+	vec_each(lease, &file->leases)
+		if (lease->has_mac && mac_cmp(&lease->mac, &entry->port->mac) == 0)
+			vec_push(ret, lease->address);
+}
+
+void dhcp_release_leases(struct netd *d, const struct port_entry *entry)
+{
+	if (entry->port->has_mac && entry->network->is_wanted)
+		dnsmasq_release(d->dnsmasq, entry->network->net->name, &entry->port->mac);
+}
+
+static const char *port_of_lease(struct netd *d, const char *network, const struct lease *lease)
+{
+	vec_each(entry, &d->registry.ports)
+		if (lease->has_mac && (*entry)->port->has_mac &&
+		    mac_cmp(&(*entry)->port->mac, &lease->mac) == 0 &&
+		    strcmp((*entry)->port->network, network) == 0)
+			return (*entry)->port->name;
+	return NULL;
+}
+
+static void on_lease(void *context, const char *network, enum lease_change change,
+		     const struct lease *lease)
+{
+	struct netd *d = context;
+	char address[ADDR_TEXT_MAX], mac[ADDR_TEXT_MAX];
+	bool is_added = change == LEASE_ADDED;
+
+	if (change == LEASE_RENEWED)
+		return;
+	ip_format(&lease->address, address);
+	if (lease->has_mac)
+		mac_format(&lease->mac, mac);
+	monitor_emit(d, is_added ? "lease-added" : "lease-removed", network,
+		     port_of_lease(d, network, lease),
+		     json_pack("{s:s,s:s*,s:s*}", "address", address, "mac",
+			       lease->has_mac ? mac : NULL, "hostname", lease->hostname),
+		     "%s %s %s", address, is_added ? "leased to" : "given back by",
+		     lease->has_mac ? mac : "a client");
+}
+
+static void on_state(void *context, const char *network, enum dnsmasq_state state,
+		     const struct vnet_error *problem)
+{
+	struct netd *d = context;
+
+	/* dnsmasq.c has logged it: here it reaches those who watch. The network forwards all the same. */
+	if (problem)
+		monitor_emit(d, "network-failed", network, NULL, NULL, "DHCP and DNS: %s",
+			     problem->message);
+	else if (state == DNSMASQ_RUNNING)
+		monitor_emit(d, "network-changed", network, NULL, NULL, "DHCP and DNS serve");
+}
+
+static void on_resolvers(void *context)
+{
+	struct netd *d = context;
+
+	vec_each(entry, &d->registry.networks)
+		if ((*entry)->is_wanted)
+			dhcp_changed(d, *entry);
+}
+
+int dhcp_init(struct netd *d, struct vnet_error *err)
+{
+	static const struct dnsmasq_callbacks callbacks = { on_lease, on_state, on_resolvers };
+	const struct dnsmasq_options options = { .run_dir = d->run_dir, .state_dir = d->state_dir };
+	int r = dnsmasq_set_new(d->loop, &options, &callbacks, d, &d->dnsmasq, err);
+
+	return r < 0 ? r : dnsmasq_adopt(d->dnsmasq, err);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * events.c - what the kernel tells, and what follows
+ *
+ * Events are hints, not truth: they arrive late, tell intermediate states of our
+ * own work, and can be lost. So an event only marks something as suspect; what
+ * is done about it is decided a moment later, when events have settled, from a
+ * fresh look at the kernel. Only two act at once: a device that vanished (its
+ * rules go) and the first frame of a port that learns its address.
+ */
+
+#include "netd/netd.h"
+
+#include "netd/log.h"
+#include "netd/uplink.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#define SETTLE_USEC 30000         /* events of one action come within this */
+#define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
+#define REPAIR_INTERVAL_USEC 10000000ull
+#define PATIENCE_MAX_USEC 30000000ull
+
+/* How long to wait before the next repair: someone who undoes our work again and again must not make us spin. */
+static uint64_t patience(struct netd *d)
+{
+	static uint64_t since;
+	static unsigned repairs;
+	uint64_t now = loop_now(), wait = SETTLE_USEC;
+
+	if (now - since > REPAIR_INTERVAL_USEC) {
+		since = now;
+		repairs = 0;
+	}
+	repairs++;
+	for (unsigned i = REPAIRS_BEFORE_PATIENCE; i < repairs && wait < PATIENCE_MAX_USEC; i++)
+		wait *= 2;
+	(void)d;
+	return wait;
+}
+
+static void check(void *arg)
+{
+	struct netd *d = arg;
+	struct outcome outcome = { 0 };
+	struct vnet_error err = { 0 };
+
+	reconcile(d, &outcome, &err);
+	/* Something was not as wanted, and now it is. */
+	vec_each(op, &outcome.ops) {
+		AUTO_FREE char *text = op_to_text(op);
+
+		monitor_emit(d, "repaired", op->network[0] ? op->network : NULL, NULL, NULL, "%s", text);
+	}
+	outcome_free(&outcome);
+}
+
+void reconcile_later(struct netd *d, uint64_t usec)
+{
+	if (!d->check_timer)
+		loop_timer_add(d->loop, usec, check, d, &d->check_timer);
+}
+
+static void suspect(struct netd *d)
+{
+	if (!d->check_timer)
+		reconcile_later(d, patience(d));
+}
+
+/* ---- ports ---- */
+
+/* A port's device as it is now does not fit what was declared. */
+static bool port_is_wrong(const struct port_entry *entry, const struct link *link)
+{
+	int bridge;
+	char buf[16];
+
+	if (!!(link->flags & IFF_UP) == entry->port->link_down)
+		return true;
+	bridge = (int)if_nametoindex(network_bridge(entry->network->net, buf));
+	return link->master != bridge || strcmp(link->name, entry->port->ifname) != 0;
+}
+
+static void learn(struct netd *d, const struct kernel_event *event)
+{
+	struct port_entry *entry = registry_port_by_ifindex(&d->registry, event->link.ifindex);
+	struct vnet_error err = { 0 };
+	char mac[ADDR_TEXT_MAX];
+	struct port *after;
+
+	if (!entry || !entry->port->learns_mac || entry->port->has_mac)
+		return;
+	mac_format(&event->mac, mac);
+	if (mac_is_multicast(&event->mac) || mac_is_zero(&event->mac))
+		return;
+	after = port_copy(entry->port);
+	after->mac = event->mac;
+	after->has_mac = true;
+	/* port_check() in there refuses an address that another port or the bridge has. */
+	if (port_change(d, entry, after, &err) < 0) {
+		static struct log_limit limit = LOG_LIMIT(10, 5);
+
+		if (log_limit_pass(&limit)) {
+			vnet_error_prefix(&err, "MAC address %s not learned", mac);
+			port_set_blocked(d, entry, &err);
+		}
+		return;
+	}
+	log_info("port %s: learned MAC address %s", entry->port->name, mac);
+}
+
+/* ---- links that are not ports ---- */
+
+/* One of our bridges, in a way that matters to us. */
+static bool bridge_is_wrong(const struct network_entry *entry, const struct link *link)
+{
+	struct mac mac = network_bridge_mac(entry->net);
+
+	return !(link->flags & IFF_UP) || link->master ||
+	       (network_owns_bridge(entry->net) && !entry->net->uplink && mac_cmp(&link->mac, &mac) != 0);
+}
+
+/* Is the device's master a bridge of ours that does not know it? Said once per device. */
+static void report_stranger(struct netd *d, const struct link *link)
+{
+	static struct log_limit limit = LOG_LIMIT(10, 5);
+	struct network_entry *entry;
+	char name[IF_NAMESIZE];
+
+	if (!link->master || !if_indextoname((unsigned)link->master, name))
+		return;
+	entry = registry_network_of_bridge(&d->registry, name);
+	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net) ||
+	    (entry->net->uplink && strcmp(entry->net->uplink, link->name) == 0))
+		return;
+	if (!log_limit_pass(&limit))
+		return;
+	log_warning("network %s: device %s is on bridge %s without being one of its ports; nothing is forwarded to or from it",
+		    entry->net->name, link->name, name);
+	monitor_emit(d, "interference", entry->net->name, NULL, NULL,
+		     "device %s is on the bridge without being one of its ports", link->name);
+}
+
+static void link_changed(struct netd *d, const struct link *link)
+{
+	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
+	struct network_entry *network;
+
+	if (port) {
+		port->is_suspect = port_is_wrong(port, link);
+		if (port->is_suspect)
+			suspect(d);
+		return;
+	}
+	network = registry_network_of_bridge(&d->registry, link->name);
+	if (network) {
+		if (network->is_wanted && bridge_is_wrong(network, link))
+			suspect(d);
+		return;
+	}
+	vec_each(entry, &d->registry.networks)
+		/* A NIC that comes (back). */
+		if ((*entry)->net->uplink && strcmp((*entry)->net->uplink, link->name) == 0 &&
+		    (*entry)->is_wanted && !link->master)
+			suspect(d);
+	report_stranger(d, link);
+}
+
+static void link_gone(struct netd *d, const struct link *link)
+{
+	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
+	struct network_entry *network = registry_network_of_bridge(&d->registry, link->name);
+
+	if (port) {
+		vec_each(gone, &d->gone)
+			if (*gone == port)
+				return;
+		vec_push(&d->gone, port);
+	} else if (network && network->is_wanted) {
+		suspect(d);
+	}
+}
+
+/* An address changed on a bridge of ours? */
+static void address_changed(struct netd *d, int ifindex)
+{
+	struct network_entry *entry;
+	char name[IF_NAMESIZE];
+
+	if (!if_indextoname((unsigned)ifindex, name))
+		return;
+	entry = registry_network_of_bridge(&d->registry, name);
+	if (entry && entry->is_wanted && network_owns_bridge(entry->net))
+		suspect(d);
+}
+
+static void on_event(void *context, const struct kernel_event *event)
+{
+	struct netd *d = context;
+
+	switch (event->kind) {
+	case KERNEL_EVENT_LINK_NEW:
+		link_changed(d, &event->link);
+		break;
+	case KERNEL_EVENT_LINK_GONE:
+		link_gone(d, &event->link);
+		break;
+	case KERNEL_EVENT_ADDR:
+		address_changed(d, event->link.ifindex);
+		break;
+	case KERNEL_EVENT_NFT:
+	case KERNEL_EVENT_ROUTE:
+		if (d->registry.networks.n)
+			suspect(d);
+		break;
+	case KERNEL_EVENT_FRAME:
+		learn(d, event);
+		break;
+	case KERNEL_EVENT_NEIGH:
+		uplink_neighbour(d, event);
+		break;
+	case KERNEL_EVENT_OVERRUN:
+		log_notice("kernel events were lost; looking at everything again");
+		suspect(d);
+		break;
+	}
+}
+
+static void on_readable(void *arg, uint32_t events)
+{
+	static struct log_limit limit = LOG_LIMIT(60, 3);
+	struct netd *d = arg;
+	struct vnet_error err = { 0 };
+
+	(void)events;
+	if (kernel_dispatch(d->kernel, on_event, d, &err) < 0 && log_limit_pass(&limit))
+		log_error("kernel events: %s", err.message);
+	ports_forget_gone(d);
+}
+
+int events_start(struct netd *d, struct vnet_error *err)
+{
+	int fds[4];
+	size_t n = kernel_fds(d->kernel, fds);
+
+	for (size_t i = 0; i < n; i++) {
+		int r = loop_add(d->loop, fds[i], EPOLLIN, on_readable, d, &d->kernel_sources[i]);
+
+		if (r < 0)
+			return vnet_error_set(err, r, "events", "cannot watch kernel events: %s",
+					      strerror(-r));
+	}
+	return 0;
+}

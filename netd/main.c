@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * main.c - options, start, signals
+ *
+ * The order of the start matters: what ran before is known (config.c) and the
+ * kernel's state read before the first operation; the socket answers only when
+ * the networks stand, so whoever is ordered after us finds them. At the end
+ * everything stays as it is: networks, guests and dnsmasq outlive netd.
+ */
+
+#include "netd/api.h"
+#include "netd/log.h"
+#include "netd/notify.h"
+#include "netd/uplink.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void usage(FILE *out)
+{
+	fputs("Usage: netd [OPTION]...\n"
+	      "The virtual network daemon: networks and ports for virtual machines.\n\n"
+	      "  --config-dir DIR   networks.d/*.yaml, access.yaml, netd.yaml (" VNET_SYSCONFDIR ")\n"
+	      "  --run-dir DIR      netd.sock and what a reboot may forget (" VNET_RUNDIR ")\n"
+	      "  --state-dir DIR    what must survive a reboot (" VNET_STATEDIR ")\n"
+	      "  --log-level LEVEL  error, warning, notice, info or debug (info)\n"
+	      "  --version, --help\n\n"
+	      "Runs in the foreground and logs to standard error; see netd(8).\n",
+	      out);
+}
+
+static int parse_options(int argc, char **argv, struct netd *d, int *ret_level)
+{
+	static const struct option options[] = {
+		{ "config-dir", required_argument, NULL, 'c' },
+		{ "run-dir", required_argument, NULL, 'r' },
+		{ "state-dir", required_argument, NULL, 's' },
+		{ "log-level", required_argument, NULL, 'l' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (c) {
+		case 'c':
+			d->config_dir = optarg;
+			break;
+		case 'r':
+			d->run_dir = optarg;
+			break;
+		case 's':
+			d->state_dir = optarg;
+			break;
+		case 'l':
+			if (log_level_parse(optarg, ret_level) < 0) {
+				fprintf(stderr, "netd: --log-level takes error, warning, notice, info or debug\n");
+				return 2;
+			}
+			break;
+		case 'V':
+			puts("netd " VNET_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "netd: unexpected argument %s\n", argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+/* ---- signals ---- */
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct netd *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		notify_send("RELOADING=1");
+		config_reload(d);
+		notify_send("READY=1");
+	} else {
+		log_info("signal %u: ending; networks and guests stay as they are", info.ssi_signo);
+		loop_quit(d->loop);
+	}
+}
+
+static int watch_signals(struct netd *d, struct vnet_error *err)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r = d->signal_fd < 0 ? -errno
+			     : loop_add(d->loop, d->signal_fd, EPOLLIN, on_signal, d, &d->signal_source);
+	return r < 0 ? vnet_error_set(err, r, "signals", "cannot watch signals: %s", strerror(-r)) : 0;
+}
+
+static void feed_watchdog(void *arg)
+{
+	struct netd *d = arg;
+
+	notify_send("WATCHDOG=1");
+	loop_timer_add(d->loop, d->watchdog_usec / 2, feed_watchdog, d, &d->watchdog_timer);
+}
+
+/* ---- start ---- */
+
+static int make_dir(const char *path, mode_t mode, struct vnet_error *err)
+{
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return vnet_error_set(err, -errno, "state-dir", "cannot make %s: %s", path,
+				      strerror(errno));
+	return 0;
+}
+
+/* Room for every queue of many ports in flight, and for CONNECTIONS_MAX clients. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_socket(struct netd *d, int *ret_fd, struct vnet_error *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/netd.sock", d->run_dir);
+
+	*ret_fd = notify_listen_fd();
+	return *ret_fd >= 0 ? 0 : server_listen(path, ret_fd, err);
+}
+
+/* A bad policy admits nobody but root; a bad settings file leaves the defaults. */
+static void read_configuration(struct netd *d)
+{
+	struct vnet_error err = { 0 };
+	char text[1024];
+
+	if (config_read_settings(d, &err) < 0)
+		log_error("%s; the defaults are used", vnet_error_text(&err, text, sizeof(text)));
+	vnet_error_clear(&err);
+	d->policy = access_policy_new();
+	if (config_read_policy(d, &err) < 0)
+		log_error("%s; until then only root may attach",
+			  vnet_error_text(&err, text, sizeof(text)));
+}
+
+static int bring_up(struct netd *d, struct vnet_error *err)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+
+	if (r == 0)
+		r = host_load(d, err);
+	if (r == 0)
+		r = config_read_networks(d);
+	if (r < 0)
+		return r;
+	networks_check_at_start(d, &snap);
+	r = ports_restore(d, &snap, err);
+	if (r < 0)
+		return r;
+	/* A failure here is one network's, logged and tried again: the others are served. */
+	reconcile(d, NULL, NULL);
+	dnsmasq_stop_unclaimed(d->dnsmasq);
+	return 0;
+}
+
+static int start(struct netd *d, struct vnet_error *err)
+{
+	int fd = -1, r;
+
+	raise_descriptor_limit();
+	umask(0022);
+	r = make_dir(d->run_dir, 0755, err);
+	if (r == 0)
+		r = make_dir(d->state_dir, 0755, err);
+	if (r == 0)
+		r = loop_new(&d->loop);
+	if (r == 0)
+		r = watch_signals(d, err);
+	/* First of all: a second netd must stop here, before it touches anything. */
+	if (r == 0)
+		r = open_socket(d, &fd, err);
+	if (r == 0)
+		r = store_new(d->run_dir, d->state_dir, &d->store, err);
+	if (r == 0)
+		r = kernel_linux_new(&d->kernel, err);
+	if (r == 0) {
+		d->monitor = monitor_new(d);
+		read_configuration(d);
+		r = dhcp_init(d, err);
+	}
+	if (r == 0)
+		r = events_start(d, err);
+	if (r == 0)
+		r = bring_up(d, err);
+	if (r == 0)
+		r = server_new(d->loop, fd, api_init(d), &d->server, err);
+	else if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static void stop(struct netd *d)
+{
+	server_free(d->server);
+	monitor_free(d->monitor);
+	uplink_free_all(d);
+	dnsmasq_set_free(d->dnsmasq);
+	kernel_free(d->kernel);
+	registry_free(&d->registry);
+	host_free(d);
+	access_policy_free(d->policy);
+	store_free(d->store);
+	vec_each(note, &d->notes)
+		free(*note);
+	vec_free(&d->notes);
+	vec_free(&d->gone);
+	vec_each(name, &d->stale_dhcp)
+		free(*name);
+	vec_free(&d->stale_dhcp);
+	loop_free(d->loop);
+	if (d->signal_fd >= 0)
+		close(d->signal_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct netd d = {
+		.config_dir = VNET_SYSCONFDIR, .run_dir = VNET_RUNDIR, .state_dir = VNET_STATEDIR,
+		.signal_fd = -1, .started = loop_now(),
+	};
+	struct vnet_error err = { 0 };
+	int level = LOG_INFO;
+	int r = parse_options(argc, argv, &d, &level);
+	char text[1024];
+
+	if (r >= 0)
+		return r;
+	log_init(level);
+	r = start(&d, &err);
+	if (r < 0) {
+		vnet_error_set(&err, r, "start", "%s", strerror(-r));
+		log_error("%s", vnet_error_text(&err, text, sizeof(text)));
+		stop(&d);
+		return 1;
+	}
+	d.watchdog_usec = notify_watchdog_usec();
+	if (d.watchdog_usec)
+		feed_watchdog(&d);
+	notify_send("READY=1");
+	log_info("netd " VNET_VERSION " is ready: %zu networks, %zu ports", d.registry.networks.n,
+		 d.registry.ports.n);
+	r = loop_run(d.loop);
+	notify_send("STOPPING=1");
+	stop(&d);
+	return r < 0 ? 1 : 0;
+}

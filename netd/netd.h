@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NETD_NETD_H
+#define NETD_NETD_H
+
+/*
+ * netd.h - the daemon's state, and what its parts offer each other
+ *
+ *   main.c       options, start, signals
+ *   config.c     /etc/vnet: networks.d, access policy, settings
+ *   networks.c   define, start, stop, delete: the life of a network
+ *   ports.c      attach, update, detach: the life of a port
+ *   reconcile.c  desired → snapshot → plan → execute
+ *   events.c     what the kernel tells, and what follows
+ *   uplink.c     a NIC taken into a bridge under watch of its gateway
+ *   monitor.c    subscribers
+ *   api_*.c      the methods: JSON in, the functions above, JSON out
+ */
+
+#include "kernel/kernel.h"
+#include "model/access.h"
+#include "netd/dnsmasq.h"
+#include "netd/loop.h"
+#include "netd/registry.h"
+#include "netd/server.h"
+#include "netd/store.h"
+#include "plan/plan.h"
+
+struct settings {               /* /etc/vnet/netd.yaml */
+	struct prefix pool4, pool6; /* where `subnet: auto` takes from */
+	unsigned pool4_len, pool6_len; /* length of one subnet */
+};
+
+struct monitor;
+
+struct netd {
+	const char *config_dir, *run_dir, *state_dir;
+	struct loop *loop;
+	struct kernel *kernel;
+	struct loop_source *kernel_sources[4];
+	struct store *store;
+	struct settings settings;
+	struct access_policy *policy;
+	struct registry registry;
+	struct desired host;            /* only saved and takeovers are kept here */
+	struct dnsmasq_set *dnsmasq;
+	struct server *server;
+	struct monitor *monitor;
+	VEC(char *) notes;              /* what the kernel lacks: GetInfo */
+	VEC(struct port_entry *) gone;  /* devices that vanished in this round of events */
+	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
+	struct loop_source *dhcp_timer;
+	struct loop_source *check_timer; /* events do not fit: look when they have settled */
+	struct loop_source *retry_timer; /* a network failed: try again */
+	unsigned retry_delay;           /* s */
+	bool links_are_suspect;
+	struct uplink_watch *uplinks;
+	int signal_fd;
+	struct loop_source *signal_source;
+	struct loop_source *watchdog_timer;
+	uint64_t watchdog_usec;
+	uint64_t started;
+};
+
+/* ---- reconcile.c ---- */
+
+struct outcome {                /* what a reconcile did or would do */
+	op_vec ops;
+	VEC(char *) notes;
+};
+void outcome_free(struct outcome *outcome);
+#define AUTO_OUTCOME __attribute__((cleanup(outcome_free)))
+
+/*
+ * Brings the kernel and the services to what the registry wants. A network that
+ * fails is marked so, logged once and tried again later; the others go on. Returns
+ * the first failure, with err set; outcome may be NULL.
+ */
+int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
+/* What reconcile() would do if `nets` (may be empty) were defined and wanted too. Changes nothing. */
+int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
+		   struct snapshot *snap, struct outcome *ret, struct vnet_error *err);
+/* Soon, in the loop, when the events that come now have settled. */
+void reconcile_later(struct netd *d, uint64_t usec);
+
+/* ---- hoststate.c ---- */
+
+/* Sysctls and takeovers of an earlier netd. */
+int host_load(struct netd *d, struct vnet_error *err);
+/* Records what plan is about to change, durably, before its operations run. Takes to_take_over's items. */
+int host_remember(struct netd *d, struct plan *plan, struct vnet_error *err);
+void host_free(struct netd *d);
+/* After a plan has run: drops what it put back. */
+int host_forget(struct netd *d, const struct plan *plan, struct vnet_error *err);
+
+/* ---- networks.c ---- */
+
+/* Checks nets against each other, those defined and the host; resolves `subnet: auto`. */
+int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *snap,
+		     struct vnet_error *err);
+/* The same for what was read at start; one that fails is left stopped, or as it ran before. */
+void networks_check_at_start(struct netd *d, const struct snapshot *snap);
+/*
+ * Defines and, where autostart or running, starts them. nets is taken. All or
+ * nothing per network: one that cannot be brought up goes back to its former
+ * definition.
+ */
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct outcome *outcome,
+		   struct vnet_error *err);
+int network_start(struct netd *d, struct network_entry *entry, struct outcome *outcome,
+		  struct vnet_error *err);
+int network_stop(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);
+int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);
+struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err);
+/* Remembers what runs, for the next netd. */
+int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
+/* Sets the state, saying so to log and subscribers when it changed. */
+void network_set_failed(struct netd *d, struct network_entry *entry, const struct vnet_error *err);
+void network_set_running(struct netd *d, struct network_entry *entry);
+
+/* ---- ports.c ---- */
+
+struct attachment {
+	struct port_entry *entry;
+	int fds[CALL_FDS_MAX];  /* n_taps, then n_vhosts; the receiver's */
+	size_t n_taps, n_vhosts;
+	bool no_vhost;          /* wanted if possible, and was not */
+};
+/* port is taken, also on failure. mac_chosen: the client named the MAC. */
+int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct peer *peer,
+		struct attachment *ret, struct vnet_error *err);
+/* Replaces the port's definition on the running device. after is taken. */
+int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err);
+int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err);
+/* Takes the rules, state and leases of d->gone away: their devices are no more. */
+void ports_forget_gone(struct netd *d);
+struct port_entry *port_find(struct netd *d, const char *name, struct vnet_error *err);
+/* Ports of an earlier netd: those whose device lives, or which are persistent, come back. */
+int ports_restore(struct netd *d, const struct snapshot *snap, struct vnet_error *err);
+void port_set_blocked(struct netd *d, struct port_entry *entry, const struct vnet_error *err);
+
+/* ---- dhcp.c ---- */
+
+/* The network's reserved addresses changed: dnsmasq's files follow soon, once for many ports. */
+void dhcp_changed(struct netd *d, const struct network_entry *entry);
+/* Writes dnsmasq's files and starts, reloads, restarts or stops it as needed. */
+int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *err);
+void dhcp_release_leases(struct netd *d, const struct port_entry *entry);
+/* Adds to ops what dhcp_apply() would do if nets were defined. */
+void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_vec *ops);
+int dhcp_init(struct netd *d, struct vnet_error *err);
+/* What the network's dnsmasq has leased, or NULL. */
+const struct lease_file *dhcp_leases(struct netd *d, const struct network_entry *entry);
+/* The leased addresses of the port's MAC. */
+typedef VEC(struct ip) ip_vec;
+void dhcp_port_addresses(struct netd *d, const struct port_entry *entry, ip_vec *ret);
+
+/* ---- events.c ---- */
+
+int events_start(struct netd *d, struct vnet_error *err);
+
+/* ---- monitor.c ---- */
+
+struct monitor *monitor_new(struct netd *d);
+struct monitor *monitor_free(struct monitor *monitor);
+int monitor_subscribe(struct monitor *monitor, struct call *call, const char *network);
+/* details is taken, or NULL. */
+void monitor_emit(struct netd *d, const char *event, const char *network, const char *port,
+		  json_t *details, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* ---- config.c ---- */
+
+int config_read_settings(struct netd *d, struct vnet_error *err);
+int config_read_policy(struct netd *d, struct vnet_error *err);
+/* Every file below networks.d; a bad one is logged and leaves its networks as they run. */
+int config_read_networks(struct netd *d);
+/* At SIGHUP: all three. */
+void config_reload(struct netd *d);
+
+#endif

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * networks.c - define, start, stop, delete: the life of a network
+ *
+ * A definition is checked three times before anything is touched: alone, beside
+ * all others, and against the host. Then it replaces the old one in the registry
+ * and reconcile() does the rest; should that fail, the old definition comes back
+ * the same way.
+ */
+
+#include "netd/netd.h"
+
+#include "model/check.h"
+#include "netd/log.h"
+#include "netd/uplink.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err)
+{
+	struct network_entry *entry = registry_network(&d->registry, name);
+
+	if (!entry)
+		vnet_error_set(err, -ENOENT, "network-unknown",
+			       "there is no network %s; `vnetctl network list` shows those that are defined",
+			       name);
+	return entry;
+}
+
+/* ---- state and its echo ---- */
+
+int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
+{
+	json_t *object = json_pack("{s:o,s:b,s:b,s:s}", "definition", network_to_json(entry->net),
+				   "wanted", entry->is_wanted, "from_file", entry->is_from_file,
+				   "file", entry->net->source.file ? entry->net->source.file : "");
+	int r = store_put(d->store, STORE_NETWORKS, entry->net->name, object, err);
+
+	json_decref(object);
+	return r;
+}
+
+void network_set_failed(struct netd *d, struct network_entry *entry, const struct vnet_error *err)
+{
+	char text[1024];
+
+	vnet_error_text(err, text, sizeof(text));
+	/* A retry that fails in the same way is no news. */
+	if (entry->state != NETWORK_FAILED || strcmp(entry->problem.message, err->message) != 0) {
+		log_error("%s; trying again", text);
+		monitor_emit(d, "network-failed", entry->net->name, NULL, NULL, "%s", text);
+	}
+	entry->state = NETWORK_FAILED;
+	entry->problem = *err;
+}
+
+void network_set_running(struct netd *d, struct network_entry *entry)
+{
+	if (entry->state == NETWORK_RUNNING)
+		return;
+	entry->state = NETWORK_RUNNING;
+	vnet_error_clear(&entry->problem);
+	log_info("network %s: running", entry->net->name);
+	monitor_emit(d, "network-started", entry->net->name, NULL, NULL, "network %s is up",
+		     entry->net->name);
+}
+
+/* ---- checks before anything is done ---- */
+
+struct subnet_search {
+	const char *name;
+	struct network *net;
+};
+
+static bool has_family(const struct network *net, int family)
+{
+	vec_each(p, &net->addresses)
+		if (p->addr.family == family)
+			return true;
+	return false;
+}
+
+/* The subnet that this name got before, so that it keeps it for ever. */
+static void recall_subnet(void *arg, const char *name, json_t *object)
+{
+	struct subnet_search *search = arg;
+	const char *const keys[] = { "ipv4", "ipv6" };
+
+	if (strcmp(name, search->name) != 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *text = json_string_value(json_object_get(object, keys[i]));
+		bool wanted = i == 0 ? search->net->auto4 : search->net->auto6;
+		struct prefix p;
+
+		if (text && wanted && prefix_parse(text, &p) == 0 &&
+		    !has_family(search->net, p.addr.family))
+			vec_push(&search->net->addresses, p);
+	}
+}
+
+typedef VEC(struct prefix) prefix_vec;
+
+/* Every prefix that is in use: routes and addresses of the host, other networks. */
+static void taken_prefixes(struct netd *d, const network_vec *nets, const char *except_bridge,
+			   const struct snapshot *snap, prefix_vec *ret)
+{
+	const struct link *own = snapshot_link(snap, except_bridge);
+
+	vec_each(route, &snap->routes)
+		if (route->dst.len && (!own || route->oif != own->ifindex))
+			vec_push(ret, route->dst);
+	vec_each(addr, &snap->addrs)
+		if (!own || addr->ifindex != own->ifindex)
+			vec_push(ret, addr->prefix);
+	vec_each(entry, &d->registry.networks)
+		vec_each(p, &(*entry)->net->addresses)
+			if (!(*entry)->net->auto4 && !(*entry)->net->auto6)
+				vec_push(ret, *p);
+	vec_each(net, nets)
+		vec_each(p, &(*net)->addresses)
+			vec_push(ret, *p);
+}
+
+static int choose_subnet(struct netd *d, struct network *net, const network_vec *nets, int family,
+			 const struct snapshot *snap, struct vnet_error *err)
+{
+	const struct prefix *pool = family == AF_INET ? &d->settings.pool4 : &d->settings.pool6;
+	unsigned len = family == AF_INET ? d->settings.pool4_len : d->settings.pool6_len;
+	prefix_vec taken = { 0 };
+	struct prefix chosen;
+	char bridge[16];
+	int r;
+
+	if (has_family(net, family))
+		return 0;
+	taken_prefixes(d, nets, network_bridge(net, bridge), snap, &taken);
+	r = subnet_choose(pool, len, taken.v, taken.n, &chosen, err);
+	vec_free(&taken);
+	if (r < 0) {
+		vnet_error_at(err, net->source.file, net->source.line, net->source.column, net->name);
+		return r;
+	}
+	vec_push(&net->addresses, chosen);
+	return 0;
+}
+
+/* Fills in what `subnet: auto` stands for. */
+static int resolve_auto(struct netd *d, struct network *net, const network_vec *nets,
+			const struct snapshot *snap, struct vnet_error *err)
+{
+	struct subnet_search search = { .name = net->name, .net = net };
+	int r = 0;
+
+	if (!net->auto4 && !net->auto6)
+		return 0;
+	r = store_each(d->store, STORE_SUBNETS, recall_subnet, &search, err);
+	if (r == 0 && net->auto4)
+		r = choose_subnet(d, net, nets, AF_INET, snap, err);
+	if (r == 0 && net->auto6)
+		r = choose_subnet(d, net, nets, AF_INET6, snap, err);
+	return r;
+}
+
+static int save_auto(struct netd *d, const struct network *net, struct vnet_error *err)
+{
+	json_t *object;
+	int r;
+
+	if (!net->auto4 && !net->auto6)
+		return 0;
+	object = json_object();
+	vec_each(p, &net->addresses) {
+		char text[ADDR_TEXT_MAX];
+		bool is_v4 = p->addr.family == AF_INET;
+
+		if (is_v4 ? net->auto4 : net->auto6)
+			json_object_set_new(object, is_v4 ? "ipv4" : "ipv6",
+					    json_string(prefix_format(p, text)));
+	}
+	r = store_put(d->store, STORE_SUBNETS, net->name, object, err);
+	json_decref(object);
+	return r;
+}
+
+/* The networks as they would be: nets, and the others that are defined. */
+static int check_together(struct netd *d, const network_vec *nets, struct vnet_error *err)
+{
+	VEC(struct network *) all = { 0 };
+	int r;
+
+	/* Those that are new last: an error names what the operator just wrote. */
+	vec_each(entry, &d->registry.networks) {
+		bool is_replaced = false;
+
+		vec_each(net, nets)
+			is_replaced |= strcmp((*net)->name, (*entry)->net->name) == 0;
+		if (!is_replaced)
+			vec_push(&all, (*entry)->net);
+	}
+	vec_each(net, nets)
+		vec_push(&all, *net);
+	r = all.n > NETWORKS_MAX
+		    ? vnet_error_set(err, -EUSERS, "too-many-networks",
+				     "%zu networks would be defined; %d is the most", all.n, NETWORKS_MAX)
+		    : networks_check(all.v, all.n, err);
+	vec_free(&all);
+	return r;
+}
+
+/* Guests that are there must fit what the network becomes. */
+static int check_ports(struct netd *d, const struct network *net, struct vnet_error *err)
+{
+	port_ptr_vec ports = { 0 };
+	int r = 0;
+
+	registry_port_list(&d->registry, &ports);
+	vec_each(port, &ports) {
+		if (r == 0 && strcmp((*port)->network, net->name) == 0) {
+			r = port_check(*port, net, ports.v, ports.n, err);
+			if (r < 0)
+				vnet_error_prefix(err, "port %s", (*port)->name);
+		}
+	}
+	vec_free(&ports);
+	return r;
+}
+
+int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *snap,
+		     struct vnet_error *err)
+{
+	int r = 0;
+
+	vec_each(net, nets)
+		if (r == 0)
+			r = resolve_auto(d, *net, nets, snap, err);
+	vec_each(net, nets)
+		if (r == 0)
+			r = network_check(*net, err);
+	if (r == 0)
+		r = check_together(d, nets, err);
+	vec_each(net, nets) {
+		if (r == 0)
+			r = plan_check_host(*net, snap, err);
+		if (r == 0)
+			r = check_ports(d, *net, err);
+	}
+	return r;
+}
+
+/* One of those that were read at start, beside those before it in the registry. */
+static int check_at_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
+			  struct vnet_error *err)
+{
+	VEC(struct network *) all = { 0 };
+	network_vec none = { 0 };
+	int r = resolve_auto(d, entry->net, &none, snap, err);
+
+	if (r == 0)
+		r = network_check(entry->net, err);
+	vec_each(other, &d->registry.networks) {
+		if (*other == entry)
+			break;
+		if ((*other)->state != NETWORK_FAILED)
+			vec_push(&all, (*other)->net);
+	}
+	vec_push(&all, entry->net);
+	if (r == 0)
+		r = networks_check(all.v, all.n, err);
+	vec_free(&all);
+	/* What runs already has its place on this host, whatever came beside it since. */
+	if (r == 0 && !entry->fallback && entry->is_wanted)
+		r = plan_check_host(entry->net, snap, err);
+	return r;
+}
+
+static void refuse_at_start(struct netd *d, struct network_entry *entry, const struct vnet_error *err)
+{
+	char text[1024];
+
+	network_set_failed(d, entry, err);
+	if (entry->fallback) {
+		log_notice("network %s runs on as it was before", entry->net->name);
+		registry_put_network(&d->registry, TAKE(entry->fallback));
+		entry->state = NETWORK_STOPPED;
+	} else {
+		log_error("network %s is not started: %s", entry->net->name,
+			  vnet_error_text(err, text, sizeof(text)));
+		entry->is_wanted = false;
+	}
+}
+
+void networks_check_at_start(struct netd *d, const struct snapshot *snap)
+{
+	vec_each(entry, &d->registry.networks) {
+		struct vnet_error err = { 0 };
+
+		if (check_at_start(d, *entry, snap, &err) < 0)
+			refuse_at_start(d, *entry, &err);
+		network_free(TAKE((*entry)->fallback));
+		if ((*entry)->is_wanted && uplink_must_watch(d, (*entry)->net))
+			uplink_begin(d, *entry), (*entry)->is_wanted = false;
+		if (save_auto(d, (*entry)->net, &err) < 0 ||
+		    network_save_runtime(d, *entry, &err) < 0)
+			log_error("%s", err.message);
+	}
+}
+
+/* ---- apply ---- */
+
+/* One definition on its way in, and what was there before it. */
+struct change {
+	struct network_entry *entry;
+	struct network *before; /* NULL: it is new */
+	bool was_wanted, was_from_file;
+};
+
+static int persist(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
+{
+	json_t *object;
+	int r = save_auto(d, entry->net, err);
+
+	if (r == 0)
+		r = network_save_runtime(d, entry, err);
+	if (r < 0 || entry->is_from_file)
+		return r;
+	object = json_pack("{s:o}", "definition", network_to_json(entry->net));
+	r = store_put(d->store, STORE_DEFINITIONS, entry->net->name, object, err);
+	json_decref(object);
+	return r;
+}
+
+static void put(struct netd *d, struct network *net, bool is_from_file, struct change *ret)
+{
+	struct network_entry *entry = registry_network(&d->registry, net->name);
+
+	*ret = (struct change){ 0 };
+	if (entry) {
+		uplink_cancel(d, entry);
+		ret->before = network_copy(entry->net);
+		ret->was_wanted = entry->is_wanted;
+		ret->was_from_file = entry->is_from_file;
+	}
+	ret->entry = registry_put_network(&d->registry, net);
+	ret->entry->is_from_file = is_from_file;
+	ret->entry->is_wanted = ret->before ? ret->was_wanted : net->autostart;
+	/* A failure of the former definition says nothing of this one. */
+	if (ret->entry->state == NETWORK_FAILED)
+		ret->entry->state = NETWORK_STOPPED;
+	/* Its NIC is taken under watch, by uplink.c, not by a plain reconcile. */
+	if (ret->entry->is_wanted && uplink_must_watch(d, net))
+		ret->entry->is_wanted = false;
+}
+
+/* Back to what was; the reconcile that follows does it. */
+static void put_back(struct netd *d, struct change *change)
+{
+	struct network_entry *entry = change->entry;
+
+	if (change->before) {
+		registry_put_network(&d->registry, TAKE(change->before));
+		entry->is_wanted = change->was_wanted;
+		entry->is_from_file = change->was_from_file;
+	} else {
+		entry->is_wanted = false;
+	}
+}
+
+static void change_done(struct netd *d, struct change *change, bool failed)
+{
+	struct network_entry *entry = change->entry;
+
+	if (failed && !change->before && entry->n_ports == 0 && !entry->is_wanted) {
+		store_remove(d->store, STORE_NETWORKS, entry->net->name, NULL);
+		registry_remove_network(&d->registry, entry);
+	} else if (!failed && change->before) {
+		monitor_emit(d, "network-changed", entry->net->name, NULL, NULL,
+			     "network %s has a new definition", entry->net->name);
+	}
+	network_free(change->before);
+}
+
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct outcome *outcome,
+		   struct vnet_error *err)
+{
+	VEC(struct change) changes = { 0 };
+	bool undo = false;
+	int r = 0;
+
+	vec_each(net, nets) {
+		struct network_entry *old = registry_network(&d->registry, (*net)->name);
+
+		if (old && old->is_from_file == is_from_file && old->state != NETWORK_FAILED &&
+		    network_equal(old->net, *net)) {
+			/* The same definition from another line: nothing to do but to know where. */
+			registry_put_network(&d->registry, *net);
+			continue;
+		}
+		put(d, *net, is_from_file, vec_add(&changes));
+	}
+	nets->n = 0;
+	vec_each(change, &changes)
+		if (r == 0)
+			r = persist(d, change->entry, err);
+	if (r == 0)
+		r = reconcile(d, outcome, err);
+	vec_each(change, &changes) {
+		if (r < 0 && (change->entry->state == NETWORK_FAILED || !change->entry->is_wanted)) {
+			put_back(d, change);
+			undo = true;
+		}
+	}
+	if (undo)
+		reconcile(d, NULL, NULL);
+	vec_each(change, &changes) {
+		bool failed = r < 0 && !change->before && !change->entry->is_wanted;
+
+		if (r < 0)
+			persist(d, change->entry, NULL);
+		else if (!change->entry->is_wanted && change->entry->net->autostart &&
+			 (!change->before || change->was_wanted))
+			uplink_begin(d, change->entry);
+		if (failed)
+			store_remove(d->store, STORE_DEFINITIONS, change->entry->net->name, NULL);
+		change_done(d, change, r < 0);
+	}
+	vec_free(&changes);
+	return r;
+}
+
+/* ---- start, stop, delete ---- */
+
+int network_start(struct netd *d, struct network_entry *entry, struct outcome *outcome,
+		  struct vnet_error *err)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	int r;
+
+	if (entry->is_wanted && entry->state == NETWORK_RUNNING)
+		return 0;
+	r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+	if (r == 0)
+		r = plan_check_host(entry->net, &snap, err);
+	if (r < 0)
+		return r;
+	if (uplink_must_watch(d, entry->net)) {
+		uplink_begin(d, entry);
+		return 0;
+	}
+	entry->is_wanted = true;
+	r = network_save_runtime(d, entry, err);
+	if (r == 0)
+		r = reconcile(d, outcome, err);
+	if (entry->state != NETWORK_FAILED)
+		return r;
+	/* What failed when asked for is not left half there. */
+	entry->is_wanted = false;
+	entry->state = NETWORK_STOPPED;
+	network_save_runtime(d, entry, NULL);
+	reconcile(d, NULL, NULL);
+	return r;
+}
+
+static int refuse_in_use(const struct network_entry *entry, struct vnet_error *err)
+{
+	return vnet_error_set(err, -EBUSY, "network-in-use",
+			      "network %s has %zu port%s attached; stop the guests first, or use force to cut them off",
+			      entry->net->name, entry->n_ports, entry->n_ports == 1 ? "" : "s");
+}
+
+/* Cuts every guest off. */
+static int detach_all(struct netd *d, struct network_entry *entry, struct vnet_error *err)
+{
+	for (size_t i = d->registry.ports.n; i-- > 0;) {
+		struct port_entry *port = d->registry.ports.v[i];
+		int r = port->network == entry ? port_detach(d, port, err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int network_stop(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err)
+{
+	int r;
+
+	if (entry->n_ports && !force)
+		return refuse_in_use(entry, err);
+	r = detach_all(d, entry, err);
+	if (r < 0)
+		return r;
+	uplink_cancel(d, entry);
+	entry->is_wanted = false;
+	r = network_save_runtime(d, entry, err);
+	if (r == 0)
+		r = reconcile(d, NULL, err);
+	if (r < 0)
+		return r;
+	entry->state = NETWORK_STOPPED;
+	vnet_error_clear(&entry->problem);
+	log_info("network %s: stopped", entry->net->name);
+	monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL, "network %s is stopped",
+		     entry->net->name);
+	return 0;
+}
+
+int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err)
+{
+	int r;
+
+	if (entry->is_from_file)
+		return vnet_error_set(err, -EPERM, "network-in-file",
+				      "network %s is defined in %s; remove it there and reload netd, or only stop it",
+				      entry->net->name, entry->net->source.file);
+	r = network_stop(d, entry, force, err);
+	if (r == 0)
+		r = store_remove(d->store, STORE_DEFINITIONS, entry->net->name, err);
+	if (r < 0)
+		return r;
+	store_remove(d->store, STORE_NETWORKS, entry->net->name, NULL);
+	store_remove(d->store, STORE_SUBNETS, entry->net->name, NULL);
+	dnsmasq_forget(d->dnsmasq, entry->net->name);
+	registry_remove_network(&d->registry, entry);
+	return 0;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reconcile.c - desired → snapshot → plan → execute
+ *
+ * Theory of operation. There is one way to bring the host to what is wanted:
+ * take a full snapshot, plan, run the plan. Start-up, a definition, a repair and
+ * a retry all come here; only attach and detach of a port do not (they touch
+ * their port alone, see ports.c). A plan with nothing in it writes nothing, so
+ * being called once too often costs a dump and no more.
+ *
+ * Failure of an operation skips the later ones of the same network and is tried
+ * again after a while; an nftables transaction that fails stops the run, because
+ * what follows it would let frames pass without their rules.
+ */
+
+#include "netd/netd.h"
+
+#include "netd/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define RETRY_FIRST 2   /* s */
+#define RETRY_LAST 60   /* s */
+
+void outcome_free(struct outcome *outcome)
+{
+	op_vec_free(&outcome->ops);
+	vec_each(note, &outcome->notes)
+		free(*note);
+	vec_free(&outcome->notes);
+}
+
+/* ---- what is wanted ---- */
+
+/* The registry's view, with nets in the place of entries of the same name. Borrows all. */
+static void build_desired(const struct netd *d, struct network *const *nets, size_t n_nets,
+			  struct desired *ret)
+{
+	for (size_t i = 0; i < n_nets; i++)
+		vec_push(&ret->networks, nets[i]);
+	vec_each(entry, &d->registry.networks) {
+		bool is_replaced = false;
+
+		for (size_t i = 0; i < n_nets && !is_replaced; i++)
+			is_replaced = strcmp(nets[i]->name, (*entry)->net->name) == 0;
+		if ((*entry)->is_wanted && !is_replaced)
+			vec_push(&ret->networks, (*entry)->net);
+	}
+	vec_each(entry, &d->registry.ports)
+		if ((*entry)->network->is_wanted && ((*entry)->ifindex || (*entry)->port->persistent))
+			vec_push(&ret->ports, (*entry)->port);
+	/* Borrowed: the vectors are d's, and are not freed through ret. */
+	memcpy(&ret->saved, &d->host.saved, sizeof(ret->saved));
+	memcpy(&ret->takeovers, &d->host.takeovers, sizeof(ret->takeovers));
+}
+
+static void desired_forget(struct desired *desired)
+{
+	vec_free(&desired->networks);
+	vec_free(&desired->ports);
+}
+
+static int make_plan(struct netd *d, const struct desired *desired, struct snapshot *snap,
+		     struct plan *ret, struct vnet_error *err)
+{
+	sysctl_vec wanted = { 0 };
+	int r;
+
+	plan_wanted_sysctls(desired, snap, &wanted);
+	vec_free(&snap->sysctls);
+	memcpy(&snap->sysctls, &wanted, sizeof(wanted));
+	r = kernel_read_sysctls(d->kernel, snap, err);
+	if (r < 0)
+		return r;
+	return plan_make(desired, snap, ret, err);
+}
+
+/* ---- running the plan ---- */
+
+struct run {
+	struct netd *d;
+	VEC(const char *) failed; /* networks whose later operations are skipped */
+	struct vnet_error *first; /* the first failure, for the caller */
+	int number;
+};
+
+static bool run_skips(const struct run *run, const char *network)
+{
+	if (!network[0])
+		return false;
+	vec_each(failed, &run->failed)
+		if (strcmp(*failed, network) == 0)
+			return true;
+	return false;
+}
+
+static void run_note_failure(struct run *run, const struct op *op, const struct vnet_error *err)
+{
+	struct network_entry *entry = registry_network(&run->d->registry, op->network);
+	struct vnet_error full = *err;
+
+	if (op->network[0]) {
+		vec_push(&run->failed, op->network);
+		vnet_error_prefix(&full, "network %s", op->network);
+	}
+	if (!run->number) {
+		run->number = full.number;
+		if (run->first && !vnet_error_is_set(run->first))
+			*run->first = full;
+	}
+	if (entry) {
+		network_set_failed(run->d, entry, &full);
+	} else {
+		char text[1024];
+
+		log_error("%s; trying again", vnet_error_text(&full, text, sizeof(text)));
+	}
+}
+
+/* False: the rules could not be set, so nothing that relies on them may follow. */
+static bool run_ops(struct run *run, const op_vec *ops)
+{
+	size_t i = 0;
+
+	while (i < ops->n) {
+		struct vnet_error err = { 0 };
+		size_t n = 0, done = 0;
+
+		while (i + n < ops->n && !run_skips(run, ops->v[i + n].network))
+			n++;
+		if (!n) {
+			i++;
+			continue;
+		}
+		if (kernel_execute(run->d->kernel, ops->v + i, n, &done, &err) == 0) {
+			i += n;
+			continue;
+		}
+		i += done;
+		run_note_failure(run, &ops->v[i], &err);
+		if (ops->v[i].kind == OP_NFT)
+			return false;
+		i++;
+	}
+	return true;
+}
+
+static bool run_failed(const struct run *run, const struct network_entry *entry)
+{
+	return run_skips(run, entry->net->name);
+}
+
+/* DHCP and DNS of every network that stands. */
+static void run_services(struct run *run)
+{
+	vec_each(entry, &run->d->registry.networks) {
+		struct vnet_error err = { 0 };
+
+		if (run_failed(run, *entry))
+			continue;
+		if (dhcp_apply(run->d, *entry, &err) < 0) {
+			vnet_error_prefix(&err, "network %s", (*entry)->net->name);
+			if (!run->number) {
+				run->number = err.number;
+				if (run->first && !vnet_error_is_set(run->first))
+					*run->first = err;
+			}
+			vec_push(&run->failed, (*entry)->net->name);
+			network_set_failed(run->d, *entry, &err);
+		}
+	}
+}
+
+static void retry(void *arg)
+{
+	reconcile(arg, NULL, NULL);
+}
+
+static void schedule_retry(struct netd *d, bool failed)
+{
+	if (!failed) {
+		loop_remove(d->retry_timer);
+		d->retry_timer = NULL;
+		d->retry_delay = 0;
+		return;
+	}
+	if (d->retry_timer)
+		return;
+	d->retry_delay = d->retry_delay ? d->retry_delay * 2 : RETRY_FIRST;
+	if (d->retry_delay > RETRY_LAST)
+		d->retry_delay = RETRY_LAST;
+	loop_timer_add(d->loop, d->retry_delay * 1000000ull, retry, d, &d->retry_timer);
+}
+
+/* Ports whose device the snapshot lacks are gone, though no event told so. */
+static void sweep_ports(struct netd *d, const struct snapshot *snap)
+{
+	vec_each(entry, &d->registry.ports)
+		if ((*entry)->ifindex && !snapshot_link_by_index(snap, (*entry)->ifindex))
+			vec_push(&d->gone, *entry);
+	ports_forget_gone(d);
+}
+
+/* A persistent TAP that the plan made has an index now. */
+static void find_ifindexes(struct netd *d)
+{
+	vec_each(entry, &d->registry.ports) {
+		AUTO_SNAPSHOT struct snapshot snap = { 0 };
+		const struct link *link;
+
+		if ((*entry)->ifindex || !(*entry)->port->persistent)
+			continue;
+		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
+			return;
+		vec_each(other, &d->registry.ports) {
+			link = snapshot_link(&snap, (*other)->port->ifname);
+			if (!(*other)->ifindex && (*other)->port->persistent && link)
+				registry_set_ifindex(&d->registry, *other, link->ifindex);
+		}
+		return;
+	}
+}
+
+static void report_repairs(struct netd *d, const struct plan *plan)
+{
+	vec_each(op, &plan->ops) {
+		AUTO_FREE char *text = op_to_text(op);
+
+		log_info("%s%s%s", op->network[0] ? op->network : "host", ": ", text);
+	}
+	vec_each(note, &plan->notes)
+		log_notice("%s", *note);
+	(void)d;
+}
+
+int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	AUTO_PLAN struct plan plan = { 0 };
+	struct desired desired = { 0 };
+	struct run run = { .d = d, .first = err };
+	bool rules_stand;
+	int r;
+
+	d->links_are_suspect = false;
+	r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+	if (r < 0)
+		goto failed;
+	sweep_ports(d, &snap);
+	build_desired(d, NULL, 0, &desired);
+	r = make_plan(d, &desired, &snap, &plan, err);
+	desired_forget(&desired);
+	if (r < 0)
+		goto failed;
+	r = host_remember(d, &plan, err);
+	if (r < 0)
+		goto failed;
+	report_repairs(d, &plan);
+	rules_stand = run_ops(&run, &plan.ops);
+	find_ifindexes(d);
+	if (rules_stand) {
+		run_services(&run);
+		vec_each(entry, &d->registry.networks)
+			if ((*entry)->is_wanted && !run_failed(&run, *entry))
+				network_set_running(d, *entry);
+	}
+	if (!run.number)
+		host_forget(d, &plan, NULL);
+	schedule_retry(d, run.number != 0);
+	vec_free(&run.failed);
+	if (outcome) {
+		memcpy(&outcome->ops, &plan.ops, sizeof(plan.ops));
+		memcpy(&outcome->notes, &plan.notes, sizeof(plan.notes));
+		memset(&plan.ops, 0, sizeof(plan.ops));
+		memset(&plan.notes, 0, sizeof(plan.notes));
+	}
+	return run.number;
+failed: {
+	char text[1024];
+
+	if (err)
+		log_error("reconcile: %s", vnet_error_text(err, text, sizeof(text)));
+	schedule_retry(d, true);
+	return r;
+}
+}
+
+int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
+		   struct snapshot *snap, struct outcome *ret, struct vnet_error *err)
+{
+	AUTO_PLAN struct plan plan = { 0 };
+	struct desired desired = { 0 };
+	int r;
+
+	build_desired(d, nets, n_nets, &desired);
+	r = make_plan(d, &desired, snap, &plan, err);
+	desired_forget(&desired);
+	if (r < 0)
+		return r;
+	dhcp_plan(d, nets, n_nets, &plan.ops);
+	memcpy(&ret->ops, &plan.ops, sizeof(plan.ops));
+	memcpy(&ret->notes, &plan.notes, sizeof(plan.notes));
+	memset(&plan.ops, 0, sizeof(plan.ops));
+	memset(&plan.notes, 0, sizeof(plan.notes));
+	return 0;
+}

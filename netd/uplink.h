@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NETD_UPLINK_H
+#define NETD_UPLINK_H
+
+/*
+ * uplink.h - a NIC is taken into a bridge under watch of its gateway
+ *
+ * Bridging the host's only NIC can lock its administrator out. So the default
+ * gateway is asked first (does it answer now?), the step is taken, the gateway
+ * is asked again through the bridge, and if it was there before and does not
+ * answer within UPLINK_WATCH_SEC the step is undone. Runs in the loop; the
+ * network's state tells how it ended.
+ */
+
+#include "netd/netd.h"
+
+#define UPLINK_ASK_MSEC 1500   /* for the answer before the step */
+#define UPLINK_WATCH_SEC 8     /* for the answer after it; a switch port may learn and block for a while */
+
+/* The network takes a NIC that is not taken yet. */
+bool uplink_must_watch(const struct netd *d, const struct network *net);
+/* Starts the network, in steps. */
+void uplink_begin(struct netd *d, struct network_entry *entry);
+/* The network is stopped or replaced: no more steps. */
+void uplink_cancel(struct netd *d, struct network_entry *entry);
+/* Calls back when no step is under way for the network (at once if so now). */
+void uplink_when_done(struct netd *d, struct network_entry *entry, void (*fn)(void *arg), void *arg);
+/* A neighbour event. */
+void uplink_neighbour(struct netd *d, const struct kernel_event *event);
+void uplink_free_all(struct netd *d);
+
+#endif
