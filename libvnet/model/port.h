@@ -32,7 +32,7 @@ struct port {
 	enum port_kind kind;
 	struct mac mac;         /* the guest's; zero while learns_mac and nothing learned */
 	bool has_mac;
-	bool learns_mac;        /* hold the first source MAC that is seen */
+	bool learns_mac;        /* hold the first source MAC that is seen; stays set with has_mac then */
 	VEC(struct ip) addresses; /* reserved for the guest in DHCP; the guard holds it to them later */
 	unsigned queues;        /* 1..PORT_QUEUES_MAX; 0: network's default */
 	enum port_vhost vhost;
@@ -55,8 +55,10 @@ DEFINE_AUTO(struct port, port_free);
 struct port *port_copy(const struct port *port);
 bool port_equal(const struct port *a, const struct port *b);
 json_t *port_to_json(const struct port *port);
-/* Parameters of AttachPort, or a state file: the same keys. */
+/* A state file, as port_to_json() wrote it: AttachPort's keys, ownerUid, ownerGid, created. */
 int port_from_json(const json_t *json, struct port **ret, struct vnet_error *err);
+/* Parameters of AttachPort from a peer: nothing that the kernel says of the peer is accepted. */
+int port_from_request(const json_t *json, struct port **ret, struct vnet_error *err);
 /* Changes only the keys present: UpdatePort.  On error port is untouched. */
 int port_update_from_json(struct port *port, const json_t *changes, struct vnet_error *err);
 
