@@ -30,11 +30,12 @@ enum kernel_event_kind {
 	KERNEL_EVENT_LINK_NEW,   /* appeared or changed; link holds all that the message told */
 	KERNEL_EVENT_LINK_GONE,  /* link.ifindex and link.name */
 	KERNEL_EVENT_ADDR,       /* some address of link.ifindex changed */
-	KERNEL_EVENT_ROUTE,      /* some route changed that is not ours alone */
+	KERNEL_EVENT_ROUTE,      /* routes changed, not by us; one event for all of a dispatch */
 	KERNEL_EVENT_NFT,        /* a transaction of another process; pid and name tell whose */
 	KERNEL_EVENT_FRAME,      /* first frame of a port that learns: link.ifindex, mac = source */
 	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable */
 	KERNEL_EVENT_OVERRUN,    /* messages were lost: resynchronise */
+	KERNEL_EVENT_BRIDGE_PORT, /* of link only ifindex, name, master, flags, mac, mtu and port are told */
 };
 
 struct kernel_event {
@@ -45,6 +46,7 @@ struct kernel_event {
 	bool is_reachable;
 	int pid;
 	char process[16];
+	bool touches_ours;      /* NFT: one of our two tables was changed, or taken away */
 };
 
 typedef void (*kernel_handler)(void *context, const struct kernel_event *event);
@@ -74,6 +76,8 @@ struct fdb_entry {
 struct drop_counter { char ifname[16]; uint64_t packets, bytes; };
 
 struct kernel; /* opaque */
+/* What this kernel lacks and what follows: the ith sentence, or NULL past the last. */
+const char *kernel_note(struct kernel *k, size_t i);
 
 int kernel_linux_new(struct kernel **ret, struct vnet_error *err);
 int kernel_fake_new(struct kernel **ret, struct vnet_error *err);
@@ -92,7 +96,10 @@ int kernel_read_sysctls(struct kernel *k, struct snapshot *snap, struct vnet_err
 /*
  * Runs operations in order and stops at the first failure.  *ret_done counts
  * those done.  Netlink requests that follow each other go in one send, at most
- * 64 at a time, so that acknowledgements fit.
+ * 64 at a time, so that acknowledgements fit.  The kernel does not stop inside
+ * of a send: operations on devices, addresses and routes that directly follow
+ * the failed one may have run as well, as after a lost answer.  Nothing passes
+ * a failed OP_NFT, OP_SYSCTL, OP_BRIDGE_CREATE, OP_TAP_CREATE or OP_LINK_DELETE.
  */
 int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret_done,
 		   struct vnet_error *err);

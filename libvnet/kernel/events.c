@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * events.c - what the kernel tells by itself
+ *
+ * Three sockets: rtnetlink groups, nftables' group, and NFLOG for the first
+ * frames of ports that learn.  What nobody here wants is dropped inside the
+ * kernel by a socket filter, so that it costs neither a wake-up nor room in the
+ * buffer: forwarding entries (a guest can make thousands a second), the local
+ * routing table, our own routes, and the notifications of our own nftables
+ * transactions.
+ *
+ * A notification that does not fit the buffer, or came when it was full, makes
+ * KERNEL_EVENT_OVERRUN; so nothing is ever lost unnoticed.
+ */
+
+#include "kernel/events.h"
+#include "kernel/addr.h"
+#include "kernel/backend.h"
+#include "kernel/link.h"
+#include "kernel/neigh.h"
+#include "kernel/nl.h"
+#include "kernel/route.h"
+#include "nft/ruleset.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_log.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_AT_ONCE 16
+#define READ_SIZE 8192          /* a link's notification has 1.3 KiB, nftables' are cut at a page */
+#define LOG_COPY_RANGE 64       /* bytes of a frame: its header is enough */
+
+typedef void (*reader)(const void *data, size_t size, struct events_sink *sink);
+
+struct event_source {
+	int fd;
+	reader read;
+};
+
+struct events {
+	struct event_source sources[3];
+	size_t n;
+	bool nft_touches_ours;  /* from one dispatch to the next */
+	char notes[2][256];
+	size_t n_notes;
+	char buffers[READ_AT_ONCE][READ_SIZE];
+};
+
+static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *err);
+static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err);
+static int open_log(struct events *ev, struct vnet_error *err);
+static int drain(struct events *ev, const struct event_source *src, struct events_sink *sink,
+		 struct vnet_error *err);
+
+int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret, struct vnet_error *err)
+{
+	struct events *ev = mem_alloc(sizeof(*ev));
+	int r;
+
+	if ((r = open_route(ev, route_port, err)) < 0 || (r = open_nft(ev, nft_port, err)) < 0 ||
+	    (r = open_log(ev, err)) < 0) {
+		events_close(ev);
+		return r;
+	}
+	*ret = ev;
+	return 0;
+}
+
+void events_close(struct events *ev)
+{
+	if (!ev)
+		return;
+	for (size_t i = 0; i < ev->n; i++)
+		close(ev->sources[i].fd);
+	free(ev);
+}
+
+size_t events_fds(struct events *ev, int ret_fds[4])
+{
+	for (size_t i = 0; i < ev->n; i++)
+		ret_fds[i] = ev->sources[i].fd;
+	return ev->n;
+}
+
+const char *events_note(const struct events *ev, size_t i)
+{
+	return i < ev->n_notes ? ev->notes[i] : NULL;
+}
+
+int events_dispatch(struct events *ev, kernel_handler handler, void *context, struct vnet_error *err)
+{
+	const struct kernel_event route = {.kind = KERNEL_EVENT_ROUTE};
+	struct events_sink sink = {handler, context, .touches_ours = ev->nft_touches_ours};
+	int r = 0;
+
+	for (size_t i = 0; i < ev->n && r >= 0; i++)
+		r = drain(ev, &ev->sources[i], &sink, err);
+	ev->nft_touches_ours = sink.touches_ours;
+	if (sink.route_changed)
+		handler(context, &route);
+	return r;
+}
+
+static void overrun(struct events_sink *sink)
+{
+	const struct kernel_event event = {.kind = KERNEL_EVENT_OVERRUN};
+
+	sink->handler(sink->context, &event);
+}
+
+/* Reads what is there, KERNEL_EVENTS_PER_DISPATCH datagrams at most. */
+static int drain(struct events *ev, const struct event_source *src, struct events_sink *sink,
+		 struct vnet_error *err)
+{
+	struct sockaddr_nl from[READ_AT_ONCE];
+	struct iovec iov[READ_AT_ONCE];
+	struct mmsghdr msgs[READ_AT_ONCE];
+
+	for (int total = 0, n = READ_AT_ONCE; total < KERNEL_EVENTS_PER_DISPATCH && n == READ_AT_ONCE;
+	     total += n) {
+		for (int i = 0; i < READ_AT_ONCE; i++) {
+			iov[i] = (struct iovec){ev->buffers[i], READ_SIZE};
+			msgs[i] = (struct mmsghdr){.msg_hdr = {
+				.msg_name = &from[i], .msg_namelen = sizeof(from[i]),
+				.msg_iov = &iov[i], .msg_iovlen = 1}};
+		}
+		n = recvmmsg(src->fd, msgs, READ_AT_ONCE, MSG_DONTWAIT, NULL);
+		if (n < 0 && errno == ENOBUFS) {
+			overrun(sink);
+			n = READ_AT_ONCE; /* there is more behind the gap */
+			continue;
+		}
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 :
+				kernel_error(err, -errno, NULL, "cannot read the kernel's events");
+		for (int i = 0; i < n; i++) {
+			if (from[i].nl_pid)
+				continue; /* another process, not the kernel */
+			if (msgs[i].msg_hdr.msg_flags & MSG_TRUNC)
+				overrun(sink);
+			else
+				src->read(ev->buffers[i], msgs[i].msg_len, sink);
+		}
+	}
+	return 0;
+}
+
+/* Opening. */
+
+static int add_source(struct events *ev, int protocol, reader read, const struct sock_fprog *filter,
+		      int buffer, struct vnet_error *err)
+{
+	struct sockaddr_nl local = {.nl_family = AF_NETLINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+
+	if (fd < 0)
+		return kernel_error(err, -errno, NULL, "cannot open a netlink socket for events");
+	ev->sources[ev->n++] = (struct event_source){fd, read};
+	if (filter && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, sizeof(*filter)) < 0)
+		return kernel_error(err, -errno, NULL, "cannot filter the kernel's events");
+	if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
+		return kernel_error(err, -errno, NULL, "cannot bind a netlink socket");
+	/* Without CAP_NET_ADMIN in the first user namespace the system's limit stays. */
+	if (buffer && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	return fd;
+}
+
+/*
+ * Offsets in the filters: nlmsg_type is at 4 and nlmsg_pid, the port of the
+ * request that caused the notification, at 12; behind the 16 bytes of struct
+ * nlmsghdr ndm_family is the first byte and rtm_table the fifth.  Loads are in
+ * network order.
+ */
+static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *err)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH};
+	struct sock_filter code[] = {
+		/*  0 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 3, 0),
+		/*  2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 9, 0),
+		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 3, 0),
+		/*  4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 2, 6),
+		/*  5 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),
+		/*  6 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 5, 4),
+		/*  7 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+		/*  8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 3, 0),
+		/*  9 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
+		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
+		/* 11 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		/* 12 */ BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog filter = {ARRAY_SIZE(code), code};
+	int fd = add_source(ev, NETLINK_ROUTE, events_read_route, &filter, KERNEL_EVENT_RCVBUF, err);
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)) < 0)
+			return kernel_error(err, -errno, NULL, "cannot subscribe to rtnetlink group %d",
+					    groups[i]);
+	return 0;
+}
+
+static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog filter = {ARRAY_SIZE(code), code};
+	int group = NFNLGRP_NFTABLES;
+	int fd = add_source(ev, NETLINK_NETFILTER, events_read_nft, &filter, KERNEL_EVENT_RCVBUF, err);
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return kernel_error(err, -errno, NULL, "cannot subscribe to nftables events");
+	return 0;
+}
+
+/* Sends the one message and waits for its answer, past packets that may come first. */
+static int log_configure(int fd, struct nlmsghdr *m)
+{
+	char buf[4096];
+
+	if (send(fd, m, m->nlmsg_len, 0) < 0)
+		return -errno;
+	/* nfnetlink answers inside send(): what is not there now never comes. */
+	for (int i = 0; i < 64; i++) {
+		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		const struct nlmsghdr *a = (void *)buf;
+
+		if (n < 0)
+			return -errno;
+		if (mnl_nlmsg_ok(a, (int)n) && a->nlmsg_type == NLMSG_ERROR &&
+		    mnl_nlmsg_get_payload_len(a) >= sizeof(struct nlmsgerr))
+			return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(a))->error;
+	}
+	return -ETIMEDOUT;
+}
+
+static int open_log(struct events *ev, struct vnet_error *err)
+{
+	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nfulnl_msg_config_cmd bind_group = {.command = NFULNL_CFG_CMD_BIND};
+	struct nfulnl_msg_config_mode mode = {.copy_range = htonl(LOG_COPY_RANGE),
+					      .copy_mode = NFULNL_COPY_PACKET};
+	int on = 1, r, fd = add_source(ev, NETLINK_NETFILTER, events_read_log, NULL, 0, err);
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nfg;
+
+	if (fd < 0)
+		return fd;
+	/* A frame that is lost here comes again: no reason to read the whole kernel anew. */
+	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	m->nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG;
+	m->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nfg = mnl_nlmsg_put_extra_header(m, sizeof(*nfg));
+	nfg->res_id = htons(NFLOG_GROUP_LEARN);
+	mnl_attr_put(m, NFULA_CFG_CMD, sizeof(bind_group), &bind_group);
+	mnl_attr_put(m, NFULA_CFG_MODE, sizeof(mode), &mode);
+	mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1)); /* at once, not in bundles */
+	r = log_configure(fd, m);
+	if (r < 0)
+		snprintf(ev->notes[ev->n_notes++], sizeof(ev->notes[0]),
+			 "ports cannot learn their address: log group %d is not to be had (%s)",
+			 NFLOG_GROUP_LEARN, r == -EBUSY || r == -EPERM ?
+			 "another process has it" : strerrordesc_np(-r));
+	return 0;
+}
+
+/* Reading. */
+
+/* Calls each() for every complete message of a datagram. */
+static void each_message(const void *data, size_t size, struct events_sink *sink,
+			 void (*each)(const struct nlmsghdr *m, struct events_sink *sink))
+{
+	const struct nlmsghdr *m = data;
+	int left = (int)size;
+
+	while (mnl_nlmsg_ok(m, left)) {
+		each(m, sink);
+		m = mnl_nlmsg_next(m, &left);
+	}
+}
+
+static void read_link(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {0};
+	int family = link_message_family(m), r;
+
+	/* RTM_DELLINK of AF_BRIDGE: it left its bridge, and lives. */
+	if (family == AF_BRIDGE && m->nlmsg_type == RTM_DELLINK)
+		return;
+	if (family == AF_BRIDGE) {
+		event.kind = KERNEL_EVENT_BRIDGE_PORT;
+		r = link_parse_port(m, &event.link);
+	} else {
+		event.kind = m->nlmsg_type == RTM_NEWLINK ? KERNEL_EVENT_LINK_NEW
+							  : KERNEL_EVENT_LINK_GONE;
+		r = link_parse(m, &event.link);
+	}
+	if (r == 0)
+		sink->handler(sink->context, &event);
+}
+
+static void read_route_message(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {0};
+	struct route route;
+	struct addr addr;
+
+	switch (m->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		read_link(m, sink);
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		if (addr_parse(m, &addr) < 0)
+			break;
+		event.kind = KERNEL_EVENT_ADDR;
+		event.link.ifindex = addr.ifindex;
+		sink->handler(sink->context, &event);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (route_parse(m, &route) == 0 && route.table != RT_TABLE_LOCAL)
+			sink->route_changed = true;
+		break;
+	case RTM_NEWNEIGH:
+		if (neigh_parse(m, &event) == 0)
+			sink->handler(sink->context, &event);
+		break;
+	}
+}
+
+void events_read_route(const void *data, size_t size, struct events_sink *sink)
+{
+	each_message(data, size, sink, read_route_message);
+}
+
+/*
+ * A transaction is told object by object, in several datagrams, and ends with
+ * NFT_MSG_NEWGEN, which says whose it was.  Attribute 1 is the table's name in
+ * the messages of all kinds of objects.
+ */
+static void read_nft_message(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {.kind = KERNEL_EVENT_NFT};
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(m);
+	const struct nlattr *tb[NFTA_GEN_MAX + 1];
+	char table[sizeof(NFT_TABLE_NAME) + 1];
+
+	if (m->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || mnl_nlmsg_get_payload_len(m) < sizeof(*nfg))
+		return;
+	nl_attrs_of(m, sizeof(*nfg), tb, ARRAY_SIZE(tb));
+	if ((m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
+		nl_str(tb[1], table, sizeof(table));
+		if ((nfg->nfgen_family == NFPROTO_BRIDGE || nfg->nfgen_family == NFPROTO_INET) &&
+		    !strcmp(table, NFT_TABLE_NAME))
+			sink->touches_ours = true;
+		return;
+	}
+	event.pid = (int)ntohl(nl_u32(tb[NFTA_GEN_PROC_PID]));
+	nl_str(tb[NFTA_GEN_PROC_NAME], event.process, sizeof(event.process));
+	event.touches_ours = sink->touches_ours;
+	sink->touches_ours = false;
+	sink->handler(sink->context, &event);
+}
+
+void events_read_nft(const void *data, size_t size, struct events_sink *sink)
+{
+	each_message(data, size, sink, read_nft_message);
+}
+
+/*
+ * The bridge family names the bridge as input device when br_netfilter is built,
+ * and the port as physical one; without it, the port is the input device.
+ */
+static void read_log_message(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {.kind = KERNEL_EVENT_FRAME};
+	const struct nlattr *tb[NFULA_MAX + 1];
+	struct nfulnl_msg_packet_hw hw;
+
+	if (m->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
+		return;
+	nl_attrs_of(m, sizeof(struct nfgenmsg), tb, ARRAY_SIZE(tb));
+	event.link.ifindex = (int)ntohl(nl_u32(tb[NFULA_IFINDEX_PHYSINDEV] ?
+					       tb[NFULA_IFINDEX_PHYSINDEV] : tb[NFULA_IFINDEX_INDEV]));
+	if (event.link.ifindex <= 0 || !tb[NFULA_HWADDR] ||
+	    mnl_attr_get_payload_len(tb[NFULA_HWADDR]) < sizeof(hw))
+		return;
+	memcpy(&hw, mnl_attr_get_payload(tb[NFULA_HWADDR]), sizeof(hw));
+	if (ntohs(hw.hw_addrlen) != sizeof(event.mac))
+		return;
+	memcpy(&event.mac, hw.hw_addr, sizeof(event.mac));
+	sink->handler(sink->context, &event);
+}
+
+void events_read_log(const void *data, size_t size, struct events_sink *sink)
+{
+	each_message(data, size, sink, read_log_message);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* kernel.c - the calls of kernel.h, checked and handed to the back end */
+
+#include "kernel/backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+void kernel_free(struct kernel *k)
+{
+	if (k)
+		k->ops->free(k);
+}
+
+size_t kernel_fds(struct kernel *k, int ret_fds[4])
+{
+	return k->ops->fds(k, ret_fds);
+}
+
+int kernel_dispatch(struct kernel *k, kernel_handler handler, void *context, struct vnet_error *err)
+{
+	return k->ops->dispatch(k, handler, context, err);
+}
+
+int kernel_snapshot(struct kernel *k, unsigned parts, struct snapshot *ret, struct vnet_error *err)
+{
+	struct snapshot snap = {0};
+	int r = k->ops->snapshot(k, parts, &snap, err);
+
+	if (r < 0) {
+		snapshot_free(&snap);
+		return r;
+	}
+	snapshot_sort(&snap);
+	*ret = snap;
+	return 0;
+}
+
+int kernel_read_sysctls(struct kernel *k, struct snapshot *snap, struct vnet_error *err)
+{
+	return k->ops->read_sysctls(k, snap, err);
+}
+
+int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret_done,
+		   struct vnet_error *err)
+{
+	size_t done = 0;
+	int r = k->ops->execute(k, ops, n, &done, err);
+
+	if (ret_done)
+		*ret_done = done;
+	return r;
+}
+
+int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err)
+{
+	for (unsigned i = 0; i < tap->queues && i < PORT_QUEUES_MAX; i++)
+		tap->ret_fds[i] = -1;
+	if (!kernel_ifname_ok(tap->name))
+		return vnet_error_set(err, -EINVAL, "bad-name", "TAP \"%.*s\": not a device name",
+				      (int)sizeof(tap->name), tap->name);
+	if (tap->queues < 1 || tap->queues > PORT_QUEUES_MAX)
+		return vnet_error_set(err, -EINVAL, "bad-queues", "TAP %s: %u queues; 1..%d are possible",
+				      tap->name, tap->queues, PORT_QUEUES_MAX);
+	if (tap->queues > 1 && !tap->multi_queue)
+		return vnet_error_set(err, -EINVAL, "bad-queues",
+				      "TAP %s: %u queues need a multi-queue device", tap->name,
+				      tap->queues);
+	return k->ops->tap_open(k, tap, err);
+}
+
+int kernel_vhost_open(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err)
+{
+	return k->ops->vhost_open(k, n, ret_fds, err);
+}
+
+int kernel_list_fdb(struct kernel *k, int bridge_ifindex, fdb_vec *ret, struct vnet_error *err)
+{
+	return k->ops->list_fdb(k, bridge_ifindex, ret, err);
+}
+
+int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec *ret,
+			 struct vnet_error *err)
+{
+	return k->ops->drop_counters(k, ifname, ret, err);
+}
+
+int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip,
+		       struct vnet_error *err)
+{
+	return k->ops->probe_neigh(k, ifname, ip, err);
+}
+
+const char *kernel_note(struct kernel *k, size_t i)
+{
+	return k->ops->note(k, i);
+}
+
+/* dev_valid_name(), plus '%', which several interfaces take as a pattern. */
+bool kernel_ifname_ok(const char *name)
+{
+	size_t n = strnlen(name, 16);
+
+	if (!n || n == 16 || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (name[i] == '/' || name[i] == ':' || name[i] == '%' ||
+		    (unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+			return false;
+	return true;
+}
+
+int kernel_error(struct vnet_error *err, int number, const char *text, const char *format, ...)
+{
+	static const struct { int number; const char *code; } codes[] = {
+		{-EPERM, "not-permitted"}, {-EACCES, "not-permitted"}, {-EEXIST, "device-exists"},
+		{-ENODEV, "no-device"}, {-EBUSY, "device-busy"}, {-ETIMEDOUT, "kernel-timeout"},
+		{-ENETDOWN, "device-down"},
+	};
+	const char *code = "kernel-refused";
+	char what[256];
+	va_list args;
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (codes[i].number == number)
+			code = codes[i].code;
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	if (err && !vnet_error_is_set(err)) {
+		const char *reason = strerrordesc_np(-number);
+
+		vnet_error_set(err, number, code, "%s: %s", what, reason ? reason : "unknown error");
+		snprintf(err->kernel, sizeof(err->kernel), "%s", text ? text : "");
+	}
+	return number;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * link.c - struct link and op_link as rtnetlink messages
+ *
+ * One OP_LINK_SET is up to three messages of the same send, because within one
+ * message the kernel's order is not ours to choose, and differs:
+ *
+ *  - IFF_UP and IFLA_MASTER: 6.1..6.6 enslave first, all others raise first
+ *    (a4abfa627c38, taken back by ec4ffd100ffb).  A port that is up outside of
+ *    its bridge is an interface of the host.
+ *  - IFLA_AF_SPEC comes after both, so that a device raised in the same message
+ *    has already got its IPv6 link-local address and announced it to the guest.
+ *  - bridge port options (IFLA_INFO_SLAVE_DATA) are applied first of all and
+ *    need the master to be there.
+ *
+ * Hence: lower (only with a master taken out); everything else; then port
+ * options together with the raise.  The kernel runs the last message even when
+ * the one before failed, but refuses it whole without a master that takes
+ * port options, which is why a raise with a new master carries them even if
+ * there are none: then it stays down.
+ */
+
+#include "kernel/link.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+
+#ifndef IN6_ADDR_GEN_MODE_NONE
+#define IN6_ADDR_GEN_MODE_NONE 1
+#endif
+
+#define BRIDGE_MTU_INITIAL 1500
+
+static void parse_bridge(const struct nlattr *data, struct bridge_state *ret);
+static void parse_port(const struct nlattr *data, struct bridge_port_state *ret);
+static void parse_tun(const struct nlattr *data, struct tun_state *ret);
+static int8_t parse_addr_gen_mode(const struct nlattr *af_spec);
+static int parse_common(const struct nlmsghdr *m, const struct nlattr **tb, struct link *ret);
+static void put_bridge(struct nlmsghdr *m, const struct bridge_state *b);
+static void put_bridge_stp(struct nlmsghdr *m, bool stp);
+static void put_port(struct nlmsghdr *m, uint32_t set, const struct bridge_port_state *p);
+static void put_addr_gen_mode(struct nlmsghdr *m, int8_t mode);
+static void put_fields(struct nlmsghdr *m, const struct op_link *op, uint32_t set, int master);
+static struct ifinfomsg *set_message(struct nl *nl, uint16_t type, const char *name,
+				     struct nlmsghdr **ret);
+
+int link_message_family(const struct nlmsghdr *m)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(m);
+
+	return mnl_nlmsg_get_payload_len(m) >= sizeof(*ifi) ? ifi->ifi_family : -1;
+}
+
+int link_parse(const struct nlmsghdr *m, struct link *ret)
+{
+	const struct nlattr *tb[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1];
+	char slave_kind[16];
+	struct link link;
+	int r;
+
+	r = parse_common(m, tb, &link);
+	if (r < 0)
+		return r;
+	link.txqueuelen = nl_u32(tb[IFLA_TXQLEN]);
+	link.group = nl_u32(tb[IFLA_GROUP]);
+	link.parent = (int)nl_u32(tb[IFLA_LINK]);
+	nl_str(tb[IFLA_IFALIAS], link.alias, sizeof(link.alias));
+	link.addr_gen_mode = parse_addr_gen_mode(tb[IFLA_AF_SPEC]);
+
+	nl_attrs_nested(tb[IFLA_LINKINFO], info, ARRAY_SIZE(info));
+	nl_str(info[IFLA_INFO_KIND], link.kind, sizeof(link.kind));
+	nl_str(info[IFLA_INFO_SLAVE_KIND], slave_kind, sizeof(slave_kind));
+	if (!strcmp(link.kind, "bridge"))
+		parse_bridge(info[IFLA_INFO_DATA], &link.bridge);
+	if (!strcmp(link.kind, "tun"))
+		parse_tun(info[IFLA_INFO_DATA], &link.tun);
+	if (!strcmp(slave_kind, "bridge"))
+		parse_port(info[IFLA_INFO_SLAVE_DATA], &link.port);
+	*ret = link;
+	return 0;
+}
+
+int link_parse_port(const struct nlmsghdr *m, struct link *ret)
+{
+	const struct nlattr *tb[IFLA_MAX + 1];
+	struct link link;
+	int r;
+
+	r = parse_common(m, tb, &link);
+	if (r < 0)
+		return r;
+	parse_port(tb[IFLA_PROTINFO], &link.port);
+	*ret = link;
+	return 0;
+}
+
+static int parse_common(const struct nlmsghdr *m, const struct nlattr **tb, struct link *ret)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(m);
+
+	memset(ret, 0, sizeof(*ret));
+	if (mnl_nlmsg_get_payload_len(m) < sizeof(*ifi) || ifi->ifi_index <= 0)
+		return -EINVAL;
+	nl_attrs_of(m, sizeof(*ifi), tb, IFLA_MAX + 1);
+	ret->ifindex = ifi->ifi_index;
+	ret->flags = ifi->ifi_flags;
+	nl_str(tb[IFLA_IFNAME], ret->name, sizeof(ret->name));
+	if (!ret->name[0])
+		return -EINVAL;
+	/* Tunnels have addresses of other sizes: not a MAC. */
+	if (tb[IFLA_ADDRESS] && mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) == sizeof(ret->mac))
+		memcpy(&ret->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]), sizeof(ret->mac));
+	ret->mtu = nl_u32(tb[IFLA_MTU]);
+	ret->master = (int)nl_u32(tb[IFLA_MASTER]);
+	ret->addr_gen_mode = -1;
+	return 0;
+}
+
+static void parse_bridge(const struct nlattr *data, struct bridge_state *ret)
+{
+	const struct nlattr *tb[IFLA_BR_MAX + 1];
+
+	nl_attrs_nested(data, tb, ARRAY_SIZE(tb));
+	*ret = (struct bridge_state){
+		.stp = nl_u32(tb[IFLA_BR_STP_STATE]) != 0,
+		.forward_delay = nl_u32(tb[IFLA_BR_FORWARD_DELAY]),
+		.hello_time = nl_u32(tb[IFLA_BR_HELLO_TIME]),
+		.max_age = nl_u32(tb[IFLA_BR_MAX_AGE]),
+		.ageing = nl_u32(tb[IFLA_BR_AGEING_TIME]),
+		.priority = nl_u16(tb[IFLA_BR_PRIORITY]),
+		.multicast_snooping = nl_u8(tb[IFLA_BR_MCAST_SNOOPING]),
+		.group_fwd_mask = nl_u16(tb[IFLA_BR_GROUP_FWD_MASK]),
+		.vlan_filtering = nl_u8(tb[IFLA_BR_VLAN_FILTERING]),
+		.nf_call_iptables = nl_u8(tb[IFLA_BR_NF_CALL_IPTABLES]),
+		.nf_call_ip6tables = nl_u8(tb[IFLA_BR_NF_CALL_IP6TABLES]),
+		.nf_call_arptables = nl_u8(tb[IFLA_BR_NF_CALL_ARPTABLES]),
+	};
+}
+
+static void parse_port(const struct nlattr *data, struct bridge_port_state *ret)
+{
+	const struct nlattr *tb[IFLA_BRPORT_MAX + 1];
+
+	nl_attrs_nested(data, tb, ARRAY_SIZE(tb));
+	*ret = (struct bridge_port_state){
+		.state = nl_u8(tb[IFLA_BRPORT_STATE]),
+		.isolated = nl_u8(tb[IFLA_BRPORT_ISOLATED]),
+		.learning = nl_u8(tb[IFLA_BRPORT_LEARNING]),
+		.hairpin = nl_u8(tb[IFLA_BRPORT_MODE]),
+		.flood = nl_u8(tb[IFLA_BRPORT_UNICAST_FLOOD]),
+		.multicast_flood = nl_u8(tb[IFLA_BRPORT_MCAST_FLOOD]),
+	};
+}
+
+static void parse_tun(const struct nlattr *data, struct tun_state *ret)
+{
+	const struct nlattr *tb[IFLA_TUN_MAX + 1];
+
+	nl_attrs_nested(data, tb, ARRAY_SIZE(tb));
+	*ret = (struct tun_state){
+		.is_tap = nl_u8(tb[IFLA_TUN_TYPE]) == IFF_TAP,
+		.is_persistent = nl_u8(tb[IFLA_TUN_PERSIST]),
+		.is_multi_queue = nl_u8(tb[IFLA_TUN_MULTI_QUEUE]),
+		.has_vnet_hdr = nl_u8(tb[IFLA_TUN_VNET_HDR]),
+		.owner = tb[IFLA_TUN_OWNER] ? nl_u32(tb[IFLA_TUN_OWNER]) : UINT32_MAX,
+		.group = tb[IFLA_TUN_GROUP] ? nl_u32(tb[IFLA_TUN_GROUP]) : UINT32_MAX,
+	};
+}
+
+static int8_t parse_addr_gen_mode(const struct nlattr *af_spec)
+{
+	const struct nlattr *family[AF_INET6 + 1], *tb[IFLA_INET6_MAX + 1];
+
+	nl_attrs_nested(af_spec, family, ARRAY_SIZE(family));
+	if (!family[AF_INET6])
+		return -1;
+	nl_attrs_nested(family[AF_INET6], tb, ARRAY_SIZE(tb));
+	return tb[IFLA_INET6_ADDR_GEN_MODE] ? (int8_t)nl_u8(tb[IFLA_INET6_ADDR_GEN_MODE]) : -1;
+}
+
+void link_add_get(struct nl *nl, const char *name)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_GETLINK, 0);
+
+	nl_header(m, sizeof(struct ifinfomsg));
+	/* Counters are most of a link's message, and nobody reads them here. */
+	mnl_attr_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (name)
+		mnl_attr_put_strz(m, IFLA_IFNAME, name);
+}
+
+void link_add_set(struct nl *nl, const struct op_link *op, int master)
+{
+	const uint32_t port_fields = LINK_SET_ISOLATED | LINK_SET_STATE;
+	uint32_t first = op->set & ~port_fields, last = op->set & port_fields;
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *m;
+
+	if (first & LINK_SET_UP && op->up && (last || first & (LINK_SET_MASTER | LINK_SET_ADDR_GEN))) {
+		first &= ~(uint32_t)LINK_SET_UP;
+		last |= LINK_SET_UP;
+	}
+	if (first & LINK_SET_UP && first & LINK_SET_MASTER && !master) {
+		ifi = set_message(nl, RTM_SETLINK, op->name, &m);
+		ifi->ifi_change = IFF_UP;
+		first &= ~(uint32_t)LINK_SET_UP;
+	}
+	/* The kernel checks the delay first, against the STP that still runs. */
+	if (first & LINK_SET_BRIDGE && !op->bridge.stp) {
+		set_message(nl, RTM_NEWLINK, op->name, &m);
+		put_bridge_stp(m, false);
+	}
+	if (first) {
+		/* Only RTM_NEWLINK looks at IFLA_LINKINFO. */
+		ifi = set_message(nl, first & LINK_SET_BRIDGE ? RTM_NEWLINK : RTM_SETLINK, op->name, &m);
+		if (first & LINK_SET_UP) {
+			ifi->ifi_change = IFF_UP;
+			ifi->ifi_flags = op->up ? IFF_UP : 0;
+		}
+		put_fields(m, op, first, master);
+	}
+	if (last) {
+		bool is_port = last & port_fields || (first & LINK_SET_MASTER && master);
+
+		ifi = set_message(nl, is_port ? RTM_NEWLINK : RTM_SETLINK, op->name, &m);
+		if (last & LINK_SET_UP)
+			ifi->ifi_change = ifi->ifi_flags = IFF_UP;
+		if (is_port)
+			put_port(m, last, &op->port);
+	}
+}
+
+void link_add_bridge(struct nl *nl, const struct op_link *op)
+{
+	uint32_t create = LINK_SET_BRIDGE | (op->set & (LINK_SET_TXQUEUELEN | LINK_SET_GROUP));
+	uint32_t mark = LINK_SET_ALIAS | (op->set & LINK_SET_ADDR_GEN) | (op->mtu ? LINK_SET_MTU : 0);
+	struct nlmsghdr *m = nl_add(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+
+	nl_header(m, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(m, IFLA_IFNAME, op->name);
+	if (!mac_is_zero(&op->mac))
+		create |= LINK_SET_MAC;
+	/*
+	 * A bridge's MTU follows the smallest of its ports until it is changed
+	 * once; setting what it has already is no change.
+	 */
+	if (op->mtu == BRIDGE_MTU_INITIAL)
+		mnl_attr_put_u32(m, IFLA_MTU, BRIDGE_MTU_INITIAL + 1);
+	put_fields(m, op, create, 0);
+
+	set_message(nl, RTM_SETLINK, op->name, &m);
+	put_fields(m, op, mark, 0);
+}
+
+void link_add_alias(struct nl *nl, int ifindex, const char *alias)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_SETLINK, 0);
+	struct ifinfomsg *ifi = nl_header(m, sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+	mnl_attr_put_strz(m, IFLA_IFALIAS, alias);
+}
+
+void link_add_delete(struct nl *nl, int ifindex)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_DELLINK, 0);
+	struct ifinfomsg *ifi = nl_header(m, sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+}
+
+/*
+ * Begins a change.  The kernel finds the device by name itself, under its lock:
+ * no index that could have become another device's.
+ */
+static struct ifinfomsg *set_message(struct nl *nl, uint16_t type, const char *name,
+				     struct nlmsghdr **ret)
+{
+	struct nlmsghdr *m = nl_add(nl, type, 0);
+	struct ifinfomsg *ifi = nl_header(m, sizeof(*ifi));
+
+	mnl_attr_put_strz(m, IFLA_IFNAME, name);
+	*ret = m;
+	return ifi;
+}
+
+static void put_fields(struct nlmsghdr *m, const struct op_link *op, uint32_t set, int master)
+{
+	if (set & LINK_SET_MTU)
+		mnl_attr_put_u32(m, IFLA_MTU, op->mtu);
+	if (set & LINK_SET_MAC)
+		mnl_attr_put(m, IFLA_ADDRESS, sizeof(op->mac), &op->mac);
+	if (set & LINK_SET_ALIAS)
+		mnl_attr_put_strz(m, IFLA_IFALIAS, op->alias);
+	if (set & LINK_SET_TXQUEUELEN)
+		mnl_attr_put_u32(m, IFLA_TXQLEN, op->txqueuelen);
+	if (set & LINK_SET_GROUP)
+		mnl_attr_put_u32(m, IFLA_GROUP, op->group);
+	if (set & LINK_SET_MASTER)
+		mnl_attr_put_u32(m, IFLA_MASTER, (uint32_t)master);
+	if (set & LINK_SET_ADDR_GEN && op->addr_gen_mode >= 0)
+		put_addr_gen_mode(m, op->addr_gen_mode);
+	if (set & LINK_SET_BRIDGE)
+		put_bridge(m, &op->bridge);
+}
+
+/* VLAN filtering is left as it is.  Times of 0 that the kernel never accepts mean: as it is. */
+static void put_bridge(struct nlmsghdr *m, const struct bridge_state *b)
+{
+	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(m, IFLA_INFO_KIND, "bridge");
+	data = mnl_attr_nest_start(m, IFLA_INFO_DATA);
+	mnl_attr_put_u32(m, IFLA_BR_FORWARD_DELAY, b->forward_delay);
+	if (b->hello_time)
+		mnl_attr_put_u32(m, IFLA_BR_HELLO_TIME, b->hello_time);
+	if (b->max_age)
+		mnl_attr_put_u32(m, IFLA_BR_MAX_AGE, b->max_age);
+	mnl_attr_put_u32(m, IFLA_BR_AGEING_TIME, b->ageing);
+	mnl_attr_put_u32(m, IFLA_BR_STP_STATE, b->stp);
+	mnl_attr_put_u16(m, IFLA_BR_PRIORITY, b->priority);
+	mnl_attr_put_u8(m, IFLA_BR_MCAST_SNOOPING, b->multicast_snooping);
+	mnl_attr_put_u16(m, IFLA_BR_GROUP_FWD_MASK, b->group_fwd_mask);
+	/* Ignored by a kernel built without br_netfilter. */
+	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_IPTABLES, b->nf_call_iptables);
+	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_IP6TABLES, b->nf_call_ip6tables);
+	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_ARPTABLES, b->nf_call_arptables);
+	mnl_attr_nest_end(m, data);
+	mnl_attr_nest_end(m, info);
+}
+
+static void put_bridge_stp(struct nlmsghdr *m, bool stp)
+{
+	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(m, IFLA_INFO_KIND, "bridge");
+	data = mnl_attr_nest_start(m, IFLA_INFO_DATA);
+	mnl_attr_put_u32(m, IFLA_BR_STP_STATE, stp);
+	mnl_attr_nest_end(m, data);
+	mnl_attr_nest_end(m, info);
+}
+
+static void put_port(struct nlmsghdr *m, uint32_t set, const struct bridge_port_state *p)
+{
+	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(m, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = mnl_attr_nest_start(m, IFLA_INFO_SLAVE_DATA);
+	if (set & LINK_SET_ISOLATED)
+		mnl_attr_put_u8(m, IFLA_BRPORT_ISOLATED, p->isolated);
+	if (set & LINK_SET_STATE)
+		mnl_attr_put_u8(m, IFLA_BRPORT_STATE, p->state);
+	mnl_attr_nest_end(m, data);
+	mnl_attr_nest_end(m, info);
+}
+
+static void put_addr_gen_mode(struct nlmsghdr *m, int8_t mode)
+{
+	struct nlattr *spec = mnl_attr_nest_start(m, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(m, AF_INET6);
+
+	mnl_attr_put_u8(m, IFLA_INET6_ADDR_GEN_MODE, (uint8_t)mode);
+	mnl_attr_nest_end(m, inet6);
+	mnl_attr_nest_end(m, spec);
+}

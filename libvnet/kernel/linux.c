@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* linux.c - the Linux back end: life cycle, snapshots, small queries; execute.c runs operations */
+
+#include "kernel/linux.h"
+#include "kernel/addr.h"
+#include "kernel/link.h"
+#include "kernel/neigh.h"
+#include "kernel/route.h"
+#include "kernel/sysctl.h"
+#include "kernel/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct kernel_ops linux_ops;
+static void linux_free(struct kernel *base);
+static unsigned nft_device_index(void *context, const char *name);
+static bool nft_device_name(void *context, unsigned index, char ret_name[16]);
+
+static struct kernel_linux *self(struct kernel *base)
+{
+	return (struct kernel_linux *)base;
+}
+
+int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
+{
+	struct kernel_linux *k = mem_alloc(sizeof(*k));
+	int r;
+
+	k->base.ops = &linux_ops;
+	k->rt.fd = k->query.fd = k->proc_sys = -1;
+	k->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	k->devices = (struct nft_devices){nft_device_index, nft_device_name, k};
+	if (k->control < 0) {
+		r = kernel_error(err, -errno, NULL, "cannot open a control socket");
+		goto fail;
+	}
+	k->proc_sys = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (k->proc_sys < 0) {
+		r = kernel_error(err, -errno, NULL, "/proc/sys");
+		goto fail;
+	}
+	if ((r = nl_open(&k->rt, NETLINK_ROUTE, err)) < 0 ||
+	    (r = nl_open(&k->query, NETLINK_ROUTE, err)) < 0 ||
+	    (r = nft_netlink_open(&k->nft, err)) < 0 ||
+	    (r = events_open(k->rt.port, mnl_socket_get_portid(k->nft), &k->events, err)) < 0)
+		goto fail;
+	*ret = &k->base;
+	return 0;
+fail:
+	linux_free(&k->base);
+	return r;
+}
+
+static void linux_free(struct kernel *base)
+{
+	struct kernel_linux *k = self(base);
+
+	events_close(k->events);
+	if (k->nft)
+		mnl_socket_close(k->nft);
+	nl_close(&k->rt);
+	nl_close(&k->query);
+	if (k->proc_sys >= 0)
+		close(k->proc_sys);
+	if (k->control >= 0)
+		close(k->control);
+	vec_free(&k->gone);
+	free(k);
+}
+
+static size_t linux_fds(struct kernel *base, int ret_fds[4])
+{
+	return events_fds(self(base)->events, ret_fds);
+}
+
+/* Events on their way to the caller; remembers the devices that went. */
+struct relay {
+	struct kernel_linux *k;
+	kernel_handler handler;
+	void *context;
+};
+
+static void remember_gone(struct kernel_linux *k, const struct link *link)
+{
+	struct known_device device = {.ifindex = link->ifindex};
+
+	memcpy(device.name, link->name, sizeof(device.name));
+	if (k->gone.n < GONE_MAX)
+		vec_push(&k->gone, device);
+	else
+		k->gone.v[k->next_gone++ % GONE_MAX] = device;
+}
+
+static void relay_event(void *context, const struct kernel_event *event)
+{
+	const struct relay *relay = context;
+
+	if (event->kind == KERNEL_EVENT_LINK_GONE)
+		remember_gone(relay->k, &event->link);
+	relay->handler(relay->context, event);
+}
+
+static int linux_dispatch(struct kernel *base, kernel_handler handler, void *context,
+			  struct vnet_error *err)
+{
+	struct relay relay = {self(base), handler, context};
+
+	return events_dispatch(relay.k->events, relay_event, &relay, err);
+}
+
+/* Snapshot. */
+
+static void each_link(const struct nlmsghdr *m, void *context)
+{
+	struct snapshot *snap = context;
+	struct link link;
+
+	if (m->nlmsg_type == RTM_NEWLINK && link_parse(m, &link) == 0)
+		vec_push(&snap->links, link);
+}
+
+static void each_addr(const struct nlmsghdr *m, void *context)
+{
+	struct snapshot *snap = context;
+	struct addr addr;
+
+	if (m->nlmsg_type == RTM_NEWADDR && addr_parse(m, &addr) == 0)
+		vec_push(&snap->addrs, addr);
+}
+
+/* The local table mirrors the addresses. */
+static void each_route(const struct nlmsghdr *m, void *context)
+{
+	struct snapshot *snap = context;
+	struct route route;
+
+	if (m->nlmsg_type == RTM_NEWROUTE && route_parse(m, &route) == 0 &&
+	    route.table != RT_TABLE_LOCAL)
+		vec_push(&snap->routes, route);
+}
+
+static void restart_links(void *context)
+{
+	((struct snapshot *)context)->links.n = 0;
+}
+
+static void restart_addrs(void *context)
+{
+	((struct snapshot *)context)->addrs.n = 0;
+}
+
+/* IPv4 is read before IPv6. */
+static void restart_routes(void *context)
+{
+	struct snapshot *snap = context;
+	size_t kept = 0;
+
+	while (kept < snap->routes.n && snap->routes.v[kept].family == AF_INET)
+		kept++;
+	snap->routes.n = kept;
+}
+
+static void restart_all_routes(void *context)
+{
+	((struct snapshot *)context)->routes.n = 0;
+}
+
+/* "eth0" as the label of an address of eth0 is what the kernel puts there by itself: none. */
+static void drop_default_labels(struct kernel_linux *k, struct snapshot *snap)
+{
+	char name[16];
+
+	vec_each(addr, &snap->addrs)
+		if (addr->label[0] && device_name(k->control, addr->ifindex, name) &&
+		    !strcmp(addr->label, name))
+			addr->label[0] = '\0';
+}
+
+static int dump(struct kernel_linux *k, const struct nl_dump *d, const char *what,
+		struct vnet_error *err)
+{
+	int r = nl_dump(&k->query, d);
+
+	return r < 0 ? kernel_error(err, r, nl_text(&k->query, 0), "cannot list %s", what) : 0;
+}
+
+static int snapshot_routes(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	int r;
+
+	route_add_dump(&k->query, AF_INET);
+	r = dump(k, &(struct nl_dump){each_route, restart_all_routes, snap}, "IPv4 routes", err);
+	if (r < 0)
+		return r;
+	route_add_dump(&k->query, AF_INET6);
+	return dump(k, &(struct nl_dump){each_route, restart_routes, snap}, "IPv6 routes", err);
+}
+
+static int linux_snapshot(struct kernel *base, unsigned parts, struct snapshot *ret,
+			  struct vnet_error *err)
+{
+	struct kernel_linux *k = self(base);
+	int r = 0;
+
+	if (parts & SNAPSHOT_LINKS) {
+		link_add_get(&k->query, NULL);
+		r = dump(k, &(struct nl_dump){each_link, restart_links, ret}, "devices", err);
+	}
+	if (r >= 0 && parts & SNAPSHOT_ADDRS) {
+		addr_add_dump(&k->query);
+		r = dump(k, &(struct nl_dump){each_addr, restart_addrs, ret}, "addresses", err);
+		drop_default_labels(k, ret);
+	}
+	if (r >= 0 && parts & SNAPSHOT_ROUTES)
+		r = snapshot_routes(k, ret, err);
+	if (r >= 0 && parts & SNAPSHOT_NFT)
+		r = nft_netlink_dump(k->nft, &k->devices, &ret->nft, err);
+	return r;
+}
+
+static int linux_read_sysctls(struct kernel *base, struct snapshot *snap, struct vnet_error *err)
+{
+	struct kernel_linux *k = self(base);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < snap->sysctls.n; i++) {
+		struct sysctl *s = &snap->sysctls.v[i];
+		int r = sysctl_read(k->proc_sys, s->path, &s->value);
+
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return kernel_error(err, r, NULL, "/proc/sys/%s: cannot read it", s->path);
+		snap->sysctls.v[kept++] = *s;
+	}
+	snap->sysctls.n = kept;
+	return 0;
+}
+
+int linux_find(struct kernel_linux *k, const char *name, struct link *ret, struct vnet_error *err)
+{
+	const struct nlmsghdr *m;
+	int r;
+
+	if (!kernel_ifname_ok(name))
+		return -ENODEV;
+	link_add_get(&k->query, name);
+	r = nl_get(&k->query, &m);
+	if (r == -ENODEV)
+		return r;
+	if (r >= 0)
+		r = m->nlmsg_type == RTM_NEWLINK ? link_parse(m, ret) : -EPROTO;
+	return r < 0 ? kernel_error(err, r, nl_text(&k->query, 0), "device %s: cannot read it", name) : 0;
+}
+
+/* Devices for nftables. */
+
+static unsigned nft_device_index(void *context, const char *name)
+{
+	struct kernel_linux *k = context;
+	struct link link;
+	char now[16];
+
+	/* Of the TAP just made: one cheap look that it is still the same. */
+	if (k->opened.ifindex && !strcmp(k->opened.name, name) &&
+	    device_name(k->control, k->opened.ifindex, now) && !strcmp(now, name))
+		return (unsigned)k->opened.ifindex;
+	if (linux_find(k, name, &link, NULL) == 0)
+		return (unsigned)link.ifindex;
+	for (size_t i = 0; i < k->gone.n; i++) {
+		const struct known_device *d;
+
+		d = &k->gone.v[(k->next_gone + k->gone.n - 1 - i) % k->gone.n];
+		if (!strcmp(d->name, name) && !device_name(k->control, d->ifindex, now))
+			return (unsigned)d->ifindex;
+	}
+	return 0;
+}
+
+static bool nft_device_name(void *context, unsigned index, char ret_name[16])
+{
+	struct kernel_linux *k = context;
+
+	return device_name(k->control, (int)index, ret_name);
+}
+
+/* Small queries. */
+
+static int linux_tap_open(struct kernel *base, struct kernel_tap *tap, struct vnet_error *err)
+{
+	struct kernel_linux *k = self(base);
+	int r = tap_open(k->control, tap, err);
+
+	if (r < 0)
+		return r;
+	memcpy(k->opened.name, tap->name, sizeof(k->opened.name));
+	k->opened.ifindex = tap->ret_ifindex;
+	return 0;
+}
+
+static int linux_vhost_open(struct kernel *base, unsigned n, int *ret_fds, struct vnet_error *err)
+{
+	(void)base;
+	return vhost_open(n, ret_fds, err);
+}
+
+static int linux_list_fdb(struct kernel *base, int bridge, fdb_vec *ret, struct vnet_error *err)
+{
+	return neigh_list_fdb(&self(base)->query, bridge, ret, err);
+}
+
+static int linux_drop_counters(struct kernel *base, const char *ifname, drop_counter_vec *ret,
+			       struct vnet_error *err)
+{
+	struct kernel_linux *k = self(base);
+	nft_counter_vec counters = {0};
+	int r = nft_netlink_counters(k->nft, ifname, &k->devices, &counters, err);
+
+	vec_each(c, &counters) {
+		struct drop_counter *counter = vec_add(ret);
+
+		memcpy(counter->ifname, c->ifname, sizeof(counter->ifname));
+		counter->packets = c->packets;
+		counter->bytes = c->bytes;
+	}
+	vec_free(&counters);
+	return r;
+}
+
+static const char *linux_note(struct kernel *base, size_t i)
+{
+	return events_note(self(base)->events, i);
+}
+
+static int linux_probe_neigh(struct kernel *base, const char *ifname, const struct ip *ip,
+			     struct vnet_error *err)
+{
+	struct kernel_linux *k = self(base);
+	int ifindex = device_index(k->control, ifname);
+
+	if (!ifindex)
+		return vnet_error_set(err, -ENODEV, "no-device", "no device %s", ifname);
+	return neigh_probe(&k->query, ifindex, ip, err);
+}
+
+static const struct kernel_ops linux_ops = {
+	.free = linux_free,
+	.fds = linux_fds,
+	.dispatch = linux_dispatch,
+	.snapshot = linux_snapshot,
+	.read_sysctls = linux_read_sysctls,
+	.execute = linux_execute,
+	.tap_open = linux_tap_open,
+	.vhost_open = linux_vhost_open,
+	.list_fdb = linux_list_fdb,
+	.drop_counters = linux_drop_counters,
+	.probe_neigh = linux_probe_neigh,
+	.note = linux_note,
+};
