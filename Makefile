@@ -86,3 +86,79 @@ $(B)/%.o: %.c
 .PHONY: clean
 clean:
 	rm -rf build
+
+# --- for people -------------------------------------------------------------
+
+.PHONY: help
+help:
+	@echo 'make             build everything into build/'
+	@echo 'make deps        install what building and testing need (Debian, Ubuntu)'
+	@echo 'make demo        a real guest on a NAT network, from nothing to nothing (root)'
+	@echo 'make test        every test (root)'
+	@echo 'make check       the tests that need no privilege'
+	@echo 'make bench       the benchmarks (root)'
+	@echo 'make install     to $$(DESTDIR)$$(PREFIX); uninstall takes it away'
+	@echo 'make fuzz        runs the fuzzers, TIME= seconds each'
+	@echo 'make coverage    line coverage of the unprivileged tests'
+	@echo 'make tidy, compile_commands.json, clean'
+	@echo 'Variables: V=1  SAN=address,undefined  CC=clang  WERROR=1  PREFIX=  DESTDIR='
+
+.PHONY: check
+check: check-unit
+
+install-programs := $(NETD):$(SBINDIR)/netd \
+	$(B)/cli/vnetctl:$(SBINDIR)/vnetctl \
+	$(B)/cli/vnet-qemu-helper:$(LIBEXECDIR)/vnet-qemu-helper \
+	$(B)/cli/vnet-qemu-ifup:$(LIBEXECDIR)/vnet-qemu-ifup
+install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service \
+	libvnet/include/vnet/vnet.h:$(PREFIX)/include/vnet/vnet.h \
+	libvnet/include/vnet/error.h:$(PREFIX)/include/vnet/error.h \
+	libvnet/io.vnet.Netd.varlink:$(PREFIX)/share/vnet/io.vnet.Netd.varlink \
+	configs/completions/vnetctl.bash:$(PREFIX)/share/bash-completion/completions/vnetctl \
+	configs/unmanaged/90-vnet-NetworkManager.conf:$(PREFIX)/share/vnet/90-vnet-NetworkManager.conf \
+	configs/unmanaged/10-vnet.network:$(PREFIX)/share/vnet/10-vnet.network
+install-manuals := $(wildcard docs/man/*.[0-9])
+install-examples := $(wildcard configs/examples/*.yaml)
+
+.PHONY: install
+install: all
+	$(Q)set -e; for pair in $(install-programs); do \
+		install -D -m 0755 $${pair%%:*} $(DESTDIR)$${pair#*:}; done
+	$(Q)ln -sf vnet-qemu-ifup $(DESTDIR)$(LIBEXECDIR)/vnet-qemu-ifdown
+	$(Q)set -e; for pair in $(install-files); do \
+		install -D -m 0644 $${pair%%:*} $(DESTDIR)$${pair#*:}; done
+	$(Q)set -e; for page in $(install-manuals); do \
+		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	$(Q)set -e; for file in $(install-examples); do \
+		install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/vnet/examples/$${file##*/}; done
+	$(Q)install -D -m 0755 $(B)/libvnet.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libvnet.so.$(VERSION)
+	$(Q)ln -sf libvnet.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libvnet.so.0
+	$(Q)ln -sf libvnet.so.0 $(DESTDIR)$(LIBDIR)/libvnet.so
+	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+		libvnet/vnet.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/vnet.pc
+	$(Q)install -d $(DESTDIR)$(SYSCONFDIR)/vnet/networks.d
+
+# Takes away what install put there; what an administrator wrote stays.
+.PHONY: uninstall
+uninstall:
+	$(Q)for pair in $(install-programs) $(install-files); do rm -f $(DESTDIR)$${pair#*:}; done
+	$(Q)rm -f $(DESTDIR)$(LIBEXECDIR)/vnet-qemu-ifdown $(DESTDIR)$(LIBDIR)/libvnet.so* \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/vnet.pc
+	$(Q)for page in $(install-manuals); do \
+		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/doc/vnet $(DESTDIR)$(PREFIX)/share/vnet
+	$(Q)rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/include/vnet
+
+.PHONY: tidy
+tidy: compile_commands.json
+	clang-tidy -p . $(pure-src) $(kernel-src) $(client-src) $(netd-src)
+
+# One object per source file, as the compiler is called for it.
+compile_commands.json: Makefile $(wildcard */module.mk)
+	$(Q){ echo '['; sep=; for f in $(pure-src) $(kernel-src) $(client-src) $(netd-src); do \
+		printf '%s{"directory":"%s","file":"%s","arguments":["cc"%s,"-c","%s"]}\n' \
+			"$$sep" "$(CURDIR)" "$$f" \
+			"$$(for a in $(filter -D% -I%,$(CPPFLAGS)) -std=gnu17; do \
+				printf ',"%s"' "$$(printf %s "$$a" | sed 's/"/\\"/g')"; done)" "$$f"; \
+		sep=,; done; echo ']'; } >$@
