@@ -23,3 +23,7 @@ $(QEMU-IFDOWN): $(QEMU-IFUP)
 	$(Q)ln -sf $(<F) $@
 
 all-targets += $(LIB-cli) $(VNETCTL) $(QEMU-HELPER) $(QEMU-IFUP) $(QEMU-IFDOWN)
+
+cli-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_cli_*.c))
+$(cli-tests): $(LIB-cli) $(LIB-client)
+$(cli-tests): LIBS-unit = $(LIBS-cli)

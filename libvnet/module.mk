@@ -43,3 +43,6 @@ $(B)/vnet.pc: libvnet/vnet.pc.in Makefile
 		-e 's|@VERSION@|$(VERSION)|' $< >$@
 
 all-targets += $(LIB-pure) $(LIB-kernel) $(LIB-client) $(LIB-shared) $(shared-links) $(B)/vnet.pc
+
+# The client's own tests stand on its archive beside the pure one.
+$(B)/tests/unit/test_client: $(LIB-client)

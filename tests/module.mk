@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests. A unit test is one cmocka program per tests/unit/test_*.c that links only
-# the pure archive; tests/backend/*.c link the kernel's edge too. The labs are
+# the pure archive, unless a fragment gives it another one as a prerequisite (and
+# LIBS-unit); tests/backend/*.c link the kernel's edge too. The labs are
 # Python (standard library) and run in tests/support/sandbox.
 
 unit-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
@@ -9,7 +10,8 @@ LIBS-test := $(call pc-libs,cmocka)
 
 $(unit-tests): $(B)/%: $(B)/%.o $(LIB-pure)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB-pure) $(LIBS-pure) $(LIBS-test)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(LIBS-pure) $(LIBS-unit) $(LIBS-test)
 
 $(backend-tests): $(B)/%: $(B)/%.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
