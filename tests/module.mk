@@ -6,6 +6,7 @@
 
 unit-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 backend-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/backend/test_*.c))
+netd-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/netd/test_*.c))
 LIBS-test := $(call pc-libs,cmocka)
 
 $(unit-tests): $(B)/%: $(B)/%.o $(LIB-pure)
@@ -16,6 +17,11 @@ $(unit-tests): $(B)/%: $(B)/%.o $(LIB-pure)
 $(backend-tests): $(B)/%: $(B)/%.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB-kernel) $(LIB-pure) $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
+
+# The daemon's parts, all but its main().
+$(netd-tests): $(B)/%: $(B)/%.o $(filter-out $(B)/netd/main.o,$(netd-obj)) $(LIB-kernel) $(LIB-pure)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
 
 $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
 $(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floor.o,$(LIBS-kernel)))
@@ -29,10 +35,10 @@ pytest = $(sandbox) tests/support/run
 
 .PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest test demo bench deps
 # Everything that the checks need built, but not run.
-tests: $(unit-tests) $(backend-tests) $(test-programs) $(bench-programs)
+tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
 
-check-unit: $(unit-tests)
-	$(Q)VNET_BUILD=$(B) tests/support/run-c $(unit-tests)
+check-unit: $(unit-tests) $(netd-tests)
+	$(Q)VNET_BUILD=$(B) tests/support/run-c $(unit-tests) $(netd-tests)
 
 check-backend: $(backend-tests)
 	$(Q)$(sandbox) tests/support/run-c $(backend-tests)
