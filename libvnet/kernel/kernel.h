@@ -118,8 +118,21 @@ int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec 
 /* Asks the kernel to resolve the neighbour now; the answer comes as KERNEL_EVENT_NEIGH. */
 int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip, struct vnet_error *err);
 
-/* Fake only: let the nth operation from now fail, and inject events. */
+/*
+ * Fake only.  It keeps Linux's habits where a caller could notice: own changes
+ * of devices and addresses are told as events, own routes and rules are not,
+ * and a TAP goes when the last of its descriptors is closed.
+ */
+/* Lets the nth operation from now (1: the next) fail; opening a TAP is one, too. */
 void kernel_fake_fail(struct kernel *k, size_t nth, int number);
+/* What the kernel has; to be changed at will, with kernel_fake_event() to tell of it. */
 struct snapshot *kernel_fake_state(struct kernel *k);
+void kernel_fake_event(struct kernel *k, const struct kernel_event *event);
+/* Somebody deletes the device: it goes with all that is on it, and LINK_GONE comes. */
+void kernel_fake_link_gone(struct kernel *k, const char *name);
+/* Guarded ports' counters, for kernel_drop_counters(). */
+void kernel_fake_count_drops(struct kernel *k, const char *ifname, uint64_t packets, uint64_t bytes);
+/* A forwarding entry, for kernel_list_fdb(); ifindex is the bridge port's. */
+void kernel_fake_add_fdb(struct kernel *k, const struct fdb_entry *entry);
 
 #endif
