@@ -81,7 +81,7 @@ int dhcp_files_make(const struct network *net, const struct port *const *ports, 
 	struct dhcp_host_list hosts;
 
 	w.serves_dhcp4 = net->dhcp.enabled && network_has_family(net, AF_INET);
-	w.ra = dhcp_ra_mode(net);
+	w.ra = network_has_family(net, AF_INET6) ? network_ra(net) : RA_OFF;
 	w.serves_dhcp6 = (net->ipv6.dhcp6_enabled || w.ra == RA_MANAGED) &&
 			 network_has_family(net, AF_INET6);
 
@@ -121,9 +121,10 @@ static void refuse(struct writer *w, const struct source *source, const char *co
 	va_start(args, format);
 	w->result = vnet_error_setv(w->err, -EINVAL, code, format, args);
 	va_end(args);
-	if (!source)
-		source = &w->net->source;
-	vnet_error_at(w->err, source->file, source->line, source->column, NULL);
+	if (source && source->line)
+		vnet_error_at(w->err, source->file, source->line, source->column, NULL);
+	else
+		network_locate(w->net, NULL, w->err);
 }
 
 /* A DNS name or another word without room for surprises. */
@@ -273,18 +274,6 @@ void dhcp_ranges(const struct network *net, int family, ip_range_vec *ret)
 	} else if (p && whole_subnet(p, &range)) {
 		add_range(net, range, ret);
 	}
-}
-
-enum ra_mode dhcp_ra_mode(const struct network *net)
-{
-	if (!network_has_family(net, AF_INET6))
-		return RA_OFF;
-	if (net->ipv6.has_ra)
-		return net->ipv6.ra;
-	if (net->ipv6.dhcp6_enabled)
-		return RA_MANAGED;
-	/* On somebody's LAN a router that nobody asked for takes the others' traffic. */
-	return net->mode == NETWORK_BRIDGED ? RA_OFF : RA_SLAAC;
 }
 
 static void write_range4(struct writer *w, struct strbuf *b, const struct ip_range *range,
@@ -574,31 +563,6 @@ static void write_srv(struct writer *w, struct strbuf *b, const struct dns_srv *
 	strbuf_append(b, "\n");
 }
 
-static void put_reverse_name(struct strbuf *b, const struct ip *ip)
-{
-	for (size_t i = ip_size(ip); i-- > 0;) {
-		if (ip->family == AF_INET)
-			strbuf_printf(b, "%u.", ip->b[i]);
-		else
-			strbuf_printf(b, "%x.%x.", ip->b[i] & 15u, ip->b[i] >> 4);
-	}
-	strbuf_append(b, ip->family == AF_INET ? "in-addr.arpa" : "ip6.arpa");
-}
-
-static void write_ptr(struct writer *w, struct strbuf *b, const struct dns_ptr *ptr)
-{
-	struct ip ip;
-
-	strbuf_append(b, "ptr-record=");
-	if (!ip_parse(ptr->name, &ip))
-		put_reverse_name(b, &ip);
-	else
-		put_name(w, b, &ptr->source, ptr->name);
-	strbuf_append(b, ",");
-	put_name(w, b, &ptr->source, ptr->target);
-	strbuf_append(b, "\n");
-}
-
 static void write_records(struct writer *w, struct strbuf *b)
 {
 	const struct dns_config *dns = &w->net->dns;
@@ -612,8 +576,13 @@ static void write_records(struct writer *w, struct strbuf *b)
 		put_text(w, b, &txt->source, txt->value);
 		strbuf_append(b, "\n");
 	}
-	vec_each(ptr, &dns->ptr)
-		write_ptr(w, b, ptr);
+	vec_each(ptr, &dns->ptr) {
+		strbuf_append(b, "ptr-record=");
+		put_name(w, b, &ptr->source, ptr->name);
+		strbuf_append(b, ",");
+		put_name(w, b, &ptr->source, ptr->target);
+		strbuf_append(b, "\n");
+	}
 	vec_each(cname, &dns->cname) {
 		strbuf_append(b, "cname=");
 		put_name(w, b, &cname->source, cname->name);

@@ -59,8 +59,6 @@ enum dhcp_change { DHCP_SAME, DHCP_RELOAD, DHCP_RESTART };
 /* What a running dnsmasq needs to get from one set of files to the other. */
 enum dhcp_change dhcp_files_compare(const struct dhcp_files *before, const struct dhcp_files *after);
 
-/* How addresses come to guests: what the definition says, or what follows from it. */
-enum ra_mode dhcp_ra_mode(const struct network *net);
 /* The address ranges that are handed out, without our own addresses. */
 typedef VEC(struct ip_range) ip_range_vec;
 void dhcp_ranges(const struct network *net, int family, ip_range_vec *ret);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NETD_DNSMASQ_PROCESS_H
+#define NETD_DNSMASQ_PROCESS_H
+
+/*
+ * dnsmasq_process.h - the process behind a pid file, and the files around it
+ *
+ * Nothing here knows states or waits.
+ */
+
+#include "dhcp/conf.h"
+
+#include <sys/types.h>
+
+#define DNSMASQ_FILE_SIZE_MAX (16 * 1024 * 1024)
+
+/* The program's path to free, or NULL: not installed. */
+char *dnsmasq_find_program(void);
+
+/*
+ * The dnsmasq that DIR/pid names and that runs with DIR/conf in this network
+ * namespace: its pidfd (to be closed) and *ret_pid.  -ESRCH: none does.
+ */
+int dnsmasq_process_open(const char *dir, pid_t *ret_pid);
+int dnsmasq_process_signal(int pidfd, int number);
+
+/* Replaces DIR/NAME by rename; readable by all. */
+int dnsmasq_file_write(const char *dir, const char *name, const char *text, struct vnet_error *err);
+/* Every file of DIR; -ENOENT when one is missing. */
+int dnsmasq_files_read(const char *dir, struct dhcp_files *ret);
+/* Takes DIR with our files away; what else is in it stays. */
+void dnsmasq_files_remove(const char *dir);
+
+#endif
