@@ -16,6 +16,7 @@ LIBEXECDIR ?= $(PREFIX)/libexec/vnet
 MANDIR ?= $(PREFIX)/share/man
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd
 DESTDIR ?=
+SHELL := /bin/bash
 
 CC ?= cc
 AR ?= ar
@@ -69,6 +70,7 @@ include libvnet/module.mk
 include netd/module.mk
 include cli/module.mk
 include tests/module.mk
+include tests/fuzz/module.mk
 
 .PHONY: all
 all: $(all-targets)

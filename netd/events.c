@@ -75,13 +75,9 @@ static void suspect(struct netd *d)
 /* A port's device as it is now does not fit what was declared. */
 static bool port_is_wrong(const struct port_entry *entry, const struct link *link)
 {
-	int bridge;
-	char buf[16];
-
-	if (!!(link->flags & IFF_UP) == entry->port->link_down)
-		return true;
-	bridge = (int)if_nametoindex(network_bridge(entry->network->net, buf));
-	return link->master != bridge || strcmp(link->name, entry->port->ifname) != 0;
+	return !!(link->flags & IFF_UP) == entry->port->link_down ||
+	       link->master != entry->network->bridge_ifindex ||
+	       strcmp(link->name, entry->port->ifname) != 0;
 }
 
 static void learn(struct netd *d, const struct kernel_event *event)
@@ -127,19 +123,16 @@ static bool bridge_is_wrong(const struct network_entry *entry, const struct link
 static void report_stranger(struct netd *d, const struct link *link)
 {
 	static struct log_limit limit = LOG_LIMIT(10, 5);
-	struct network_entry *entry;
-	char name[IF_NAMESIZE];
+	struct network_entry *entry = registry_network_by_ifindex(&d->registry, link->master);
+	char bridge[16];
 
-	if (!link->master || !if_indextoname((unsigned)link->master, name))
-		return;
-	entry = registry_network_of_bridge(&d->registry, name);
 	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net) ||
 	    (entry->net->uplink && strcmp(entry->net->uplink, link->name) == 0))
 		return;
 	if (!log_limit_pass(&limit))
 		return;
 	log_warning("network %s: device %s is on bridge %s without being one of its ports; nothing is forwarded to or from it",
-		    entry->net->name, link->name, name);
+		    entry->net->name, link->name, network_bridge(entry->net, bridge));
 	monitor_emit(d, "interference", entry->net->name, NULL, NULL,
 		     "device %s is on the bridge without being one of its ports", link->name);
 }
@@ -157,6 +150,7 @@ static void link_changed(struct netd *d, const struct link *link)
 	}
 	network = registry_network_of_bridge(&d->registry, link->name);
 	if (network) {
+		network->bridge_ifindex = link->ifindex;
 		if (network->is_wanted && bridge_is_wrong(network, link))
 			suspect(d);
 		return;
@@ -172,27 +166,25 @@ static void link_changed(struct netd *d, const struct link *link)
 static void link_gone(struct netd *d, const struct link *link)
 {
 	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
-	struct network_entry *network = registry_network_of_bridge(&d->registry, link->name);
+	struct network_entry *network = registry_network_by_ifindex(&d->registry, link->ifindex);
 
 	if (port) {
 		vec_each(gone, &d->gone)
 			if (*gone == port)
 				return;
 		vec_push(&d->gone, port);
-	} else if (network && network->is_wanted) {
-		suspect(d);
+	} else if (network) {
+		network->bridge_ifindex = 0;
+		if (network->is_wanted)
+			suspect(d);
 	}
 }
 
 /* An address changed on a bridge of ours? */
 static void address_changed(struct netd *d, int ifindex)
 {
-	struct network_entry *entry;
-	char name[IF_NAMESIZE];
+	struct network_entry *entry = registry_network_by_ifindex(&d->registry, ifindex);
 
-	if (!if_indextoname((unsigned)ifindex, name))
-		return;
-	entry = registry_network_of_bridge(&d->registry, name);
 	if (entry && entry->is_wanted && network_owns_bridge(entry->net))
 		suspect(d);
 }

@@ -18,6 +18,7 @@
 #include "netd/log.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 
 #define RETRY_FIRST 2   /* s */
@@ -202,6 +203,16 @@ static void sweep_ports(struct netd *d, const struct snapshot *snap)
 	ports_forget_gone(d);
 }
 
+/* Events name devices by index. */
+static void find_bridges(struct netd *d)
+{
+	vec_each(entry, &d->registry.networks) {
+		char buf[16];
+
+		(*entry)->bridge_ifindex = (int)if_nametoindex(network_bridge((*entry)->net, buf));
+	}
+}
+
 /* A persistent TAP that the plan made has an index now. */
 static void find_ifindexes(struct netd *d)
 {
@@ -258,6 +269,7 @@ int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
 		goto failed;
 	report_repairs(d, &plan);
 	rules_stand = run_ops(&run, &plan.ops);
+	find_bridges(d);
 	find_ifindexes(d);
 	if (rules_stand) {
 		run_services(&run);

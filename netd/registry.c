@@ -137,6 +137,14 @@ struct network_entry *registry_network_of_bridge(const struct registry *reg, con
 	return NULL;
 }
 
+struct network_entry *registry_network_by_ifindex(const struct registry *reg, int ifindex)
+{
+	vec_each(entry, &reg->networks)
+		if (ifindex && (*entry)->bridge_ifindex == ifindex)
+			return *entry;
+	return NULL;
+}
+
 struct network_entry *registry_put_network(struct registry *reg, struct network *net)
 {
 	bool found;

@@ -31,6 +31,7 @@ struct network_entry {
 	struct network *fallback; /* at start: the definition that ran before, or NULL */
 	struct vnet_error problem;
 	size_t n_ports;
+	int bridge_ifindex;       /* 0: not there, as far as we know */
 };
 
 enum port_state {
@@ -60,6 +61,7 @@ void registry_free(struct registry *reg);
 
 struct network_entry *registry_network(const struct registry *reg, const char *name);
 struct network_entry *registry_network_of_bridge(const struct registry *reg, const char *bridge);
+struct network_entry *registry_network_by_ifindex(const struct registry *reg, int ifindex);
 /* Takes net.  A definition by that name is replaced, entry and ports stay. */
 struct network_entry *registry_put_network(struct registry *reg, struct network *net);
 /* The entry must have no ports. */
