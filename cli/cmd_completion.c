@@ -44,7 +44,12 @@ static const char zsh_script[] =
 	"\t\t_files\n"
 	"\tfi\n"
 	"}\n"
-	"compdef _vnetctl vnetctl\n";
+	"# autoloaded from fpath, or sourced\n"
+	"if [[ ${funcstack[1]} == _vnetctl ]]; then\n"
+	"\t_vnetctl \"$@\"\n"
+	"else\n"
+	"\tcompdef _vnetctl vnetctl\n"
+	"fi\n";
 
 static int run_completion(struct cli *cli, const void *options, const text_vec *words,
 			  const text_vec *rest)

@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
-/* Control characters become \xNN, so that no text can drive a terminal.  Tabs stay. */
+/*
+ * Control characters, and bytes that are no UTF-8, become \xNN, so that no text can drive a
+ * terminal.  Tabs stay.
+ */
 void print_safe(FILE *f, const char *text);
 
 #endif

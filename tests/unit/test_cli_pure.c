@@ -169,9 +169,9 @@ static void test_print_safe(void **state)
 	FILE *f = open_memstream(&text, &size);
 
 	(void)state;
-	print_safe(f, "a\x1b[2J\tb\nc\x7f \xc2\x9b \xc3\xa9");
+	print_safe(f, "a\x1b[2J\tb\nc\x7f \xc2\x9b \xc3\xa9 \xff\x9b \xc3");
 	fclose(f);
-	assert_string_equal(text, "a\\x1b[2J\tb\\x0ac\\x7f \\x9b \xc3\xa9");
+	assert_string_equal(text, "a\\x1b[2J\tb\\x0ac\\x7f \\x9b \xc3\xa9 \\xff\\x9b \\xc3");
 	free(text);
 }
 
