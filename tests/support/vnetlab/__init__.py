@@ -6,17 +6,21 @@ Everything runs inside tests/support/sandbox, which is what cleans up.
 """
 
 from .case import LabCase, SkipFeature, repeat, wait_until
+from .dns import DnsServer, Resolver
 from .frames import Frame, arp_request, echo_request, ethernet, parse_frame, udp4
-from .guest import Guest, RawPort
+from .guest import Guest, Pinger, RawPort
 from .netd import Netd, build_path, find_program
 from .netns import Namespace, veth
 from .services import HttpServer, TcpServer, UdpServer, tcp_ask, udp_ask
+from .topology import GATEWAY4, GATEWAY6, HOST4, HOST6, INTERNET4, INTERNET6, HostCase
 from .varlink import Client, VarlinkError
 from .witness import Witness, nft_elements, nft_json, nft_set
 
 __all__ = [
-    "Client", "Frame", "Guest", "HttpServer", "LabCase", "Namespace", "Netd", "RawPort", "SkipFeature",
-    "TcpServer", "UdpServer", "VarlinkError", "Witness", "arp_request", "build_path",
-    "echo_request", "ethernet", "find_program", "nft_elements", "nft_json", "nft_set",
-    "parse_frame", "repeat", "tcp_ask", "udp4", "udp_ask", "veth", "wait_until",
+    "arp_request", "build_path", "Client", "DnsServer", "echo_request", "ethernet",
+    "find_program", "Frame", "GATEWAY4", "GATEWAY6", "Guest", "HOST4", "HOST6", "HostCase",
+    "HttpServer", "INTERNET4", "INTERNET6", "LabCase", "Namespace", "Netd", "nft_elements",
+    "nft_json", "nft_set", "parse_frame", "Pinger", "RawPort", "repeat", "Resolver",
+    "SkipFeature", "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer", "VarlinkError",
+    "veth", "wait_until", "Witness",
 ]

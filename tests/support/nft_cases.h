@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VNET_TESTS_NFT_CASES_H
+#define VNET_TESTS_NFT_CASES_H
+
+/*
+ * nft_cases.h - tests/golden/nft: networks (CASE.yaml), ports (CASE.ports, one
+ * "NAME NETWORK IFNAME MAC|learn" a line) and the rules they want (CASE.nft)
+ */
+
+#include "model/network.h"
+#include "model/port.h"
+#include "nft/ruleset.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NFT_CASE_DIR "tests/golden/nft/"
+static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards" };
+
+struct nft_case {
+	network_vec nets;
+	VEC(struct port *) ports;
+};
+
+/* NULL when there is no such file. */
+static inline char *nft_case_read(const char *name, const char *suffix)
+{
+	AUTO_FREE char *path = mem_printf(NFT_CASE_DIR "%s%s", name, suffix);
+	FILE *f = fopen(path, "re");
+	char *text;
+	size_t n;
+
+	if (!f)
+		return NULL;
+	text = mem_alloc(1 << 20);
+	n = fread(text, 1, (1 << 20) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return text;
+}
+
+static inline void nft_case_free(struct nft_case *c)
+{
+	network_vec_free(&c->nets);
+	vec_each (port, &c->ports)
+		port_free(*port);
+	vec_free(&c->ports);
+}
+
+static inline struct port *nft_case_port(const char *name, const char *network, const char *ifname,
+					 const char *mac)
+{
+	struct port *port = mem_alloc(sizeof(*port));
+
+	port->name = mem_strdup(name);
+	port->network = mem_strdup(network);
+	strncpy(port->ifname, ifname, sizeof(port->ifname) - 1);
+	port->learns_mac = strcmp(mac, "learn") == 0;
+	port->has_mac = mac_parse(mac, &port->mac) == 0;
+	return port;
+}
+
+/* 0, or -1 with the reason on stderr. */
+static inline int nft_case_load(const char *name, struct nft_case *ret)
+{
+	AUTO_FREE char *yaml = nft_case_read(name, ".yaml");
+	AUTO_FREE char *ports = nft_case_read(name, ".ports");
+	struct vnet_error err = { 0 };
+	char text[1024], *save = NULL;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!yaml) {
+		fprintf(stderr, "no " NFT_CASE_DIR "%s.yaml\n", name);
+		return -1;
+	}
+	if (networks_from_yaml(yaml, strlen(yaml), name, &ret->nets, &err) < 0) {
+		fprintf(stderr, "%s\n", vnet_error_text(&err, text, sizeof(text)));
+		return -1;
+	}
+	for (char *line = ports ? strtok_r(ports, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char port[64], network[64], ifname[64], mac[64];
+
+		if (sscanf(line, "%63s %63s %63s %63s", port, network, ifname, mac) == 4)
+			vec_push(&ret->ports, nft_case_port(port, network, ifname, mac));
+	}
+	return 0;
+}
+
+static inline struct nft_ruleset *nft_case_compile(const struct nft_case *c)
+{
+	return nft_compile((const struct network *const *)c->nets.v, c->nets.n,
+			   (const struct port *const *)c->ports.v, c->ports.n);
+}
+
+#endif
