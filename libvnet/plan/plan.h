@@ -34,13 +34,16 @@ struct takeover {
 	VEC(struct route) routes;
 };
 
+struct takeover_key { char network[16], uplink[16]; };
+void takeover_free(struct takeover *takeover); /* what it holds, not itself */
+
 struct desired {
 	/* Networks to run now: started ones, complete (subnet: auto resolved). */
 	VEC(const struct network *) networks;
 	/* Ports whose device exists or (persistent) must exist. */
 	VEC(const struct port *) ports;
 	/* Networks whose bridge must stay though they are not in networks: none normally. */
-	VEC(struct saved_sysctl) saved;   /* recorded when first changed */
+	VEC(struct saved_sysctl) saved;   /* recorded when first changed, in that order */
 	VEC(struct takeover) takeovers;   /* NICs that are in our bridges now */
 };
 void desired_free(struct desired *d); /* not what networks and ports point to */
@@ -52,8 +55,11 @@ void plan_wanted_sysctls(const struct desired *d, const struct snapshot *snap, s
 struct plan {
 	op_vec ops;
 	/* To be recorded durably before the operations run. */
-	VEC(struct saved_sysctl) to_save;
-	VEC(struct takeover) to_take_over;
+	VEC(struct saved_sysctl) to_save; /* in this order, behind those of desired.saved */
+	VEC(struct takeover) to_take_over; /* in place of a record of the same network and uplink */
+	/* To be forgotten once all operations ran (never before). */
+	VEC(struct saved_sysctl) to_forget; /* by path */
+	VEC(struct takeover_key) given_back;
 	/* Paths in desired.saved that nobody needs any more: forget them when the operations have run. */
 	sysctl_vec released;
 	/* One sentence each, for the operator: what is switched globally, what could not be done. */

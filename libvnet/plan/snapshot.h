@@ -19,6 +19,8 @@
 #define LINK_ALIAS_PREFIX "vnet:"
 /* RTM_NEWROUTE's rtm_protocol of our routes; unassigned in rtnetlink.h and iproute2's rt_protos. */
 #define ROUTE_PROTOCOL_VNET 118
+/* The same mark on the addresses that we add (struct addr.protocol), where the kernel keeps it. */
+#define ADDR_PROTOCOL_VNET 118
 
 struct bridge_state {           /* kind "bridge"; times in centiseconds, the kernel's USER_HZ */
 	bool stp;
@@ -66,7 +68,7 @@ struct addr {
 	uint32_t valid, preferred; /* s, UINT32_MAX: for ever */
 	uint32_t metric;        /* IFA_RT_PRIORITY, 0: none */
 	char label[16];         /* IPv4 only, or "" */
-	uint8_t protocol;       /* IFA_PROTO (kernel 5.18): 1 lo, 2 router advertisement, 3 link-local; 0: none */
+	uint8_t protocol;       /* IFA_PROTO (kernel 5.18): 1 lo, 2 router advertisement, 3 link-local; 0: none known */
 };
 
 struct route {

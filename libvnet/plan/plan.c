@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* plan.c - the phases of a plan; each part is in a file of its own (planner.h) */
+
+#include "plan/planner.h"
+
+#include "nft/ruleset.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void begin(struct planner *p, const struct desired *d, const struct snapshot *snap,
+		  struct plan *plan, struct vnet_error *err);
+static void resolve_networks(struct planner *p);
+static void plan_rules(struct planner *p);
+static void end(struct planner *p);
+
+int plan_make(const struct desired *d, const struct snapshot *snap, struct plan *ret,
+	      struct vnet_error *err)
+{
+	struct plan plan = { 0 };
+	struct planner p;
+
+	begin(&p, d, snap, &plan, err);
+	resolve_networks(&p);
+
+	/* 1. Away with what is no longer wanted. */
+	plan_give_back(&p);
+	plan_bridges_delete(&p, false);
+	plan_orphans(&p);
+	plan_routes_remove(&p);
+	plan_addresses_remove(&p);
+
+	/* 2. Devices, down. */
+	plan_bridges(&p);
+	plan_taps_create(&p);
+
+	/* 3. Rules stand before a frame can pass. */
+	plan_rules(&p);
+
+	/* 4. Now frames may pass. */
+	plan_bridges_raise(&p);
+	plan_addresses_add(&p);
+	plan_take_over(&p);
+	plan_ports(&p);
+	plan_routes_add(&p);
+	plan_bridges_delete(&p, true);
+
+	/* 5. And leave the host. */
+	plan_forwarding(&p);
+
+	end(&p);
+	if (p.result < 0) {
+		plan_free(&plan);
+		return p.result;
+	}
+	*ret = plan;
+	return 0;
+}
+
+static void copy_into_now(struct planner *p)
+{
+	vec_each(link, &p->snap->links)
+		vec_push(&p->now.links, *link);
+	vec_each(addr, &p->snap->addrs)
+		vec_push(&p->now.addrs, *addr);
+	vec_each(route, &p->snap->routes)
+		vec_push(&p->now.routes, *route);
+	vec_each(sysctl, &p->snap->sysctls)
+		vec_push(&p->now.sysctls, *sysctl);
+	snapshot_sort(&p->now);
+}
+
+static void begin(struct planner *p, const struct desired *d, const struct snapshot *snap,
+		  struct plan *plan, struct vnet_error *err)
+{
+	*p = (struct planner){ .d = d, .snap = snap, .plan = plan, .err = err };
+	copy_into_now(p);
+}
+
+static void end(struct planner *p)
+{
+	snapshot_free(&p->now);
+	vec_free(&p->nets);
+}
+
+/* The device that the network's bridge must not be. */
+static bool check_bridge(struct planner *p, const struct planned_network *pn)
+{
+	const struct link *link = plan_link(p, pn->bridge);
+
+	if (pn->is_ours) {
+		if (!link || plan_bridge_is_ours(link, pn->net))
+			return true;
+		plan_note(p, "network %s: device %s exists and is not ours; the network is left out",
+			  pn->net->name, pn->bridge);
+		return false;
+	}
+	if (link && strcmp(link->kind, "bridge") == 0)
+		return true;
+	plan_note(p, "network %s: there is no bridge %s; the network is left out", pn->net->name,
+		  pn->bridge);
+	return false;
+}
+
+static bool check_uplink(struct planner *p, const struct planned_network *pn)
+{
+	const char *uplink = pn->net->mode == NETWORK_BRIDGED ? pn->net->uplink : NULL;
+	const struct link *nic = uplink ? plan_link(p, uplink) : NULL, *master;
+
+	if (!uplink)
+		return false;
+	if (!nic) {
+		plan_note(p, "network %s: uplink %s is not there; the guests only reach each other",
+			  pn->net->name, uplink);
+		return false;
+	}
+	master = nic->master ? snapshot_link_by_index(&p->now, nic->master) : NULL;
+	if (nic->master && !(master && (link_is_ours(master) || strcmp(master->name, pn->bridge) == 0))) {
+		plan_note(p, "network %s: uplink %s belongs to %s; it is left there", pn->net->name,
+			  uplink, master ? master->name : "another device");
+		return false;
+	}
+	return true;
+}
+
+static void resolve_networks(struct planner *p)
+{
+	vec_reserve(&p->nets, p->d->networks.n);
+	vec_each(net, &p->d->networks) {
+		struct planned_network *pn = vec_add(&p->nets);
+
+		pn->net = *net;
+		pn->effective = **net;
+		pn->is_ours = network_owns_bridge(*net);
+		network_bridge(*net, pn->bridge);
+		pn->is_usable = check_bridge(p, pn);
+		pn->has_takeover = pn->is_usable && check_uplink(p, pn);
+		if (!pn->net->uplink || pn->net->mode != NETWORK_BRIDGED)
+			continue;
+		/*
+		 * The rules name devices; one that is missing cannot be named.
+		 * The bridge stands in for it: as an entry point of frames it
+		 * means nothing.
+		 */
+		if (!pn->has_takeover)
+			pn->effective.uplink = pn->bridge;
+		pn->effective.bridge.has_mac = true;
+		pn->effective.bridge.mac = plan_uplink_bridge_mac(p, pn);
+	}
+}
+
+static struct nft_ruleset *wanted_rules(struct planner *p)
+{
+	VEC(const struct network *) nets = { 0 };
+	VEC(const struct port *) ports = { 0 };
+	struct nft_ruleset *rules;
+
+	vec_each(pn, &p->nets)
+		if (pn->is_usable)
+			vec_push(&nets, &pn->effective);
+	vec_each(port, &p->d->ports)
+		if (plan_port_is_usable(p, *port))
+			vec_push(&ports, *port);
+	/* Without networks there is nothing to guard: our tables go too. */
+	rules = nets.n ? nft_compile(nets.v, nets.n, ports.v, ports.n) : nft_ruleset_new();
+	vec_free(&nets);
+	vec_free(&ports);
+	return rules;
+}
+
+static void plan_rules(struct planner *p)
+{
+	struct nft_ruleset *rules = wanted_rules(p);
+	struct nft_txn *txn = nft_diff(rules, p->snap->nft);
+
+	if (nft_txn_is_empty(txn))
+		nft_txn_free(txn);
+	else
+		op_add(&p->plan->ops, OP_NFT, NULL)->nft = txn;
+	nft_ruleset_free(rules);
+}
+
+void plan_free(struct plan *plan)
+{
+	op_vec_free(&plan->ops);
+	vec_free(&plan->to_save);
+	vec_free(&plan->to_forget);
+	vec_each(takeover, &plan->to_take_over)
+		takeover_free(takeover);
+	vec_free(&plan->to_take_over);
+	vec_free(&plan->given_back);
+	vec_each(note, &plan->notes)
+		free(*note);
+	vec_free(&plan->notes);
+}
+
+void takeover_free(struct takeover *takeover)
+{
+	vec_free(&takeover->addrs);
+	vec_free(&takeover->routes);
+}
+
+void desired_free(struct desired *d)
+{
+	vec_free(&d->networks);
+	vec_free(&d->ports);
+	vec_free(&d->saved);
+	vec_each(takeover, &d->takeovers)
+		takeover_free(takeover);
+	vec_free(&d->takeovers);
+}
+
+/* What the parts share. */
+
+struct op plan_op(enum op_kind kind, const char *network)
+{
+	struct op op = { .kind = kind };
+
+	snprintf(op.network, sizeof(op.network), "%s", network ? network : "");
+	return op;
+}
+
+void plan_emit(struct planner *p, const struct op *op)
+{
+	struct vnet_error err = { 0 };
+	int result;
+
+	vec_push(&p->plan->ops, *op);
+	result = op_apply(op, &p->now, &err);
+	if (result >= 0 || p->result < 0)
+		return;
+	p->result = vnet_error_set(p->err, result, "inconsistent-plan", "%s", err.message);
+	vnet_error_prefix(p->err, "the planner contradicts itself, please report this");
+}
+
+void plan_emit_sysctl(struct planner *p, const char *network, const char *path, int64_t value)
+{
+	struct op op = plan_op(OP_SYSCTL, network);
+
+	snprintf(op.sysctl.sysctl.path, sizeof(op.sysctl.sysctl.path), "%s", path);
+	op.sysctl.sysctl.value = value;
+	op.sysctl.optional = true; /* the device may go, and its files with it, at any time */
+	plan_emit(p, &op);
+}
+
+void plan_emit_addr(struct planner *p, enum op_kind kind, const char *network, const char *ifname,
+		    const struct addr *addr)
+{
+	struct op op = plan_op(kind, network);
+
+	snprintf(op.addr.ifname, sizeof(op.addr.ifname), "%s", ifname);
+	op.addr.addr = *addr;
+	op.addr.addr.ifindex = 0;
+	plan_emit(p, &op);
+}
+
+void plan_emit_route(struct planner *p, enum op_kind kind, const char *network, const char *ifname,
+		     const struct route *route)
+{
+	struct op op = plan_op(kind, network);
+
+	snprintf(op.route.ifname, sizeof(op.route.ifname), "%s", ifname);
+	op.route.route = *route;
+	op.route.route.oif = 0;
+	plan_emit(p, &op);
+}
+
+void plan_note(struct planner *p, const char *format, ...)
+{
+	va_list args;
+	char *note;
+
+	va_start(args, format);
+	if (vasprintf(&note, format, args) >= 0)
+		vec_push(&p->plan->notes, note);
+	va_end(args);
+}
+
+const struct link *plan_link(const struct planner *p, const char *name)
+{
+	return snapshot_link(&p->now, name);
+}
+
+bool plan_is_new_link(const struct planner *p, const char *name)
+{
+	return !snapshot_link(p->snap, name);
+}
+
+bool plan_bridge_has_ports(const struct planner *p, const char *bridge)
+{
+	const struct link *master = plan_link(p, bridge);
+
+	vec_each(link, &p->now.links)
+		if (master && link->master == master->ifindex)
+			return true;
+	return false;
+}
+
+const struct planned_network *plan_network(const struct planner *p, const char *name)
+{
+	vec_each(pn, &p->nets)
+		if (strcmp(pn->net->name, name) == 0)
+			return pn;
+	return NULL;
+}
+
+const struct planned_network *plan_network_of_bridge(const struct planner *p, const char *bridge)
+{
+	vec_each(pn, &p->nets)
+		if (strcmp(pn->bridge, bridge) == 0)
+			return pn;
+	return NULL;
+}
+
+void plan_conf_path(char ret[96], int family, const char *ifname, const char *leaf)
+{
+	snprintf(ret, 96, "net/ipv%c/conf/%.15s/%s", family == AF_INET ? '4' : '6', ifname, leaf);
+}
+
+void plan_want_conf(struct planner *p, const char *network, int family, const char *ifname,
+		    const char *leaf, int64_t value)
+{
+	char path[96];
+	int64_t is;
+
+	plan_conf_path(path, family, ifname, leaf);
+	if (snapshot_sysctl(&p->now, path, &is) < 0 ? plan_is_new_link(p, ifname) : is != value)
+		plan_emit_sysctl(p, network, path, value);
+}
+
+int64_t plan_conf(const struct planner *p, int family, const char *ifname, const char *leaf,
+		  int64_t fallback)
+{
+	char path[96];
+	int64_t value;
+
+	plan_conf_path(path, family, ifname, leaf);
+	return snapshot_sysctl(&p->now, path, &value) < 0 ? fallback : value;
+}

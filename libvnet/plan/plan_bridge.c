@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* plan_bridge.c - the bridges of networks: make, adjust, raise, delete */
+
+#include "plan/planner.h"
+
+#include <net/if.h>
+#include <stdio.h>
+
+#define BRIDGE_ALIAS_PREFIX LINK_ALIAS_PREFIX "bridge:"
+
+static struct op_link wanted_link(const struct planner *p, const struct planned_network *pn);
+
+bool plan_bridge_is_ours(const struct link *link, const struct network *net)
+{
+	struct mac mac = network_bridge_mac(net);
+
+	if (strcmp(link->kind, "bridge") != 0)
+		return false;
+	if (strncmp(link->alias, BRIDGE_ALIAS_PREFIX, strlen(BRIDGE_ALIAS_PREFIX)) == 0)
+		return true;
+	return !link->alias[0] && mac_cmp(&link->mac, &mac) == 0;
+}
+
+static struct bridge_state wanted_options(const struct bridge_options *options)
+{
+	/* Where nothing is given: the kernel's own values, but no waiting without STP. */
+	struct bridge_state state = {
+		.stp = options->stp,
+		.forward_delay = options->forward_delay * 100,
+		.hello_time = options->hello_time ? options->hello_time * 100 : 200,
+		.max_age = options->max_age ? options->max_age * 100 : 2000,
+		.ageing = options->has_ageing ? options->ageing * 100 : 30000,
+		.priority = options->has_priority ? (uint16_t)options->priority : 0x8000,
+		.multicast_snooping = options->multicast_snooping,
+		.group_fwd_mask = (uint16_t)options->group_fwd_mask,
+	};
+
+	if (!options->forward_delay && options->stp)
+		state.forward_delay = 200; /* the least the kernel takes */
+	return state;
+}
+
+/* A bridge on an uplink that declares no MTU has the uplink's. */
+static uint32_t wanted_mtu(const struct planner *p, const struct planned_network *pn)
+{
+	const struct link *nic = pn->net->uplink ? plan_link(p, pn->net->uplink) : NULL;
+	const struct link *bridge = plan_link(p, pn->bridge);
+
+	if (pn->net->mode != NETWORK_BRIDGED || pn->net->bridge.mtu)
+		return network_mtu(pn->net);
+	if (nic)
+		return nic->mtu;
+	return bridge ? bridge->mtu : network_mtu(pn->net);
+}
+
+static struct op_link wanted_link(const struct planner *p, const struct planned_network *pn)
+{
+	struct op_link link = { .set = LINK_SET_ALIAS | LINK_SET_MAC | LINK_SET_MTU | LINK_SET_BRIDGE };
+
+	snprintf(link.name, sizeof(link.name), "%s", pn->bridge);
+	snprintf(link.alias, sizeof(link.alias), BRIDGE_ALIAS_PREFIX "%s", pn->net->name);
+	link.mac = network_bridge_mac(&pn->effective);
+	link.mtu = wanted_mtu(p, pn);
+	link.bridge = wanted_options(&pn->net->bridge);
+	return link;
+}
+
+static bool same_options(const struct bridge_state *a, const struct bridge_state *b)
+{
+	return a->stp == b->stp && a->forward_delay == b->forward_delay &&
+	       a->hello_time == b->hello_time && a->max_age == b->max_age &&
+	       a->ageing == b->ageing && a->priority == b->priority &&
+	       a->multicast_snooping == b->multicast_snooping &&
+	       a->group_fwd_mask == b->group_fwd_mask &&
+	       a->nf_call_iptables == b->nf_call_iptables &&
+	       a->nf_call_ip6tables == b->nf_call_ip6tables &&
+	       a->nf_call_arptables == b->nf_call_arptables;
+}
+
+static void create(struct planner *p, const struct planned_network *pn)
+{
+	struct op op = plan_op(OP_BRIDGE_CREATE, pn->net->name);
+
+	op.link = wanted_link(p, pn);
+	plan_emit(p, &op);
+}
+
+/*
+ * Guests notice: an MTU that gets smaller, a gateway with another MAC (until
+ * their ARP entry is renewed), STP that starts to listen before it forwards.
+ */
+static bool disturbs(const struct link *is, const struct op_link *wanted)
+{
+	return (wanted->set & LINK_SET_MTU && wanted->mtu < is->mtu) || wanted->set & LINK_SET_MAC ||
+	       (wanted->set & LINK_SET_BRIDGE && wanted->bridge.stp && !is->bridge.stp);
+}
+
+static void adjust(struct planner *p, const struct planned_network *pn, const struct link *is)
+{
+	struct op op = plan_op(OP_LINK_SET, pn->net->name);
+
+	op.link = wanted_link(p, pn);
+	if (strcmp(is->alias, op.link.alias) == 0)
+		op.link.set &= ~(uint32_t)LINK_SET_ALIAS;
+	if (mac_cmp(&is->mac, &op.link.mac) == 0)
+		op.link.set &= ~(uint32_t)LINK_SET_MAC;
+	if (is->mtu == op.link.mtu)
+		op.link.set &= ~(uint32_t)LINK_SET_MTU;
+	if (same_options(&is->bridge, &op.link.bridge))
+		op.link.set &= ~(uint32_t)LINK_SET_BRIDGE;
+	if (!op.link.set)
+		return;
+	op.link.bridge.vlan_filtering = is->bridge.vlan_filtering; /* never set */
+	op.loses_traffic = plan_bridge_has_ports(p, pn->bridge) && disturbs(is, &op.link);
+	plan_emit(p, &op);
+}
+
+/* A forward reachable on 127.0.0.1 sends packets of that source to the guest, and gets replies. */
+static bool needs_route_localnet(const struct network *net)
+{
+	vec_each(forward, &net->forwards)
+		if (forward->to.family == AF_INET &&
+		    (!forward->listen.family || ip_is_any(&forward->listen) ||
+		     ip_is_loopback(&forward->listen)))
+			return true;
+	return false;
+}
+
+/*
+ * A guest's router advertisement must not configure the host, and a bridge
+ * without IPv6 addresses must not offer the host's services on a link-local
+ * one: there IPv6 is off, as libvirt does it.  The subnet is ours, so duplicate
+ * address detection would only keep the gateway silent for its first second.
+ */
+static void want_own_sysctls(struct planner *p, const struct planned_network *pn)
+{
+	bool has_ipv6 = network_has_family(pn->net, AF_INET6);
+	const char *name = pn->net->name;
+
+	plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_ra", 0);
+	plan_want_conf(p, name, AF_INET6, pn->bridge, "autoconf", 0);
+	plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_dad", has_ipv6 ? 0 : 1);
+	plan_want_conf(p, name, AF_INET6, pn->bridge, "disable_ipv6", !has_ipv6);
+	plan_want_conf(p, name, AF_INET, pn->bridge, "route_localnet", needs_route_localnet(pn->net));
+}
+
+/* In place of the NIC the bridge listens to its routers, or does not, as the NIC did. */
+static void copy_uplink_sysctls(struct planner *p, const struct planned_network *pn)
+{
+	static const char *const leaves[] = { "accept_ra", "autoconf", "disable_ipv6" };
+
+	if (!pn->has_takeover)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
+		int64_t value = plan_conf(p, AF_INET6, pn->net->uplink, leaves[i], -1);
+
+		if (value >= 0)
+			plan_want_conf(p, pn->net->name, AF_INET6, pn->bridge, leaves[i], value);
+	}
+}
+
+void plan_bridges(struct planner *p)
+{
+	vec_each(pn, &p->nets) {
+		const struct link *link = plan_link(p, pn->bridge);
+
+		if (!pn->is_ours || !pn->is_usable)
+			continue;
+		if (link)
+			adjust(p, pn, link);
+		else
+			create(p, pn);
+		if (pn->net->mode != NETWORK_BRIDGED)
+			want_own_sysctls(p, pn);
+		else if (plan_is_new_link(p, pn->bridge))
+			copy_uplink_sysctls(p, pn); /* later on they are the operator's */
+	}
+}
+
+void plan_bridges_raise(struct planner *p)
+{
+	vec_each(pn, &p->nets) {
+		const struct link *link = plan_link(p, pn->bridge);
+		struct op op = plan_op(OP_LINK_SET, pn->net->name);
+
+		if (!pn->is_ours || !pn->is_usable || link->flags & IFF_UP)
+			continue;
+		snprintf(op.link.name, sizeof(op.link.name), "%s", pn->bridge);
+		op.link.set = LINK_SET_UP;
+		op.link.up = true;
+		plan_emit(p, &op);
+	}
+}
+
+static bool is_marked_port(const struct link *link)
+{
+	return link_is_ours(link) && strcmp(link->kind, "bridge") != 0;
+}
+
+/*
+ * No rule guards a guest's port whose network is gone.  The daemon does not let
+ * a network go that has ports; if one is there all the same, it is lowered, so
+ * that nothing passes it.
+ */
+static void lower_ports(struct planner *p, const struct link *bridge)
+{
+	for (size_t i = 0; i < p->now.links.n; i++) {
+		struct link port = p->now.links.v[i];
+		struct op op = plan_op(OP_LINK_SET, NULL);
+
+		if (port.master != bridge->ifindex || !is_marked_port(&port) || !(port.flags & IFF_UP))
+			continue;
+		snprintf(op.link.name, sizeof(op.link.name), "%s", port.name);
+		op.link.set = LINK_SET_UP;
+		op.loses_traffic = true;
+		plan_emit(p, &op);
+		plan_note(p, "port %s is on %s, whose network is not running: lowered", port.name,
+			  bridge->name);
+	}
+}
+
+static void delete_bridge(struct planner *p, const struct link *bridge)
+{
+	struct op op = plan_op(OP_LINK_DELETE, bridge->alias + strlen(BRIDGE_ALIAS_PREFIX));
+
+	snprintf(op.link.name, sizeof(op.link.name), "%s", bridge->name);
+	plan_emit(p, &op);
+}
+
+static void keep_bridge(struct planner *p, const struct link *bridge)
+{
+	vec_each(port, &p->now.links)
+		if (port->master == bridge->ifindex) {
+			plan_note(p, "bridge %s stays: it still carries %s", bridge->name, port->name);
+			break;
+		}
+	lower_ports(p, bridge);
+}
+
+/* The bridge of a network that runs, under the name that it should have. */
+static bool is_wanted(const struct planner *p, const struct link *bridge)
+{
+	const struct planned_network *pn = plan_network_of_bridge(p, bridge->name);
+
+	return pn && pn->is_ours;
+}
+
+void plan_bridges_delete(struct planner *p, bool is_last)
+{
+	for (size_t i = 0; i < p->now.links.n; i++) {
+		struct link link = p->now.links.v[i];
+
+		if (strcmp(link.kind, "bridge") != 0 ||
+		    strncmp(link.alias, BRIDGE_ALIAS_PREFIX, strlen(BRIDGE_ALIAS_PREFIX)) != 0 ||
+		    is_wanted(p, &link))
+			continue;
+		if (!plan_bridge_has_ports(p, link.name)) {
+			delete_bridge(p, &link);
+			i--;
+		} else if (is_last) {
+			keep_bridge(p, &link);
+		}
+	}
+}

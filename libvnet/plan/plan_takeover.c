@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * plan_takeover.c - a NIC goes into a bridge with all it has, and comes back
+ *
+ * The order is that of the least silence, tried on Linux 6.18: a NIC may keep
+ * its addresses while it is a port, and while both have an address the host
+ * answers on the bridge already.  So: enslave; addresses to the bridge; route
+ * by route from the NIC to the bridge (the kernel knows routes of one metric
+ * only once, so away and back, in one send); then the addresses off the NIC.
+ *
+ * What the kernel makes itself is not moved: link-local addresses, connected
+ * routes, and what router advertisements bring, when it is the kernel that
+ * listens to them; the bridge solicits routers itself when it gets carrier.
+ *
+ * The record of what the NIC had is written before the first step, and says how
+ * to go back.  A DHCP client that renews on the NIC puts its address there
+ * again; the next plan moves it, and the record grows.
+ */
+
+#include "plan/planner.h"
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+
+#define ADDR_PROTOCOL_KERNEL_RA 2
+
+static const struct takeover *find_record(const struct planner *p, const struct planned_network *pn)
+{
+	vec_each(record, &p->d->takeovers)
+		if (strcmp(record->network, pn->net->name) == 0 &&
+		    strcmp(record->uplink, pn->net->uplink) == 0)
+			return record;
+	return NULL;
+}
+
+struct mac plan_uplink_bridge_mac(const struct planner *p, const struct planned_network *pn)
+{
+	const struct takeover *record = find_record(p, pn);
+	const struct link *nic = plan_link(p, pn->net->uplink), *bridge = plan_link(p, pn->bridge);
+
+	if (pn->net->bridge.has_mac)
+		return pn->net->bridge.mac;
+	if (record)
+		return record->mac;
+	if (nic)
+		return nic->mac;
+	return bridge ? bridge->mac : network_bridge_mac(pn->net);
+}
+
+/* What a device has that is not the kernel's own. */
+
+static bool kernel_hears_routers(const struct planner *p, const char *ifname)
+{
+	int64_t accept_ra = plan_conf(p, AF_INET6, ifname, "accept_ra", 0);
+
+	return accept_ra == 2 || (accept_ra && !plan_conf(p, AF_INET6, ifname, "forwarding", 0));
+}
+
+static bool is_link_local6(const struct ip *ip)
+{
+	return ip->family == AF_INET6 && ip_is_link_local(ip);
+}
+
+static bool is_advertised_addr(const struct addr *addr)
+{
+	return addr->prefix.addr.family == AF_INET6 &&
+	       (addr->protocol == ADDR_PROTOCOL_KERNEL_RA ||
+		addr->flags & (IFA_F_MANAGETEMPADDR | IFA_F_TEMPORARY));
+}
+
+static bool is_advertised_route(const struct route *route)
+{
+	return route->family == AF_INET6 &&
+	       (route->protocol == RTPROT_RA ||
+		(route->protocol == RTPROT_KERNEL && route->expires));
+}
+
+/* The kernel made it with an address. */
+static bool is_connected(const struct planner *p, const struct route *route)
+{
+	if (route->protocol != RTPROT_KERNEL)
+		return false;
+	vec_each(addr, &p->now.addrs) {
+		struct prefix subnet = prefix_network(&addr->prefix);
+
+		if (addr->ifindex == route->oif && !(addr->flags & IFA_F_NOPREFIXROUTE) &&
+		    prefix_cmp(&subnet, &route->dst) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_host_route(const struct planner *p, const struct route *route)
+{
+	return route->table == RT_TABLE_MAIN && route->protocol != ROUTE_PROTOCOL_VNET &&
+	       !is_link_local6(&route->dst.addr) && !ip_is_multicast(&route->dst.addr) &&
+	       !is_connected(p, route);
+}
+
+static void collect(const struct planner *p, int ifindex, struct takeover *ret)
+{
+	vec_each(addr, &p->now.addrs)
+		if (addr->ifindex == ifindex && !is_link_local6(&addr->prefix.addr))
+			vec_push(&ret->addrs, *addr);
+	vec_each(route, &p->now.routes)
+		if (route->oif == ifindex && is_host_route(p, route))
+			vec_push(&ret->routes, *route);
+}
+
+static void drop_advertised(struct takeover *held)
+{
+	for (size_t i = held->addrs.n; i-- > 0;)
+		if (is_advertised_addr(&held->addrs.v[i]))
+			vec_remove(&held->addrs, i);
+	for (size_t i = held->routes.n; i-- > 0;)
+		if (is_advertised_route(&held->routes.v[i]))
+			vec_remove(&held->routes, i);
+}
+
+static const struct addr *find_addr(const struct takeover *held, const struct prefix *prefix)
+{
+	vec_each(addr, &held->addrs)
+		if (prefix_cmp(&addr->prefix, prefix) == 0)
+			return addr;
+	return NULL;
+}
+
+static const struct route *find_route(const struct takeover *held, const struct route *wanted)
+{
+	vec_each(route, &held->routes)
+		if (route->family == wanted->family && route->metric == wanted->metric &&
+		    prefix_cmp(&route->dst, &wanted->dst) == 0 &&
+		    ip_cmp(&route->gateway, &wanted->gateway) == 0)
+			return route;
+	return NULL;
+}
+
+static bool has_addr(const struct planner *p, const char *ifname, const struct addr *wanted)
+{
+	int ifindex = plan_link(p, ifname)->ifindex;
+
+	vec_each(addr, &p->now.addrs)
+		if (addr->ifindex == ifindex && prefix_cmp(&addr->prefix, &wanted->prefix) == 0)
+			return true;
+	return false;
+}
+
+/* Moving. */
+
+struct move {
+	const char *network, *from, *to;
+};
+
+static bool is_secondary(const struct addr *addr)
+{
+	return addr->prefix.addr.family == AF_INET && addr->flags & IFA_F_SECONDARY;
+}
+
+/* Primaries first, so that they stay primaries. */
+static void add_addrs(struct planner *p, const struct move *m, const struct takeover *held)
+{
+	for (int secondary = 0; secondary < 2; secondary++)
+		vec_each(addr, &held->addrs)
+			if (is_secondary(addr) == secondary && !has_addr(p, m->to, addr))
+				plan_emit_addr(p, OP_ADDR_ADD, m->network, m->to, addr);
+}
+
+/* Secondaries first: with a primary the kernel takes them along. */
+static void remove_addrs(struct planner *p, const struct move *m, const struct takeover *held)
+{
+	for (int secondary = 1; secondary >= 0; secondary--)
+		vec_each(addr, &held->addrs)
+			if (is_secondary(addr) == secondary && has_addr(p, m->from, addr))
+				plan_emit_addr(p, OP_ADDR_DEL, m->network, m->from, addr);
+}
+
+/* Those on link first: they make gateways reachable. */
+static void move_routes(struct planner *p, const struct move *m, const struct takeover *held)
+{
+	for (int by_gateway = 0; by_gateway < 2; by_gateway++)
+		vec_each(route, &held->routes) {
+			if (!!route->gateway.family != by_gateway)
+				continue;
+			if (m->from)
+				plan_emit_route(p, OP_ROUTE_DEL, m->network, m->from, route);
+			plan_emit_route(p, OP_ROUTE_ADD, m->network, m->to, route);
+		}
+}
+
+static void set_master(struct planner *p, const char *network, const struct link *nic,
+		       const char *master, bool loses_traffic)
+{
+	struct op op = plan_op(OP_LINK_SET, network);
+
+	snprintf(op.link.name, sizeof(op.link.name), "%s", nic->name);
+	snprintf(op.link.master, sizeof(op.link.master), "%s", master);
+	op.link.set = LINK_SET_MASTER;
+	if (!(nic->flags & IFF_UP)) {
+		op.link.set |= LINK_SET_UP;
+		op.link.up = true;
+	}
+	op.loses_traffic = loses_traffic;
+	plan_emit(p, &op);
+}
+
+/* Taking. */
+
+static void copy_held(const struct takeover *from, struct takeover *to)
+{
+	vec_each(addr, &from->addrs)
+		if (!find_addr(to, &addr->prefix))
+			vec_push(&to->addrs, *addr);
+	vec_each(route, &from->routes)
+		if (!find_route(to, route))
+			vec_push(&to->routes, *route);
+}
+
+/* The old record and what the NIC has now; nothing when that is known already. */
+static void record_takeover(struct planner *p, const struct planned_network *pn,
+			    const struct link *nic, const struct takeover *held)
+{
+	const struct takeover *old = find_record(p, pn);
+	struct takeover record = { .mac = nic->mac };
+
+	if (old) {
+		record.mac = old->mac;
+		copy_held(old, &record);
+	}
+	copy_held(held, &record);
+	if (old && strcmp(old->bridge, pn->bridge) == 0 && record.addrs.n == old->addrs.n &&
+	    record.routes.n == old->routes.n) {
+		takeover_free(&record);
+		return;
+	}
+	snprintf(record.network, sizeof(record.network), "%s", pn->net->name);
+	snprintf(record.uplink, sizeof(record.uplink), "%s", nic->name);
+	snprintf(record.bridge, sizeof(record.bridge), "%s", pn->bridge);
+	vec_push(&p->plan->to_take_over, record);
+}
+
+/* As it shall be on the bridge: valid at once, for the host held it on this very wire. */
+static void adapt_addrs(struct takeover *held)
+{
+	vec_each(addr, &held->addrs) {
+		if (addr->prefix.addr.family == AF_INET6)
+			addr->flags |= IFA_F_NODAD;
+		addr->label[0] = '\0'; /* it names the NIC */
+	}
+}
+
+static void note_takeover(struct planner *p, const struct planned_network *pn,
+			  const struct link *nic, const struct takeover *held)
+{
+	char buf[ADDR_TEXT_MAX];
+
+	if (pn->net->bridge.mtu > nic->mtu)
+		plan_note(p, "network %s: uplink %s has MTU %u; larger frames do not leave the bridge",
+			  pn->net->name, nic->name, nic->mtu);
+	vec_each(addr, &held->addrs)
+		if (addr->prefix.addr.family == AF_INET && addr->valid != UINT32_MAX)
+			plan_note(p, "network %s: address %s of %s expires; its DHCP client should "
+				  "work on %s from now on", pn->net->name,
+				  prefix_format(&addr->prefix, buf), nic->name, pn->bridge);
+}
+
+static void take_over(struct planner *p, const struct planned_network *pn)
+{
+	const struct link nic = *plan_link(p, pn->net->uplink), *bridge = plan_link(p, pn->bridge);
+	const struct move m = { pn->net->name, nic.name, pn->bridge };
+	const struct takeover *record = find_record(p, pn);
+	struct takeover held = { 0 }, all = { 0 };
+
+	collect(p, nic.ifindex, &all);
+	copy_held(&all, &held);
+	if (kernel_hears_routers(p, nic.name))
+		drop_advertised(&held);
+	record_takeover(p, pn, &nic, &held);
+	note_takeover(p, pn, &nic, &held);
+	if (nic.master != bridge->ifindex)
+		set_master(p, m.network, &nic, pn->bridge, false);
+	adapt_addrs(&held);
+	add_addrs(p, &m, &held);
+	move_routes(p, &m, &held);
+	vec_each(route, &all.routes)
+		if (!find_route(&held, route))
+			plan_emit_route(p, OP_ROUTE_DEL, m.network, m.from, route);
+	remove_addrs(p, &m, &all);
+	if (record && plan_is_new_link(p, pn->bridge)) {
+		/* The bridge was deleted by hand, and what it had with it. */
+		struct takeover lost = { 0 };
+		const struct move again = { m.network, NULL, m.to };
+
+		copy_held(record, &lost);
+		for (size_t i = lost.routes.n; i-- > 0;)
+			if (find_route(&held, &lost.routes.v[i]))
+				vec_remove(&lost.routes, i);
+		adapt_addrs(&lost);
+		add_addrs(p, &again, &lost);
+		move_routes(p, &again, &lost);
+		takeover_free(&lost);
+	}
+	takeover_free(&held);
+	takeover_free(&all);
+}
+
+void plan_take_over(struct planner *p)
+{
+	vec_each(pn, &p->nets)
+		if (pn->has_takeover)
+			take_over(p, pn);
+}
+
+/* Giving back. */
+
+static bool is_wanted(const struct planner *p, const struct takeover *record)
+{
+	const struct planned_network *pn = plan_network(p, record->network);
+
+	return pn && pn->net->mode == NETWORK_BRIDGED && pn->net->uplink &&
+	       strcmp(pn->net->uplink, record->uplink) == 0 &&
+	       strcmp(pn->bridge, record->bridge) == 0;
+}
+
+/*
+ * What the bridge has of the host's: what was the NIC's, and what a DHCP client
+ * brought since.  The record knows how it was on the NIC.
+ */
+static void collect_back(const struct planner *p, int ifindex, const struct takeover *record,
+			 struct takeover *ret)
+{
+	struct takeover all = { 0 };
+
+	collect(p, ifindex, &all);
+	vec_each(addr, &all.addrs) {
+		const struct addr *was = find_addr(record, &addr->prefix);
+		struct addr back = *addr;
+
+		if (!was && addr->valid == UINT32_MAX)
+			continue;
+		if (was) {
+			back.flags = was->flags;
+			back.metric = was->metric;
+			memcpy(back.label, was->label, sizeof(back.label));
+		}
+		vec_push(&ret->addrs, back);
+	}
+	vec_each(route, &all.routes)
+		if (find_route(record, route) || route->protocol == RTPROT_DHCP || !route->dst.len)
+			vec_push(&ret->routes, *route);
+	takeover_free(&all);
+}
+
+/*
+ * A NIC solicits routers when IPv6 starts on it, not when it leaves a bridge;
+ * off and on again makes it ask at once, instead of waiting minutes for the
+ * next advertisement.
+ */
+static void ask_routers(struct planner *p, const char *network, const char *nic)
+{
+	char path[96];
+
+	if (!kernel_hears_routers(p, nic) || plan_conf(p, AF_INET6, nic, "disable_ipv6", 1) != 0)
+		return;
+	plan_conf_path(path, AF_INET6, nic, "disable_ipv6");
+	plan_emit_sysctl(p, network, path, 1);
+	plan_emit_sysctl(p, network, path, 0);
+}
+
+static bool has_any(const struct takeover *held)
+{
+	return held->addrs.n || held->routes.n;
+}
+
+static void give_back(struct planner *p, const struct takeover *record)
+{
+	const struct link *found = plan_link(p, record->uplink), *bridge = plan_link(p, record->bridge);
+	const struct link nic = found ? *found : (struct link){ 0 };
+	struct move m = { record->network, record->bridge, record->uplink };
+	struct takeover held = { 0 };
+
+	if (found && bridge && nic.master == bridge->ifindex) {
+		collect_back(p, bridge->ifindex, record, &held);
+		if (kernel_hears_routers(p, nic.name))
+			drop_advertised(&held);
+		set_master(p, m.network, &nic, "", false);
+		p->plan->ops.v[p->plan->ops.n - 1].loses_traffic =
+			plan_bridge_has_ports(p, record->bridge);
+		ask_routers(p, m.network, nic.name);
+	} else if (found && !nic.master) {
+		/* The bridge is gone; unless the NIC was set up anew, it gets all back. */
+		collect(p, nic.ifindex, &held);
+		if (!has_any(&held) && nic.flags & IFF_UP)
+			copy_held(record, &held);
+		else
+			found = NULL;
+		m.from = NULL;
+	} else {
+		found = NULL;
+	}
+	if (found) {
+		add_addrs(p, &m, &held);
+		move_routes(p, &m, &held);
+		if (m.from)
+			remove_addrs(p, &m, &held);
+	}
+	takeover_free(&held);
+}
+
+void plan_give_back(struct planner *p)
+{
+	vec_each(record, &p->d->takeovers) {
+		struct takeover_key key = { 0 };
+
+		if (is_wanted(p, record))
+			continue;
+		give_back(p, record);
+		memcpy(key.network, record->network, sizeof(key.network));
+		memcpy(key.uplink, record->uplink, sizeof(key.uplink));
+		vec_push(&p->plan->given_back, key);
+	}
+}
