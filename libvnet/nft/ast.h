@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_NFT_AST_H
+#define VNET_NFT_AST_H
+
+/*
+ * ast.h - the inside of struct nft_ruleset and struct nft_txn
+ *
+ * Private to nft/.  The language is the part of nft(8) that our rules use: a
+ * closed list of sets (nft_sets[]), packet fields (nft_fields[]) and
+ * expressions.  Three readers walk it: text.c prints it, encode.c lowers it to
+ * the kernel's registers, diff.c compares it.
+ *
+ * Keys and data of elements are the bytes of their parts one after the other,
+ * without padding, addresses and ports in network order, devices as 16-byte
+ * names: what memcmp() sorts, and what no kernel is needed to write.
+ */
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "nft/ruleset.h"
+
+#include <stdint.h>
+
+/* In the table's comment.  Another number there: the table is replaced whole. */
+#define NFT_LAYOUT 1
+#define NFT_TABLE_COMMENT_PREFIX "managed by vnet netd, layout "
+
+#define NFT_NAME_MAX 32         /* chains: "from/" + a network's name; with the NUL */
+#define NFT_COMMENT_MAX 96      /* nft takes 128 */
+#define NFT_KEY_MAX 32          /* two device names */
+#define NFT_DATA_MAX 33         /* a verdict's code and chain */
+
+enum nft_family { NFT_BRIDGE, NFT_INET, NFT_FAMILIES };
+
+enum nft_type {
+	NFT_T_IFINDEX, NFT_T_IFNAME, NFT_T_ETHER, NFT_T_IP4, NFT_T_IP6, NFT_T_PROTO, NFT_T_PORT,
+	NFT_T_ICMP6_TYPE, NFT_T_FIB_TYPE, NFT_T_NFPROTO, NFT_T_CT_STATE, NFT_T_CT_STATUS,
+	NFT_T_CT_DIRECTION, NFT_T_VERDICT,
+};
+
+struct nft_type_def {
+	const char *name;       /* nft's */
+	uint8_t size;           /* of ours */
+	uint8_t kernel_size;    /* before padding to 4 */
+	uint8_t number;         /* nft's enum datatypes, kept by the kernel for nft */
+};
+extern const struct nft_type_def nft_types[];
+
+/* Sets and maps.  In the order in which they are printed and sent. */
+enum nft_set_id {
+	/* bridge */
+	NFT_SET_MACS, NFT_SET_GUARDED, NFT_SET_LEARNING, NFT_SET_MEMBERS, NFT_SET_PORT_NO_HOST,
+	NFT_SET_BRIDGE_MACS,
+	/* inet */
+	NFT_SET_BRIDGES, NFT_SET_INSIDE, NFT_SET_EXITS, NFT_SET_NO_HOST, NFT_SET_SERVICES,
+	NFT_SET_ADDRESSED, NFT_SET_REPLIES, NFT_SET_ND_IN, NFT_SET_ND_OUT,
+	NFT_MAP_FROM, NFT_MAP_TO, NFT_MAP_NAT,
+	NFT_MAP_FORWARDS4, NFT_MAP_FORWARDS4_ANY, NFT_MAP_FORWARDS6, NFT_MAP_FORWARDS6_ANY,
+	NFT_SETS
+};
+
+struct nft_set_def {
+	const char *name;
+	enum nft_family family;
+	uint8_t n_key, key[3];  /* enum nft_type */
+	uint8_t n_data, data[2]; /* maps; NFT_T_VERDICT alone for verdict maps */
+	bool has_counter;       /* every element counts the packets that matched it */
+};
+extern const struct nft_set_def nft_sets[NFT_SETS];
+size_t nft_set_key_size(const struct nft_set_def *def);
+size_t nft_set_data_size(const struct nft_set_def *def);
+
+enum nft_verdict { NFT_V_ACCEPT, NFT_V_DROP, NFT_V_RETURN, NFT_V_JUMP, NFT_V_GOTO };
+
+struct nft_elem {
+	uint8_t key[NFT_KEY_MAX];
+	uint8_t data[NFT_DATA_MAX]; /* a verdict is its code and, NUL-padded, its chain */
+};
+int nft_elem_cmp_key(const void *a, const void *b);
+bool nft_elem_equal(const struct nft_elem *a, const struct nft_elem *b);
+
+struct nft_set {
+	bool exists;
+	VEC(struct nft_elem) elems; /* sorted by key, unique */
+};
+
+/* What of a packet an expression reads. */
+enum nft_field {
+	NFT_F_IIF, NFT_F_OIF, NFT_F_IIFNAME, NFT_F_OIFNAME, NFT_F_NFPROTO, NFT_F_L4PROTO,
+	NFT_F_ETHER_DADDR, NFT_F_ETHER_SADDR, NFT_F_IP_SADDR, NFT_F_IP_DADDR, NFT_F_IP6_SADDR,
+	NFT_F_IP6_DADDR, NFT_F_SPORT, NFT_F_DPORT, NFT_F_ICMP6_TYPE, NFT_F_CT_STATE,
+	NFT_F_CT_STATUS, NFT_F_CT_DIRECTION, NFT_F_FIB_SADDR, NFT_F_FIB_DADDR, NFT_F_FIB_DADDR_IIF,
+	NFT_FIELDS
+};
+struct nft_field_def {
+	const char *text;
+	enum nft_type type;
+};
+extern const struct nft_field_def nft_fields[NFT_FIELDS];
+
+enum nft_expr_kind {
+	NFT_E_MATCH,    /* field & mask == value, or != */
+	NFT_E_FLAGS,    /* one of the bits is set */
+	NFT_E_LOOKUP,   /* fields in set, or not */
+	NFT_E_VMAP,     /* verdict from map */
+	NFT_E_DNAT,     /* address and port from map */
+	NFT_E_VERDICT,
+	NFT_E_COUNTER,
+	NFT_E_LOG,
+	NFT_E_LIMIT,
+	NFT_E_REJECT,   /* icmpx admin-prohibited */
+	NFT_E_MASQUERADE,
+	NFT_E_SNAT,
+};
+
+struct nft_expr {
+	enum nft_expr_kind kind;
+	bool negate;            /* MATCH, LOOKUP */
+	uint8_t n_fields;
+	uint8_t fields[3];      /* enum nft_field */
+	enum nft_set_id set;    /* LOOKUP, VMAP, DNAT */
+	union {
+		struct {
+			uint8_t value[16];
+			uint8_t mask[16];
+			bool is_masked;
+			uint8_t prefix_len; /* of addresses when masked */
+		} match;
+		uint32_t flags;
+		struct { enum nft_verdict code; char chain[NFT_NAME_MAX]; } verdict;
+		struct { uint16_t group, snaplen; } log;
+		struct { uint32_t rate, burst; } limit; /* packets per second */
+		struct { struct ip_range to; struct port_range ports; } nat; /* either may be absent */
+	};
+};
+
+/* Kernel values, without its headers in the pure part. */
+#define NFT_CT_INVALID 1u
+#define NFT_CT_RELATED 4u
+#define NFT_CT_DNAT 0x20u       /* IPS_DST_NAT */
+#define NFT_CT_REPLY 1          /* IP_CT_DIR_REPLY */
+#define NFT_RTN_LOCAL 2
+#define NFT_RTN_BROADCAST 3
+#define NFT_RTN_MULTICAST 5
+
+struct nft_rule {
+	VEC(struct nft_expr) exprs; /* empty in a dump: there only the fingerprint counts */
+	char comment[NFT_COMMENT_MAX];
+	uint64_t fingerprint;   /* of text and comment; 0: not one of ours */
+};
+/* To be called when exprs and comment are complete. */
+void nft_rule_seal(struct nft_rule *rule);
+void nft_rule_copy(struct nft_rule *to, const struct nft_rule *from);
+void nft_rule_free(struct nft_rule *rule);
+
+/* NF_INET_* and NF_BR_* have the same numbers. */
+enum nft_hook { NFT_HOOK_PREROUTING, NFT_HOOK_INPUT, NFT_HOOK_FORWARD, NFT_HOOK_OUTPUT, NFT_HOOK_POSTROUTING };
+extern const char *const nft_hook_names[5];
+
+struct nft_base {               /* where a base chain hangs; its policy is accept */
+	bool is_base, is_nat;
+	uint8_t hook;           /* enum nft_hook */
+	int32_t priority;
+};
+
+struct nft_chain {
+	char name[NFT_NAME_MAX];
+	struct nft_base base;
+	VEC(struct nft_rule) rules;
+};
+
+struct nft_table {
+	bool exists;
+	/* In a dump: another layout, or something in it that we never write. */
+	bool is_foreign;
+	VEC(struct nft_chain) chains; /* sorted by name */
+};
+extern const char *const nft_family_names[NFT_FAMILIES];
+
+struct nft_ruleset {
+	struct nft_table tables[NFT_FAMILIES];
+	struct nft_set sets[NFT_SETS];
+};
+struct nft_chain *nft_chain_find(const struct nft_ruleset *rs, enum nft_family family, const char *name);
+/* The chain, created where its name belongs. */
+struct nft_chain *nft_chain_add(struct nft_ruleset *rs, enum nft_family family, const char *name);
+void nft_chain_free(struct nft_chain *chain);
+void nft_table_clear(struct nft_ruleset *rs, enum nft_family family);
+
+enum nft_op_kind {
+	NFT_OP_ADD_TABLE, NFT_OP_DEL_TABLE,
+	NFT_OP_ADD_CHAIN, NFT_OP_DEL_CHAIN, NFT_OP_FLUSH_CHAIN,
+	NFT_OP_ADD_RULE,
+	NFT_OP_ADD_SET, NFT_OP_DEL_SET,
+	NFT_OP_ADD_ELEMS, NFT_OP_DEL_ELEMS,
+};
+
+struct nft_op {
+	enum nft_op_kind kind;
+	enum nft_family family;
+	enum nft_set_id set;
+	size_t first, n;        /* elements: txn->elems[first..first + n) */
+	char chain[NFT_NAME_MAX];
+	struct nft_base base;   /* ADD_CHAIN */
+	struct nft_rule rule;   /* ADD_RULE; owned */
+};
+
+struct nft_txn {
+	VEC(struct nft_op) ops;
+	VEC(struct nft_elem) elems;
+};
+struct nft_op *nft_txn_add(struct nft_txn *txn, enum nft_op_kind kind, enum nft_family family);
+/* Appends to the last operation when that does the same to the same set. */
+void nft_txn_add_elem(struct nft_txn *txn, enum nft_op_kind kind, enum nft_set_id set,
+		      const struct nft_elem *elem);
+
+/* The elements of a port, in sets of the bridge table. */
+#define NFT_PORT_ELEMS_MAX 5
+struct nft_port_elem { enum nft_set_id set; struct nft_elem elem; };
+size_t nft_port_elems(const struct network *net, const struct port *port,
+		      struct nft_port_elem ret[NFT_PORT_ELEMS_MAX]);
+
+/* text.c: pieces in nft(8) syntax. */
+struct strbuf;
+void nft_text_elem(struct strbuf *b, enum nft_set_id set, const struct nft_elem *elem);
+void nft_text_rule(struct strbuf *b, const struct nft_rule *rule);
+/* "element vp3 . 52:54:00:00:00:01 of set macs", "chain from/blue": what an operation is about. */
+char *nft_op_object(const struct nft_txn *txn, const struct nft_op *op);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_NFT_EDGE_H
+#define VNET_NFT_EDGE_H
+
+/* edge.h - what encode.c and decode.c share; private to them. */
+
+#include "nft/ast.h"
+#include "nft/netlink.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Type of our TLV in a rule's user data, beside nft's comment; nft skips what it does not know. */
+#define NFT_UDATA_COMMENT 0
+#define NFT_UDATA_FINGERPRINT 118
+
+#define NFT_PAD(size) (((size) + 3u) & ~3u)
+/* Two device names; of a concatenation every part is padded to 4 bytes. */
+#define NFT_KERNEL_KEY_MAX 40
+
+/* Sizes as the kernel stores them. */
+static inline size_t nft_kernel_size(const uint8_t *types, unsigned n)
+{
+	size_t size = 0;
+
+	if (n == 1)
+		return nft_types[types[0]].kernel_size;
+	for (unsigned i = 0; i < n; i++)
+		size += NFT_PAD(nft_types[types[i]].kernel_size);
+	return size;
+}
+
+/* nft's number for a type or a concatenation: 6 bits each. */
+static inline uint32_t nft_kernel_type(const uint8_t *types, unsigned n)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		number = number << 6 | nft_types[types[i]].number;
+	return number;
+}
+
+/* Of a name that may fill its 16 bytes; "#12" is 12. */
+static inline unsigned nft_device_index(const struct nft_devices *devices, const char *name)
+{
+	char buf[17] = "";
+
+	strncpy(buf, name, sizeof(buf) - 1);
+	if (buf[0] == '#')
+		return (unsigned)strtoul(buf + 1, NULL, 10);
+	return devices->index(devices->context, buf);
+}
+
+/*
+ * Reads the elements of a set that must have our definition; appended, not
+ * sorted.  -EINTR when the dump was interrupted, -ENOENT when there is none.
+ */
+typedef VEC(struct nft_elem) nft_elem_vec;
+int nft_dump_elems(struct mnl_socket *socket, enum nft_set_id set,
+		   const struct nft_devices *devices, nft_elem_vec *ret);
+
+/* The first of n sequence numbers that no other request has, so that a stale answer is seen as such. */
+uint32_t nft_reserve_seq(uint32_t n);
+
+#endif

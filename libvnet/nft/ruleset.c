@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ruleset.c - the value: creating, copying, comparing; see ast.h for its parts. */
+
+#include "nft/ast.h"
+#include "nft/ruleset.h"
+
+#include "base/strbuf.h"
+
+#include <string.h>
+
+const char *const nft_family_names[NFT_FAMILIES] = { "bridge", "inet" };
+const char *const nft_hook_names[5] = { "prerouting", "input", "forward", "output", "postrouting" };
+
+const struct nft_type_def nft_types[] = {
+	[NFT_T_IFINDEX] = { "iface_index", 16, 4, 20 },
+	[NFT_T_IFNAME] = { "ifname", 16, 16, 41 },
+	[NFT_T_ETHER] = { "ether_addr", 6, 6, 9 },
+	[NFT_T_IP4] = { "ipv4_addr", 4, 4, 7 },
+	[NFT_T_IP6] = { "ipv6_addr", 16, 16, 8 },
+	[NFT_T_PROTO] = { "inet_proto", 1, 1, 12 },
+	[NFT_T_PORT] = { "inet_service", 2, 2, 13 },
+	[NFT_T_ICMP6_TYPE] = { "icmpv6_type", 1, 1, 29 },
+	[NFT_T_FIB_TYPE] = { "fib_addrtype", 1, 4, 38 },
+	[NFT_T_NFPROTO] = { "nf_proto", 1, 1, 2 },
+	[NFT_T_CT_STATE] = { "ct_state", 4, 4, 26 },
+	[NFT_T_CT_STATUS] = { "ct_status", 4, 4, 28 },
+	[NFT_T_CT_DIRECTION] = { "ct_dir", 1, 1, 27 },
+	[NFT_T_VERDICT] = { "verdict", NFT_DATA_MAX, 0, 1 },
+};
+
+#define KEY1(a) 1, { a }
+#define KEY2(a, b) 2, { a, b }
+#define KEY3(a, b, c) 3, { a, b, c }
+
+const struct nft_set_def nft_sets[NFT_SETS] = {
+	[NFT_SET_MACS] = { "macs", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER), 0, { 0 }, false },
+	[NFT_SET_GUARDED] = { "guarded", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, true },
+	[NFT_SET_LEARNING] = { "learning", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
+	[NFT_SET_MEMBERS] = { "members", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
+	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
+	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, false },
+
+	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
+	[NFT_SET_INSIDE] = { "inside", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, false },
+	[NFT_SET_EXITS] = { "exits", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, false },
+	[NFT_SET_NO_HOST] = { "no_host", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
+	[NFT_SET_SERVICES] = { "services", NFT_INET, KEY3(NFT_T_IFNAME, NFT_T_PROTO, NFT_T_PORT),
+			       0, { 0 }, false },
+	[NFT_SET_ADDRESSED] = { "addressed", NFT_INET, KEY1(NFT_T_FIB_TYPE), 0, { 0 }, false },
+	[NFT_SET_REPLIES] = { "replies", NFT_INET, KEY2(NFT_T_PORT, NFT_T_PORT), 0, { 0 }, false },
+	[NFT_SET_ND_IN] = { "nd_in", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, false },
+	[NFT_SET_ND_OUT] = { "nd_out", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, false },
+	[NFT_MAP_FROM] = { "from_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
+	[NFT_MAP_TO] = { "to_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
+	[NFT_MAP_NAT] = { "nat_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
+	[NFT_MAP_FORWARDS4] = { "forwards4", NFT_INET, KEY3(NFT_T_PROTO, NFT_T_IP4, NFT_T_PORT),
+				KEY2(NFT_T_IP4, NFT_T_PORT), false },
+	[NFT_MAP_FORWARDS4_ANY] = { "forwards4_any", NFT_INET, KEY2(NFT_T_PROTO, NFT_T_PORT),
+				    KEY2(NFT_T_IP4, NFT_T_PORT), false },
+	[NFT_MAP_FORWARDS6] = { "forwards6", NFT_INET, KEY3(NFT_T_PROTO, NFT_T_IP6, NFT_T_PORT),
+				KEY2(NFT_T_IP6, NFT_T_PORT), false },
+	[NFT_MAP_FORWARDS6_ANY] = { "forwards6_any", NFT_INET, KEY2(NFT_T_PROTO, NFT_T_PORT),
+				    KEY2(NFT_T_IP6, NFT_T_PORT), false },
+};
+
+const struct nft_field_def nft_fields[NFT_FIELDS] = {
+	[NFT_F_IIF] = { "iif", NFT_T_IFINDEX },
+	[NFT_F_OIF] = { "oif", NFT_T_IFINDEX },
+	[NFT_F_IIFNAME] = { "iifname", NFT_T_IFNAME },
+	[NFT_F_OIFNAME] = { "oifname", NFT_T_IFNAME },
+	[NFT_F_NFPROTO] = { "meta nfproto", NFT_T_NFPROTO },
+	[NFT_F_L4PROTO] = { "meta l4proto", NFT_T_PROTO },
+	[NFT_F_ETHER_DADDR] = { "ether daddr", NFT_T_ETHER },
+	[NFT_F_ETHER_SADDR] = { "ether saddr", NFT_T_ETHER },
+	[NFT_F_IP_SADDR] = { "ip saddr", NFT_T_IP4 },
+	[NFT_F_IP_DADDR] = { "ip daddr", NFT_T_IP4 },
+	[NFT_F_IP6_SADDR] = { "ip6 saddr", NFT_T_IP6 },
+	[NFT_F_IP6_DADDR] = { "ip6 daddr", NFT_T_IP6 },
+	[NFT_F_SPORT] = { "th sport", NFT_T_PORT },
+	[NFT_F_DPORT] = { "th dport", NFT_T_PORT },
+	[NFT_F_ICMP6_TYPE] = { "icmpv6 type", NFT_T_ICMP6_TYPE },
+	[NFT_F_CT_STATE] = { "ct state", NFT_T_CT_STATE },
+	[NFT_F_CT_STATUS] = { "ct status", NFT_T_CT_STATUS },
+	[NFT_F_CT_DIRECTION] = { "ct direction", NFT_T_CT_DIRECTION },
+	[NFT_F_FIB_SADDR] = { "fib saddr type", NFT_T_FIB_TYPE },
+	[NFT_F_FIB_DADDR] = { "fib daddr type", NFT_T_FIB_TYPE },
+	[NFT_F_FIB_DADDR_IIF] = { "fib daddr . iif type", NFT_T_FIB_TYPE },
+};
+
+size_t nft_set_key_size(const struct nft_set_def *def)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < def->n_key; i++)
+		size += nft_types[def->key[i]].size;
+	return size;
+}
+
+size_t nft_set_data_size(const struct nft_set_def *def)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < def->n_data; i++)
+		size += nft_types[def->data[i]].size;
+	return size;
+}
+
+int nft_elem_cmp_key(const void *a, const void *b)
+{
+	return memcmp(((const struct nft_elem *)a)->key, ((const struct nft_elem *)b)->key,
+		      NFT_KEY_MAX);
+}
+
+bool nft_elem_equal(const struct nft_elem *a, const struct nft_elem *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* FNV-1a, 64 bits: not against malice (root writes these), only against change. */
+static uint64_t hash(uint64_t h, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)s[i]) * 0x100000001b3u;
+	return h;
+}
+
+void nft_rule_seal(struct nft_rule *rule)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	uint64_t h;
+
+	nft_text_rule(&text, rule);
+	h = hash(0xcbf29ce484222325u, text.s, text.len);
+	rule->fingerprint = h ? h : 1;
+}
+
+void nft_rule_copy(struct nft_rule *to, const struct nft_rule *from)
+{
+	*to = *from;
+	to->exprs.v = NULL;
+	to->exprs.cap = 0;
+	if (!from->exprs.n)
+		return;
+	vec_reserve(&to->exprs, from->exprs.n);
+	memcpy(to->exprs.v, from->exprs.v, from->exprs.n * sizeof(*from->exprs.v));
+}
+
+void nft_rule_free(struct nft_rule *rule)
+{
+	vec_free(&rule->exprs);
+}
+
+/* The index of name in the sorted chains, or of the first one after it. */
+static size_t chain_index(const struct nft_table *table, const char *name, bool *ret_found)
+{
+	size_t low = 0, high = table->chains.n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int cmp = strcmp(table->chains.v[mid].name, name);
+
+		if (cmp == 0) {
+			*ret_found = true;
+			return mid;
+		}
+		if (cmp < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct nft_chain *nft_chain_find(const struct nft_ruleset *rs, enum nft_family family,
+				 const char *name)
+{
+	const struct nft_table *table = &rs->tables[family];
+	bool found;
+	size_t i = chain_index(table, name, &found);
+
+	return found ? &table->chains.v[i] : NULL;
+}
+
+struct nft_chain *nft_chain_add(struct nft_ruleset *rs, enum nft_family family, const char *name)
+{
+	struct nft_table *table = &rs->tables[family];
+	struct nft_chain *chain;
+	bool found;
+	size_t i = chain_index(table, name, &found);
+
+	if (found)
+		return &table->chains.v[i];
+	vec_add(&table->chains);
+	chain = &table->chains.v[i];
+	memmove(chain + 1, chain, (table->chains.n - 1 - i) * sizeof(*chain));
+	*chain = (struct nft_chain){ 0 };
+	strncpy(chain->name, name, sizeof(chain->name) - 1);
+	return chain;
+}
+
+void nft_chain_free(struct nft_chain *chain)
+{
+	vec_each (rule, &chain->rules)
+		nft_rule_free(rule);
+	vec_free(&chain->rules);
+}
+
+void nft_table_clear(struct nft_ruleset *rs, enum nft_family family)
+{
+	struct nft_table *table = &rs->tables[family];
+
+	vec_each (chain, &table->chains)
+		nft_chain_free(chain);
+	vec_free(&table->chains);
+	for (int i = 0; i < NFT_SETS; i++) {
+		if (nft_sets[i].family != family)
+			continue;
+		vec_free(&rs->sets[i].elems);
+		rs->sets[i].exists = false;
+	}
+	*table = (struct nft_table){ 0 };
+}
+
+struct nft_ruleset *nft_ruleset_new(void)
+{
+	return mem_alloc(sizeof(struct nft_ruleset));
+}
+
+void nft_ruleset_free(struct nft_ruleset *rs)
+{
+	if (!rs)
+		return;
+	for (int f = 0; f < NFT_FAMILIES; f++)
+		nft_table_clear(rs, f);
+	free(rs);
+}
+
+static void chain_copy(struct nft_chain *to, const struct nft_chain *from)
+{
+	*to = *from;
+	to->rules.v = NULL;
+	to->rules.n = to->rules.cap = 0;
+	vec_each (rule, &from->rules)
+		nft_rule_copy(vec_add(&to->rules), rule);
+}
+
+struct nft_ruleset *nft_ruleset_copy(const struct nft_ruleset *rs)
+{
+	struct nft_ruleset *copy;
+
+	if (!rs)
+		return NULL;
+	copy = nft_ruleset_new();
+	for (int f = 0; f < NFT_FAMILIES; f++) {
+		copy->tables[f].exists = rs->tables[f].exists;
+		copy->tables[f].is_foreign = rs->tables[f].is_foreign;
+		vec_each (chain, &rs->tables[f].chains)
+			chain_copy(vec_add(&copy->tables[f].chains), chain);
+	}
+	for (int i = 0; i < NFT_SETS; i++) {
+		const struct nft_set *set = &rs->sets[i];
+
+		copy->sets[i].exists = set->exists;
+		if (!set->elems.n)
+			continue;
+		vec_reserve(&copy->sets[i].elems, set->elems.n);
+		memcpy(copy->sets[i].elems.v, set->elems.v, set->elems.n * sizeof(*set->elems.v));
+		copy->sets[i].elems.n = set->elems.n;
+	}
+	return copy;
+}
+
+bool nft_ruleset_equal(const struct nft_ruleset *a, const struct nft_ruleset *b)
+{
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(a, b);
+
+	return nft_txn_is_empty(txn);
+}

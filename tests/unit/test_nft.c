@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_nft.c - rules as values: golden files, and what must hold between any two
+ *
+ * VNET_GOLDEN=write makes the golden files anew; read the difference before committing.
+ */
+
+#include "tests/support/nft_cases.h"
+
+#include "nft/ast.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct nft_ruleset *compile_case(const char *name)
+{
+	struct nft_case c;
+	struct nft_ruleset *rs;
+
+	assert_int_equal(nft_case_load(name, &c), 0);
+	rs = nft_case_compile(&c);
+	nft_case_free(&c);
+	return rs;
+}
+
+static void check_golden(const char *name)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = compile_case(name);
+	AUTO_FREE char *text = nft_ruleset_to_text(rs);
+	AUTO_FREE char *path = mem_printf(NFT_CASE_DIR "%s.nft", name);
+	AUTO_FREE char *want = NULL;
+	const char *mode = getenv("VNET_GOLDEN");
+
+	if (mode && strcmp(mode, "write") == 0) {
+		FILE *f = fopen(path, "we");
+
+		assert_non_null(f);
+		fputs(text, f);
+		fclose(f);
+	}
+	want = nft_case_read(name, ".nft");
+	assert_non_null(want);
+	assert_string_equal(text, want);
+}
+
+static void test_golden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(nft_cases); i++)
+		check_golden(nft_cases[i]);
+}
+
+/* apply(diff(a, b), b) == a, in as few steps as it claims. */
+static void check_pair(const struct nft_ruleset *want, const struct nft_ruleset *have)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = nft_ruleset_copy(have);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(want, have);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+	AUTO_FREE char *got = NULL, *wanted = nft_ruleset_to_text(want);
+	struct vnet_error err = { 0 };
+
+	if (nft_txn_apply(txn, &rs, &err) < 0)
+		fail_msg("%s\n%s", err.message, text);
+	got = nft_ruleset_to_text(rs);
+	assert_string_equal(got, wanted);
+	assert_true(nft_ruleset_equal(want, rs));
+	assert_true(nft_ruleset_equal(rs, want));
+}
+
+static void test_diff_of_every_pair(void **state)
+{
+	struct nft_ruleset *all[ARRAY_SIZE(nft_cases) + 2];
+	size_t n = 0;
+
+	(void)state;
+	for (; n < ARRAY_SIZE(nft_cases); n++)
+		all[n] = compile_case(nft_cases[n]);
+	all[n++] = nft_compile(NULL, 0, NULL, 0);
+	all[n++] = NULL;
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < n; j++)
+			check_pair(all[i], all[j]);
+	for (size_t i = 0; i < n; i++)
+		nft_ruleset_free(all[i]);
+}
+
+static void test_nothing_wanted_is_no_table(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *none = nft_compile(NULL, 0, NULL, 0);
+	AUTO(nft_ruleset_free) struct nft_ruleset *some = compile_case("nat");
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(none, some);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+	AUTO_FREE char *summary = nft_txn_summary(txn);
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_string_equal(text, "delete table bridge vnet\ndelete table inet vnet\n");
+	assert_string_equal(summary, "2 tables deleted");
+	assert_int_equal(nft_txn_apply(txn, &some, &err), 0);
+	assert_null(some);
+}
+
+static struct nft_ruleset *compile_yaml(const char *yaml)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	if (networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err) < 0)
+		fail_msg("%s", err.message);
+	return nft_compile((const struct network *const *)nets.v, nets.n, NULL, 0);
+}
+
+static void check_change(const char *before, const char *after, const char *want)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *old = compile_yaml(before);
+	AUTO(nft_ruleset_free) struct nft_ruleset *new = compile_yaml(after);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(new, old);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+
+	assert_string_equal(text, want);
+	check_pair(new, old);
+}
+
+#define BLUE "networks:\n  blue:\n    mode: nat\n    addresses: [10.1.0.1/24]\n"
+#define RED "  red:\n    mode: nat\n    addresses: [10.2.0.1/24]\n"
+
+static void test_a_forward_is_elements(void **state)
+{
+	(void)state;
+	check_change(BLUE "    forwards: [tcp 80 -> 10.1.0.5:80, tcp 90 -> 10.1.0.5:90]\n",
+		     BLUE "    forwards: [tcp 80 -> 10.1.0.6:80, udp 80-81 -> 10.1.0.5:80-81]\n",
+		     "delete element inet vnet forwards4_any { tcp . 80 : 10.1.0.5 . 80, "
+		     "tcp . 90 : 10.1.0.5 . 90 }\n"
+		     "add element inet vnet forwards4_any { tcp . 80 : 10.1.0.6 . 80, "
+		     "udp . 80 : 10.1.0.5 . 80, udp . 81 : 10.1.0.5 . 81 }\n");
+}
+
+static void test_a_subnet_touches_one_chain(void **state)
+{
+	(void)state;
+	check_change(BLUE RED, BLUE "  red:\n    mode: nat\n    addresses: [10.3.0.1/24]\n",
+		     "flush chain inet vnet from/red\n"
+		     "add rule inet vnet from/red oifname \"vn-red\" accept comment \"inside\"\n"
+		     "add rule inet vnet from/red meta nfproto ipv4 ip saddr 10.3.0.0/24 "
+		     "goto nat_from comment \"its addresses\"\n"
+		     "add rule inet vnet from/red counter drop comment \"not an address of this network\"\n");
+}
+
+static void test_a_network_more_touches_no_other(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *old = compile_yaml(BLUE);
+	AUTO(nft_ruleset_free) struct nft_ruleset *new = compile_yaml(BLUE RED);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(new, old);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+
+	(void)state;
+	assert_null(strstr(text, "flush"));
+	assert_null(strstr(text, "delete"));
+	assert_null(strstr(text, "blue"));
+}
+
+/* Ports. */
+
+static size_t count_rules(const struct nft_ruleset *rs)
+{
+	size_t n = 0;
+
+	for (int f = 0; f < NFT_FAMILIES; f++)
+		vec_each (chain, &rs->tables[f].chains)
+			n += chain->rules.n;
+	return n;
+}
+
+static void test_rules_do_not_grow_with_ports(void **state)
+{
+	struct nft_case c;
+	struct nft_ruleset *few, *many;
+
+	(void)state;
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	few = nft_case_compile(&c);
+	for (int i = 100; i < 5000; i++) {
+		char ifname[16], mac[32];
+
+		snprintf(ifname, sizeof(ifname), "vp%d", i);
+		snprintf(mac, sizeof(mac), "52:54:00:00:%02x:%02x", i >> 8, i & 255);
+		vec_push(&c.ports, nft_case_port(ifname, "blue", ifname, mac));
+	}
+	many = nft_case_compile(&c);
+	assert_int_equal(count_rules(few), count_rules(many));
+	assert_int_equal(many->sets[NFT_SET_MACS].elems.n, few->sets[NFT_SET_MACS].elems.n + 4900);
+	check_pair(few, many);
+	check_pair(many, few);
+	nft_ruleset_free(few);
+	nft_ruleset_free(many);
+	nft_case_free(&c);
+}
+
+static void check_port_txn(const struct network *net, const struct port *before,
+			   const struct port *after, const char *want)
+{
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_port(net, before, after);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+
+	assert_string_equal(text, want);
+}
+
+static void test_one_port(void **state)
+{
+	AUTO(port_free) struct port *own = nft_case_port("a", "blue", "vp1", "52:54:00:00:00:01");
+	AUTO(port_free) struct port *other = nft_case_port("a", "blue", "vp1", "52:54:00:00:00:02");
+	AUTO(port_free) struct port *learning = nft_case_port("a", "blue", "vp1", "learn");
+	struct network net = { .name = (char []){ "blue" }, .mode = NETWORK_NAT, .host_access = true };
+	struct network foreign = { .name = (char []){ "theirs" }, .mode = NETWORK_BRIDGED };
+
+	(void)state;
+	check_port_txn(&net, NULL, own,
+		       "add element bridge vnet macs { \"vp1\" . 52:54:00:00:00:01 }\n"
+		       "add element bridge vnet guarded { \"vp1\" }\n"
+		       "add element bridge vnet members { \"vp1\" }\n");
+	check_port_txn(&net, own, NULL,
+		       "delete element bridge vnet macs { \"vp1\" . 52:54:00:00:00:01 }\n"
+		       "delete element bridge vnet guarded { \"vp1\" }\n"
+		       "delete element bridge vnet members { \"vp1\" }\n");
+	check_port_txn(&net, own, other,
+		       "delete element bridge vnet macs { \"vp1\" . 52:54:00:00:00:01 }\n"
+		       "add element bridge vnet macs { \"vp1\" . 52:54:00:00:00:02 }\n");
+	check_port_txn(&net, learning, own,
+		       "delete element bridge vnet learning { \"vp1\" }\n"
+		       "add element bridge vnet macs { \"vp1\" . 52:54:00:00:00:01 }\n");
+	check_port_txn(&net, own, own, "");
+	check_port_txn(&foreign, NULL, learning,
+		       "add element bridge vnet guarded { \"vp1\" }\n"
+		       "add element bridge vnet learning { \"vp1\" }\n"
+		       "add element bridge vnet no_host { \"vp1\" }\n");
+}
+
+/* A port's transaction and a whole compile must never disagree. */
+static void test_port_by_port_is_the_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(nft_cases); i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL, *rs = NULL;
+		AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_new();
+		struct vnet_error err = { 0 };
+		struct nft_case c;
+
+		assert_int_equal(nft_case_load(nft_cases[i], &c), 0);
+		want = nft_case_compile(&c);
+		rs = nft_compile((const struct network *const *)c.nets.v, c.nets.n, NULL, 0);
+		vec_each (port, &c.ports)
+			vec_each (net, &c.nets)
+				if (strcmp((*net)->name, (*port)->network) == 0)
+					nft_txn_add_port(txn, *net, NULL, *port);
+		assert_int_equal(nft_txn_apply(txn, &rs, &err), 0);
+		assert_true(nft_ruleset_equal(want, rs));
+		nft_case_free(&c);
+	}
+}
+
+/* A port whose network is not known is guarded, but on no bridge of ours. */
+static void test_orphan_port_is_guarded(void **state)
+{
+	AUTO(port_free) struct port *port = nft_case_port("a", "gone", "vp1", "52:54:00:00:00:01");
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = NULL;
+
+	(void)state;
+	rs = nft_compile(NULL, 0, &(const struct port *){ port }, 1);
+	assert_int_equal(rs->sets[NFT_SET_GUARDED].elems.n, 1);
+	assert_int_equal(rs->sets[NFT_SET_MEMBERS].elems.n, 0);
+}
+
+/* What somebody else did to our tables. */
+
+static void test_strange_things_are_undone(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("modes");
+	AUTO(nft_ruleset_free) struct nft_ruleset *have = nft_ruleset_copy(want);
+	AUTO(nft_txn_free) struct nft_txn *txn = NULL;
+	AUTO_FREE char *text = NULL;
+
+	(void)state;
+	/* a chain of somebody's, a rule of ours replaced, an element whose device is gone */
+	nft_chain_add(have, NFT_INET, "zz");
+	nft_chain_find(have, NFT_INET, "nat_to")->rules.v[0].fingerprint = 0;
+	memset(have->sets[NFT_SET_GUARDED].elems.v[0].key, 0, 16);
+	memcpy(have->sets[NFT_SET_GUARDED].elems.v[0].key, "#12", 3);
+	txn = nft_diff(want, have);
+	text = nft_txn_to_text(txn);
+	assert_non_null(strstr(text, "delete chain inet vnet zz\n"));
+	assert_non_null(strstr(text, "flush chain inet vnet nat_to\n"));
+	assert_non_null(strstr(text, "delete element bridge vnet guarded { \"#12\" }\n"));
+	assert_null(strstr(text, "delete table"));
+	check_pair(want, have);
+
+	/* what can't be mended is replaced, in the same transaction */
+	have->tables[NFT_BRIDGE].is_foreign = true;
+	check_pair(want, have);
+	nft_chain_find(have, NFT_INET, "forward")->base.priority = 5;
+	check_pair(want, have);
+}
+
+static void test_apply_refuses_what_the_kernel_refuses(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = compile_case("nat");
+	AUTO(nft_ruleset_free) struct nft_ruleset *before = nft_ruleset_copy(rs);
+	AUTO(port_free) struct port *port = nft_case_port("a", "blue", "vp1", "52:54:00:00:00:01");
+	struct network net = { .name = (char []){ "blue" }, .mode = NETWORK_NAT, .host_access = true };
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_port(&net, NULL, port);
+	AUTO(nft_txn_free) struct nft_txn *busy = nft_txn_new();
+	AUTO(nft_ruleset_free) struct nft_ruleset *nothing = NULL;
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(nft_txn_apply(txn, &nothing, &err), -ENOENT);
+	assert_string_equal(err.code, "rules-missing");
+	assert_null(nothing);
+
+	vnet_error_clear(&err);
+	nft_txn_add(busy, NFT_OP_FLUSH_CHAIN, NFT_BRIDGE);
+	strcpy(busy->ops.v[0].chain, "prerouting");
+	nft_txn_add(busy, NFT_OP_DEL_SET, NFT_BRIDGE)->set = NFT_SET_MEMBERS;
+	assert_int_equal(nft_txn_apply(busy, &rs, &err), -EBUSY);
+	assert_true(nft_ruleset_equal(rs, before)); /* all or nothing */
+	assert_non_null(strstr(err.message, "set members of table bridge vnet"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_diff_of_every_pair),
+		cmocka_unit_test(test_nothing_wanted_is_no_table),
+		cmocka_unit_test(test_a_forward_is_elements),
+		cmocka_unit_test(test_a_subnet_touches_one_chain),
+		cmocka_unit_test(test_a_network_more_touches_no_other),
+		cmocka_unit_test(test_rules_do_not_grow_with_ports),
+		cmocka_unit_test(test_one_port),
+		cmocka_unit_test(test_port_by_port_is_the_whole),
+		cmocka_unit_test(test_orphan_port_is_guarded),
+		cmocka_unit_test(test_strange_things_are_undone),
+		cmocka_unit_test(test_apply_refuses_what_the_kernel_refuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
