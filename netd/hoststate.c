@@ -98,12 +98,6 @@ static json_t *takeover_to_json(const struct takeover *t)
 			 "routes", routes);
 }
 
-static void takeover_free(struct takeover *t)
-{
-	vec_free(&t->addrs);
-	vec_free(&t->routes);
-}
-
 static int takeover_from_json(json_t *json, struct takeover *ret)
 {
 	const char *network, *uplink, *bridge, *mac;
@@ -177,49 +171,60 @@ int host_load(struct netd *d, struct vnet_error *err)
 	return store_each(d->store, STORE_HOST, load_host, d, err);
 }
 
+/* The record of this network's NIC, or NULL. */
+static struct takeover *find_takeover(struct netd *d, const char *network, const char *uplink)
+{
+	vec_each(t, &d->host.takeovers)
+		if (strcmp(t->network, network) == 0 && strcmp(t->uplink, uplink) == 0)
+			return t;
+	return NULL;
+}
+
 int host_remember(struct netd *d, struct plan *plan, struct vnet_error *err)
 {
 	if (!plan->to_save.n && !plan->to_take_over.n)
 		return 0;
 	vec_each(s, &plan->to_save)
 		vec_push(&d->host.saved, *s);
-	vec_each(t, &plan->to_take_over)
-		vec_push(&d->host.takeovers, *t);
+	vec_each(t, &plan->to_take_over) {
+		struct takeover *old = find_takeover(d, t->network, t->uplink);
+
+		if (old) {
+			takeover_free(old);
+			*old = *t;
+		} else {
+			vec_push(&d->host.takeovers, *t);
+		}
+	}
 	/* What they own is d's now. */
 	plan->to_take_over.n = 0;
 	return save_host(d, err);
 }
 
+static void forget_saved(struct netd *d, const char *path)
+{
+	for (size_t i = 0; i < d->host.saved.n; i++)
+		if (strcmp(d->host.saved.v[i].sysctl.path, path) == 0) {
+			vec_remove(&d->host.saved, i);
+			return;
+		}
+}
+
 int host_forget(struct netd *d, const struct plan *plan, struct vnet_error *err)
 {
-	bool changed = false;
+	if (!plan->to_forget.n && !plan->given_back.n)
+		return 0;
+	vec_each(s, &plan->to_forget)
+		forget_saved(d, s->sysctl.path);
+	vec_each(key, &plan->given_back) {
+		struct takeover *t = find_takeover(d, key->network, key->uplink);
 
-	for (size_t i = 0; i < d->host.saved.n;) {
-		const char *path = d->host.saved.v[i].sysctl.path;
-		bool is_released = false;
-
-		vec_each(released, &plan->released)
-			is_released |= strcmp(released->path, path) == 0;
-		if (is_released) {
-			vec_remove(&d->host.saved, i);
-			changed = true;
-		} else {
-			i++;
+		if (t) {
+			takeover_free(t);
+			vec_remove(&d->host.takeovers, (size_t)(t - d->host.takeovers.v));
 		}
 	}
-	for (size_t i = 0; i < d->host.takeovers.n;) {
-		struct network_entry *entry =
-			registry_network(&d->registry, d->host.takeovers.v[i].network);
-
-		if (entry && entry->is_wanted) {
-			i++;
-			continue;
-		}
-		takeover_free(&d->host.takeovers.v[i]);
-		vec_remove(&d->host.takeovers, i);
-		changed = true;
-	}
-	return changed ? save_host(d, err) : 0;
+	return save_host(d, err);
 }
 
 void host_free(struct netd *d)

@@ -60,8 +60,6 @@ struct plan {
 	/* To be forgotten once all operations ran (never before). */
 	VEC(struct saved_sysctl) to_forget; /* by path */
 	VEC(struct takeover_key) given_back;
-	/* Paths in desired.saved that nobody needs any more: forget them when the operations have run. */
-	sysctl_vec released;
 	/* One sentence each, for the operator: what is switched globally, what could not be done. */
 	VEC(char *) notes;
 };
