@@ -97,7 +97,7 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 		json_object_set_new(parameters, "yaml", json_stringn(text.s, text.len));
 		json_object_set_new(parameters, "file", json_string(name));
 	}
-	if (o->disruptive)
+	if (o->disruptive && !o->dry_run)
 		json_object_set_new(parameters, "disruptive", json_true());
 	status = cli_connect(cli);
 	if (status) {

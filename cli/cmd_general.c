@@ -59,6 +59,7 @@ static int run_version(struct cli *cli, const void *options, const text_vec *wor
 		printf("vnetctl %s\nnetd    ", vnet_version());
 		print_safe(stdout, r < 0 ? err.message : netd ? netd : "?");
 		putchar('\n');
+		report_notes(cli, json_object_get(reply, "notes"));
 	}
 	json_decref(reply);
 	return EXIT_OK;

@@ -3,7 +3,7 @@
 
 #include "cli/qemu.h"
 
-#include "base/mem.h"
+#include "base/strbuf.h"
 
 static char *name_of_value(const char *value);
 
@@ -22,7 +22,20 @@ bool qemu_model_is_virtio(const char *model)
 
 char *qemu_device_with_model(const char *device, const char *model)
 {
-	return mem_printf("%s%s", model, device + strcspn(device, ","));
+	bool is_virtio = qemu_model_is_virtio(model);
+	struct strbuf b = { 0 };
+
+	strbuf_append(&b, model);
+	for (const char *s = device + strcspn(device, ","); *s;) {
+		size_t size = 1 + strcspn(s + 1, ",");
+		bool is_pci = !strncmp(s, ",vectors=", 9);
+		bool is_common = !strncmp(s, ",netdev=", 8) || !strncmp(s, ",mac=", 5);
+
+		if (is_common || (is_virtio && (!is_pci || strstr(model, "-pci"))))
+			strbuf_append_n(&b, s, size);
+		s += size;
+	}
+	return strbuf_take(&b);
 }
 
 /* "NAME", "NAME,key=…", "key=…,guest=NAME"; ",," stands for a comma, which no port name has. */

@@ -12,7 +12,10 @@ char *qemu_guest_name(char *const *words, unsigned long n);
 /* Devices that know queues and vhost. */
 bool qemu_model_is_virtio(const char *model);
 
-/* "virtio-net-pci,netdev=x,mac=…" with another model in front. */
+/*
+ * "virtio-net-pci,netdev=x,mac=…" with another model in front, without the
+ * properties that it does not have: vectors is of PCI, mq and host_mtu of virtio.
+ */
 char *qemu_device_with_model(const char *device, const char *model);
 
 #endif

@@ -23,7 +23,7 @@ $(eval $(call archive,$(LIB-client),$(client-src)))
 # The shared library for others: the client and the few basics it stands on.
 # -z defs would refuse the sanitizers' own symbols, which the program brings.
 SOVERSION := 0
-LIB-shared := $(B)/libvnet.so.$(SOVERSION).1.0
+LIB-shared := $(B)/libvnet.so.$(VERSION)
 shared-src := $(client-src) libvnet/base/error.c libvnet/base/mem.c libvnet/base/strbuf.c
 shared-links := $(B)/libvnet.so.$(SOVERSION) $(B)/libvnet.so
 
@@ -36,13 +36,7 @@ $(LIB-shared): $(patsubst %.c,$(B)/%.o,$(shared-src)) libvnet/libvnet.map
 $(shared-links): $(LIB-shared)
 	$(Q)ln -sf $(<F) $@
 
-$(B)/vnet.pc: libvnet/vnet.pc.in Makefile
-	@mkdir -p $(@D)
-	$(call say,GEN,$@)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' $< >$@
-
-all-targets += $(LIB-pure) $(LIB-kernel) $(LIB-client) $(LIB-shared) $(shared-links) $(B)/vnet.pc
+all-targets += $(LIB-pure) $(LIB-kernel) $(LIB-client) $(LIB-shared) $(shared-links)
 
 # The client's own tests stand on its archive beside the pure one.
 $(B)/tests/unit/test_client: $(LIB-client)

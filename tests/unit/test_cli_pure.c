@@ -240,10 +240,16 @@ static void test_guest_name(void **state)
 
 static void test_models(void **state)
 {
-	AUTO_FREE char *device = qemu_device_with_model("virtio-net-pci,netdev=n,mac=m", "e1000");
+	static const char full[] = "virtio-net-pci,netdev=n,mac=m,mq=on,vectors=6,host_mtu=9000";
+	AUTO_FREE char *e1000 = qemu_device_with_model(full, "e1000");
+	AUTO_FREE char *mmio = qemu_device_with_model(full, "virtio-net-device");
+	AUTO_FREE char *pci = qemu_device_with_model(full, "virtio-net-pci-non-transitional");
 
 	(void)state;
-	assert_string_equal(device, "e1000,netdev=n,mac=m");
+	assert_string_equal(e1000, "e1000,netdev=n,mac=m");
+	assert_string_equal(mmio, "virtio-net-device,netdev=n,mac=m,mq=on,host_mtu=9000");
+	assert_string_equal(pci, "virtio-net-pci-non-transitional,netdev=n,mac=m,mq=on,vectors=6,"
+				 "host_mtu=9000");
 	assert_true(qemu_model_is_virtio("virtio-net-device"));
 	assert_false(qemu_model_is_virtio("rtl8139"));
 }
