@@ -189,6 +189,19 @@ static void address_changed(struct netd *d, int ifindex)
 		suspect(d);
 }
 
+static void rules_touched(struct netd *d, const struct kernel_event *event)
+{
+	static struct log_limit limit = LOG_LIMIT(10, 5);
+
+	if (log_limit_pass(&limit)) {
+		log_warning("process %d (%s) changed our nftables tables; putting them back", event->pid,
+			    event->process);
+		monitor_emit(d, "interference", NULL, NULL, NULL,
+			     "process %d (%s) changed our nftables tables", event->pid, event->process);
+	}
+	suspect(d);
+}
+
 static void on_event(void *context, const struct kernel_event *event)
 {
 	struct netd *d = context;
@@ -204,9 +217,17 @@ static void on_event(void *context, const struct kernel_event *event)
 		address_changed(d, event->link.ifindex);
 		break;
 	case KERNEL_EVENT_NFT:
+		if (event->touches_ours)
+			rules_touched(d, event);
+		break;
 	case KERNEL_EVENT_ROUTE:
 		if (d->registry.networks.n)
 			suspect(d);
+		break;
+	case KERNEL_EVENT_BRIDGE_PORT:
+		/* Only ports of ours have options that we set. */
+		if (registry_port_by_ifindex(&d->registry, event->link.ifindex))
+			link_changed(d, &event->link);
 		break;
 	case KERNEL_EVENT_FRAME:
 		learn(d, event);

@@ -135,3 +135,24 @@ int kernel_error(struct vnet_error *err, int number, const char *text, const cha
 	}
 	return number;
 }
+
+int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	const struct link *link;
+	int r = kernel_snapshot(k, SNAPSHOT_LINKS, &snap, err);
+
+	if (r < 0)
+		return r;
+	link = snapshot_link(&snap, name);
+	if (!link)
+		return vnet_error_set(err, -ENODEV, "device-unknown", "there is no device %s", name);
+	if (strcmp(link->kind, "tun") != 0 || !link->tun.is_tap)
+		return vnet_error_set(err, -EINVAL, "device-kind",
+				      "device %s is no TAP, and only a TAP can be taken over", name);
+	if (link->master)
+		return vnet_error_set(err, -EBUSY, "device-in-use",
+				      "device %s is in a bridge already; take it out first", name);
+	*ret_ifindex = link->ifindex;
+	return 0;
+}
