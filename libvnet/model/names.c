@@ -167,15 +167,6 @@ int option_value_check(const char *text, struct vnet_error *err)
 	return refuse_letters(text, "\"\\#", "an option's value has no '\"', '\\' or '#'", err);
 }
 
-int option_name_check(const char *text, struct vnet_error *err)
-{
-	for (const char *p = text; *p; p++)
-		if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && *p != '-')
-			return refuse(err, "bad-text", text,
-				      "an option's name has lower-case letters, digits and '-'");
-	return *text ? 0 : refuse(err, "bad-text", text, "the option's name is empty");
-}
-
 int word_check(const char *text, struct vnet_error *err)
 {
 	if (!*text)

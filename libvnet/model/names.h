@@ -30,8 +30,6 @@ int service_check(const char *text, struct vnet_error *err);
 int printable_check(const char *text, struct vnet_error *err);
 /* A DHCP option's value: printable ASCII without '"', '\\' and '#'. */
 int option_value_check(const char *text, struct vnet_error *err);
-/* dnsmasq's option names: lower-case letters, digits and '-'. */
-int option_name_check(const char *text, struct vnet_error *err);
 /* A file name or URL in one word: no white space, comma, quote, backslash, '#'. */
 int word_check(const char *text, struct vnet_error *err);
 /* An absolute path made of such words, without "..". */

@@ -15,7 +15,8 @@ _Static_assert(NETWORKS_TEXT_MAX == NODE_TEXT_MAX, "the parser enforces what the
 
 static void keys_free(key_source_vec *keys)
 {
-	vec_each(key, keys) free(key->path);
+	vec_each(key, keys)
+		free(key->path);
 	vec_free(keys);
 }
 
@@ -39,8 +40,9 @@ struct network *network_copy(const struct network *net)
 	copy->name = mem_strdup(net->name);
 	copy->source.file = mem_strdup(net->source.file);
 	copy->keys = (key_source_vec){ 0 };
-	vec_each(key, &net->keys) * vec_add(&copy->keys) =
-		(struct key_source){ mem_strdup(key->path), key->line, key->column };
+	vec_each(key, &net->keys)
+		*vec_add(&copy->keys) =
+			(struct key_source){ mem_strdup(key->path), key->line, key->column };
 	return copy;
 }
 
@@ -51,7 +53,8 @@ bool network_equal(const struct network *a, const struct network *b)
 
 void network_vec_free(network_vec *nets)
 {
-	vec_each(net, nets) network_free(*net);
+	vec_each(net, nets)
+		network_free(*net);
 	vec_free(nets);
 }
 
@@ -83,7 +86,9 @@ unsigned network_mtu(const struct network *net)
 
 bool network_has_family(const struct network *net, int family)
 {
-	vec_each(address, &net->addresses) if (address->addr.family == family) return true;
+	vec_each(address, &net->addresses)
+		if (address->addr.family == family)
+			return true;
 	return false;
 }
 
@@ -95,7 +100,10 @@ enum ra_mode network_ra(const struct network *net)
 		return RA_OFF;
 	if (net->ipv6.dhcp6_enabled)
 		return RA_MANAGED;
-	return network_has_family(net, AF_INET6) || net->auto6 ? RA_SLAAC : RA_OFF;
+	vec_each(address, &net->addresses)
+		if (address->addr.family == AF_INET6 && !ip_is_link_local(&address->addr))
+			return RA_SLAAC;
+	return net->auto6 ? RA_SLAAC : RA_OFF;
 }
 
 bool network_wants_dnsmasq(const struct network *net)
@@ -110,7 +118,9 @@ void network_locate(const struct network *net, const char *path, struct vnet_err
 	AUTO_FREE char *full =
 		mem_printf("%s%s%s", net->name, path && *path ? "." : "", path ? path : "");
 
-	vec_each(key, &net->keys) if (path && strcmp(key->path, path) == 0) found = key;
+	vec_each(key, &net->keys)
+		if (path && strcmp(key->path, path) == 0)
+			found = key;
 	vnet_error_at(err, net->source.file, found ? found->line : net->source.line,
 		      found ? found->column : net->source.column, full);
 }
@@ -229,8 +239,7 @@ static int find_networks(struct node *root, struct node **ret, struct vnet_error
 	if (root->kind != NODE_MAPPING)
 		return node_error(root, err, "bad-type",
 				  "the text must be a mapping with the key networks");
-	vec_each(item, &root->items)
-	{
+	vec_each(item, &root->items) {
 		if (strcmp((*item)->key, "networks") != 0)
 			return node_key_error(
 				*item, err, "unknown-key",

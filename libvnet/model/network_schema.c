@@ -164,6 +164,107 @@ static const struct schema_type type_option_value = {
 	.equal = string_equal,
 };
 
+/* What dnsmasq 2.90 knows by name (dnsmasq --help dhcp, dhcp6); it does not start with another. */
+static const char *const option_names[] = {
+	"netmask",
+	"time-offset",
+	"router",
+	"dns-server",
+	"log-server",
+	"lpr-server",
+	"boot-file-size",
+	"domain-name",
+	"swap-server",
+	"root-path",
+	"extension-path",
+	"ip-forward-enable",
+	"non-local-source-routing",
+	"policy-filter",
+	"max-datagram-reassembly",
+	"default-ttl",
+	"mtu",
+	"all-subnets-local",
+	"router-discovery",
+	"router-solicitation",
+	"static-route",
+	"trailer-encapsulation",
+	"arp-timeout",
+	"ethernet-encap",
+	"tcp-ttl",
+	"tcp-keepalive",
+	"nis-domain",
+	"nis-server",
+	"ntp-server",
+	"netbios-ns",
+	"netbios-dd",
+	"netbios-nodetype",
+	"netbios-scope",
+	"x-windows-fs",
+	"x-windows-dm",
+	"T1",
+	"T2",
+	"vendor-class",
+	"nis+-domain",
+	"nis+-server",
+	"tftp-server",
+	"bootfile-name",
+	"mobile-ip-home",
+	"smtp-server",
+	"pop3-server",
+	"nntp-server",
+	"irc-server",
+	"user-class",
+	"rapid-commit",
+	"client-arch",
+	"client-interface-id",
+	"client-machine-id",
+	"posix-timezone",
+	"tzdb-timezone",
+	"ipv6-only",
+	"domain-search",
+	"sip-server",
+	"classless-static-route",
+	"vendor-id-encap",
+	"tftp-server-address",
+	"server-ip-address",
+};
+static const char *const option6_names[] = {
+	"sip-server-domain", "sip-server",
+	"dns-server",	     "domain-search",
+	"nis-server",	     "nis+-server",
+	"nis-domain",	     "nis+-domain",
+	"sntp-server",	     "information-refresh-time",
+	"posix-timezone",    "tzdb-timezone",
+	"ntp-server",	     "bootfile-url",
+	"bootfile-param",
+};
+
+static bool is_one_of(const char *word, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static int check_option_name(struct decoder *d, const struct node *n,
+			     const struct dhcp_option *option)
+{
+	const char *const *names = option->is_v6 ? option6_names : option_names;
+	size_t count = option->is_v6 ? ARRAY_SIZE(option6_names) : ARRAY_SIZE(option_names);
+	const char *near;
+
+	if (!option->name || is_one_of(option->name, names, count))
+		return 0;
+	near = nearest_word(option->name, names, count);
+	return node_error(
+		n, d->err, "bad-value",
+		"no DHCPv%d option is called \"%s\"%s%s%s; dnsmasq --help dhcp%s lists the "
+		"names, any other option goes by its number",
+		option->is_v6 ? 6 : 4, option->name, near ? ", did you mean \"" : "",
+		near ? near : "", near ? "\"?" : "", option->is_v6 ? "6" : "");
+}
+
 static int dhcp_option_finish(struct decoder *d, const struct node *n, void *value)
 {
 	struct dhcp_option *option = value;
@@ -179,12 +280,12 @@ static int dhcp_option_finish(struct decoder *d, const struct node *n, void *val
 			option->number);
 	if (!option->value)
 		option->value = mem_strdup("");
-	return 0;
+	return check_option_name(d, n, option);
 }
 
 static const struct schema_field dhcp_option_fields[] = {
 #define O(member) offsetof(struct dhcp_option, member)
-	FIELD("name", type_string, O(name), .max = 63, .check = option_name_check),
+	FIELD("name", type_string, O(name), .max = 63, .check = word_check),
 	FIELD("number", type_uint, O(number), .min = 1, .max = 65535),
 	FIELD("value", type_option_value, O(value), .max = 1024, .check = option_value_check),
 	FIELD("ipv6", type_bool, O(is_v6)),

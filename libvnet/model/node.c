@@ -428,8 +428,7 @@ static int json_members(struct builder *b, const json_t *json)
 	int r;
 
 	/* Iterating does not change the object; jansson lacks the const form. */
-	json_object_foreach((json_t *)json, key, value)
-	{
+	json_object_foreach((json_t *)json, key, value) {
 		r = add_key(b, key, strlen(key), 0, 0);
 		if (r == 0)
 			r = build_from_json(b, value);
@@ -445,8 +444,7 @@ static int json_elements(struct builder *b, const json_t *json)
 	size_t i;
 	int r;
 
-	json_array_foreach(json, i, value)
-	{
+	json_array_foreach(json, i, value) {
 		r = build_from_json(b, value);
 		if (r < 0)
 			return r;
@@ -507,8 +505,7 @@ int node_from_json(const json_t *json, struct node **ret, struct vnet_error *err
 
 static void free_below(struct node *n)
 {
-	vec_each(item, &n->items)
-	{
+	vec_each(item, &n->items) {
 		free_below(*item);
 		free(*item);
 	}
@@ -530,10 +527,9 @@ const struct node *node_get(const struct node *n, const char *key)
 {
 	if (!n || n->kind != NODE_MAPPING)
 		return NULL;
-	vec_each(item, &n->items) if (strcmp((*item)->key, key) == 0) return (*item)->kind ==
-			NODE_NULL
-		? NULL
-		: *item;
+	vec_each(item, &n->items)
+		if (strcmp((*item)->key, key) == 0)
+			return (*item)->kind == NODE_NULL ? NULL : *item;
 	return NULL;
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VNET_MODEL_CHECK_INTERNAL_H
+#define VNET_MODEL_CHECK_INTERNAL_H
+
+/* check_internal.h - what the check_*.c files share. */
+
+#include "model/check.h"
+#include "model/node.h"
+
+/* A key path within a network, in a buffer that lives as long as the enclosing block. */
+#define PATH(...) check_path((char[NODE_PATH_MAX]){ 0 }, __VA_ARGS__)
+char *check_path(char *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Sets the error and points at path in net; item: where the offending item was
+ * declared, NULL: where path was.  Returns -EINVAL.
+ */
+int check_refuse(const struct network *net, const struct source *item, const char *path,
+		 struct vnet_error *err, const char *code, const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
+
+/* "blue.yaml:12", or "network blue": the other party of a conflict.  Returns buf. */
+#define OTHER_MAX 192
+char *check_other(const struct network *net, const struct source *item, char buf[OTHER_MAX]);
+
+/* The network's subnet that holds ip, or NULL. */
+const struct prefix *network_subnet_of(const struct network *net, const struct ip *ip);
+/* ip is one of the bridge's own addresses. */
+bool network_has_address(const struct network *net, const struct ip *ip);
+/* An address that a host in this subnet can have (not its first or IPv4 broadcast one). */
+bool subnet_host_is_usable(const struct prefix *subnet, const struct ip *ip);
+
+/* The parts of network_check(). */
+int check_modes(const struct network *net, struct vnet_error *err);
+int check_dhcp(const struct network *net, struct vnet_error *err);
+int check_dns(const struct network *net, struct vnet_error *err);
+
+/*
+ * Forwards of one or several networks that would take the same packets.  The
+ * forwards and networks are borrowed; v is sorted by the call.
+ */
+struct forward_ref {
+	const struct network *net;
+	const struct forward *forward;
+	size_t index; /* within net->forwards */
+};
+int check_forward_collisions(struct forward_ref *v, size_t n, struct vnet_error *err);
+
+#endif
