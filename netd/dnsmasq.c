@@ -580,7 +580,7 @@ static void refuse_next(struct instance *in, const char *reason)
 static void on_tested(void *arg, int status, const char *last_line)
 {
 	struct instance *in = arg;
-	AUTO_FREE char *path = mem_printf("%s/conf.new", in->dir);
+	AUTO_FREE char *path = mem_printf("%s/dnsmasq.conf.new", in->dir);
 
 	in->child = NULL;
 	in->phase = PHASE_RUNNING;
@@ -597,10 +597,10 @@ static void on_tested(void *arg, int status, const char *last_line)
 static void test_next(struct instance *in)
 {
 	AUTO_FREE char *program = program_path(in);
-	AUTO_FREE char *conf = mem_printf("--conf-file=%s/conf.new", in->dir);
+	AUTO_FREE char *conf = mem_printf("--conf-file=%s/dnsmasq.conf.new", in->dir);
 	const char *const argv[] = { program, "--test", conf, NULL };
 	struct vnet_error err = { 0 };
-	int r = program ? dnsmasq_file_write(in->dir, "conf.new", in->next.text[DHCP_FILE_CONF],
+	int r = program ? dnsmasq_file_write(in->dir, "dnsmasq.conf.new", in->next.text[DHCP_FILE_CONF],
 					     &err) :
 			  -ENOENT;
 

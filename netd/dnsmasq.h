@@ -17,7 +17,7 @@
  * A new configuration is tried with `dnsmasq --test` before the running one is
  * stopped, so that a bad one costs nobody the service.
  *
- * Files: RUN/dnsmasq/NETWORK/{conf,hosts,options,records,servers,pid} and
+ * Files: RUN/dnsmasq/NETWORK/{dnsmasq.conf,hosts,options,records,servers,pid} and
  * STATE/dnsmasq/NETWORK.leases.  The folders must be searchable by dnsmasq's
  * user, which reads four of the files again at SIGHUP.
  */

@@ -71,7 +71,7 @@ static bool same_network_namespace(pid_t pid)
 	       its.st_dev == ours.st_dev;
 }
 
-/* "dnsmasq", "--conf-file=DIR/conf" as we started it. */
+/* "dnsmasq", "--conf-file=DIR/dnsmasq.conf" as we started it. */
 static bool runs_our_conf(pid_t pid, const char *dir)
 {
 	AUTO_FREE char *path = mem_printf("/proc/%d/cmdline", pid);
@@ -184,7 +184,7 @@ int dnsmasq_files_read(const char *dir, struct dhcp_files *ret)
 
 void dnsmasq_files_remove(const char *dir)
 {
-	static const char *const others[] = { "pid", "conf.new" };
+	static const char *const others[] = { "pid", "dnsmasq.conf.new" };
 
 	for (size_t i = 0; i < DHCP_N_FILES + ARRAY_SIZE(others); i++) {
 		const char *name = i < DHCP_N_FILES ? dhcp_file_name(i) : others[i - DHCP_N_FILES];

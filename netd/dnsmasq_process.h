@@ -18,7 +18,7 @@
 char *dnsmasq_find_program(void);
 
 /*
- * The dnsmasq that DIR/pid names and that runs with DIR/conf in this network
+ * The dnsmasq that DIR/pid names and that runs with DIR/dnsmasq.conf in this network
  * namespace: its pidfd (to be closed) and *ret_pid.  -ESRCH: none does.
  */
 int dnsmasq_process_open(const char *dir, pid_t *ret_pid);

@@ -42,8 +42,8 @@ static void write_servers(struct writer *w, struct strbuf *b);
 
 const char *dhcp_file_name(enum dhcp_file file)
 {
-	static const char *const names[DHCP_N_FILES] = { "conf", "hosts", "options", "records",
-							 "servers" };
+	static const char *const names[DHCP_N_FILES] = { "dnsmasq.conf", "hosts", "options",
+							 "records", "servers" };
 
 	return names[file];
 }
@@ -104,6 +104,30 @@ int dhcp_files_make(const struct network *net, const struct port *const *ports, 
 			strbuf_free(&texts[i]);
 	}
 	return w.result;
+}
+
+/* "option:x" → "dhcp-option=option:x" */
+static void append_lines(struct strbuf *b, const char *key, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		strbuf_append(b, key);
+		strbuf_append_n(b, text, len);
+		strbuf_append(b, "\n");
+		text += len + (text[len] ? 1 : 0);
+	}
+}
+
+char *dhcp_files_test_text(const struct dhcp_files *files)
+{
+	struct strbuf b = { 0 };
+
+	strbuf_append(&b, files->text[DHCP_FILE_CONF]);
+	append_lines(&b, "dhcp-host=", files->text[DHCP_FILE_HOSTS]);
+	append_lines(&b, "dhcp-option=", files->text[DHCP_FILE_OPTIONS]);
+	append_lines(&b, "", files->text[DHCP_FILE_SERVERS]);
+	return strbuf_take(&b);
 }
 
 /* --- words and lines --- */
@@ -429,11 +453,10 @@ static bool option_is_given(const struct network *net, unsigned number, const ch
 
 static void put_option(struct writer *w, struct strbuf *b, const struct dhcp_option *o)
 {
-	strbuf_append(b, o->is_v6 ? "option6:" : "option:");
 	if (o->number)
-		strbuf_printf(b, "%u", o->number);
+		strbuf_printf(b, "%s%u", o->is_v6 ? "option6:" : "", o->number);
 	else
-		put_name(w, b, &o->source, o->name ? o->name : "");
+		strbuf_printf(b, "%s%s", o->is_v6 ? "option6:" : "option:", o->name ? o->name : "");
 	if (o->value && *o->value)
 		strbuf_printf(b, ",%s", o->value);
 	/* The value is dnsmasq's own syntax, commas and quotes too, but it is one line. */
@@ -508,8 +531,10 @@ static void write_dhcp(struct writer *w, struct strbuf *b)
 		write_ranges4(w, b);
 	if (w->serves_dhcp6 || w->ra != RA_OFF)
 		write_ranges6(w, b);
-	if (w->serves_dhcp4 || w->serves_dhcp6) {
+	/* Without leases too: it holds the server's DUID, which stateless DHCPv6 sends. */
+	if (w->serves_dhcp4 || w->serves_dhcp6 || w->ra != RA_OFF)
 		put_path_line(w, b, "dhcp-leasefile", NULL, w->params->lease_file);
+	if (w->serves_dhcp4 || w->serves_dhcp6) {
 		put_path_line(w, b, "dhcp-hostsfile", w->params->dir,
 			      dhcp_file_name(DHCP_FILE_HOSTS));
 		strbuf_printf(b, "dhcp-lease-max=%u\n", lease_max(w));
@@ -518,14 +543,10 @@ static void write_dhcp(struct writer *w, struct strbuf *b)
 		/* A guest that calls itself wpad would become everybody's proxy (CERT VU#598349). */
 		strbuf_append(b, "dhcp-name-match=set:wpad-ignore,wpad\n"
 				 "dhcp-ignore-names=tag:wpad-ignore\n");
-	} else if (w->ra != RA_OFF) {
-		strbuf_append(b, "leasefile-ro\n");
 	}
 	if (w->serves_dhcp4) {
-		strbuf_append(b, "dhcp-no-override\n");
-		/* The probe holds the first offer back for 3 s; guests probe themselves (RFC 5227). */
-		if (w->net->mode != NETWORK_BRIDGED)
-			strbuf_append(b, "no-ping\n");
+		/* no-ping: the probe holds the first offer back for 3 s; guests probe themselves (RFC 5227). */
+		strbuf_append(b, "dhcp-no-override\nno-ping\n");
 		write_boot(w, b);
 	}
 	if (w->serves_dhcp4 || w->serves_dhcp6 || w->ra == RA_STATELESS) {
@@ -639,8 +660,11 @@ static void write_servers(struct writer *w, struct strbuf *b)
 	}
 	vec_each(p, &net->addresses) {
 		struct prefix network = prefix_network(p);
+		bool is_known = false;
 
-		if (prefix_is_private(p))
+		for (const struct prefix *q = net->addresses.v; q < p; q++)
+			is_known = is_known || (q->len == p->len && prefix_contains(q, &p->addr));
+		if (prefix_is_private(p) && !is_known)
 			strbuf_printf(b, "rev-server=%s\n", prefix_format(&network, text));
 	}
 	vec_each(f, &net->dns.forwarders) {

@@ -21,7 +21,7 @@ enum dhcp_file {
 	DHCP_FILE_SERVERS, /* servers-file: whom DNS asks for what it does not know */
 	DHCP_N_FILES,
 };
-/* The name of the file within the network's directory: "conf", "hosts", ... */
+/* The name of the file within the network's directory: "dnsmasq.conf", "hosts", ... */
 const char *dhcp_file_name(enum dhcp_file file);
 
 struct dhcp_files {
@@ -58,6 +58,12 @@ int dhcp_files_make(const struct network *net, const struct port *const *ports, 
 enum dhcp_change { DHCP_SAME, DHCP_RELOAD, DHCP_RESTART };
 /* What a running dnsmasq needs to get from one set of files to the other. */
 enum dhcp_change dhcp_files_compare(const struct dhcp_files *before, const struct dhcp_files *after);
+
+/*
+ * All of it as one configuration, for `dnsmasq --test`: at its start dnsmasq
+ * skips what it does not like in the other files, and only the log knows.
+ */
+char *dhcp_files_test_text(const struct dhcp_files *files);
 
 /* The address ranges that are handed out, without our own addresses. */
 typedef VEC(struct ip_range) ip_range_vec;
