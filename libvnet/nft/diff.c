@@ -144,9 +144,12 @@ static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
 	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family && want->sets[i].exists && !have->sets[i].exists)
 			add_set_op(txn, NFT_OP_ADD_SET, i);
-	vec_each (chain, &table->chains)
-		if (!nft_chain_find(have, family, chain->name))
-			add_chain_op(txn, NFT_OP_ADD_CHAIN, family, chain);
+	/* The order in which nft lists them: what hangs on hooks first. */
+	for (int is_base = 1; is_base >= 0; is_base--)
+		vec_each (chain, &table->chains)
+			if (chain->base.is_base == is_base &&
+			    !nft_chain_find(have, family, chain->name))
+				add_chain_op(txn, NFT_OP_ADD_CHAIN, family, chain);
 
 	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family)

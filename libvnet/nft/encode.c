@@ -547,6 +547,19 @@ static void encode_rule(struct batch *b, const struct nft_op *op, size_t i)
 	end_op(b);
 }
 
+/* nft(8) needs this note in the user data to print indexes and names; the kernel does not. */
+static void put_set_udata(struct batch *b, const struct nft_set_def *def)
+{
+	enum { KEY_BYTE_ORDER = 0, HOST_ORDER = 1, NETWORK_ORDER = 2 };
+	bool is_host = def->key[0] == NFT_T_IFINDEX || def->key[0] == NFT_T_IFNAME ||
+		       def->key[0] == NFT_T_FIB_TYPE;
+	struct { uint8_t type, size, value[4]; } udata = { KEY_BYTE_ORDER, 4, { 0 } };
+	uint32_t order = is_host ? HOST_ORDER : NETWORK_ORDER;
+
+	memcpy(udata.value, &order, sizeof(order));
+	put_attr(b, NFTA_SET_USERDATA, &udata, sizeof(udata));
+}
+
 static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 {
 	const struct nft_set_def *def = &nft_sets[op->set];
@@ -568,6 +581,7 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 			put_be32(b, NFTA_SET_DATA_LEN,
 				 (uint32_t)nft_kernel_size(def->data, def->n_data));
 		}
+		put_set_udata(b, def);
 		if (def->has_counter) {
 			begin_expr(b, nests, NFTA_SET_EXPR, "counter");
 			end_expr(b, nests);

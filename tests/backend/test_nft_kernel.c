@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_nft_kernel.c - our rules in a real kernel, with nft(8) as the witness
+ *
+ * Each test has a network namespace of its own.  Needs root and nft.
+ */
+
+#include "tests/support/nft_cases.h"
+
+#include "nft/ast.h"
+#include "nft/netlink.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct mnl_socket *sock;
+
+/* Devices: the namespace's, or numbered ones that exist only in the test. */
+
+static unsigned real_index(void *context, const char *name)
+{
+	(void)context;
+	return if_nametoindex(name);
+}
+
+static bool real_name(void *context, unsigned index, char ret_name[16])
+{
+	(void)context;
+	return if_indextoname(index, ret_name) != NULL;
+}
+
+static const struct nft_devices real = { real_index, real_name, NULL };
+
+static unsigned numbered_index(void *context, const char *name)
+{
+	(void)context;
+	return (unsigned)strtoul(name + 2, NULL, 10) + 1000;
+}
+
+static bool numbered_name(void *context, unsigned index, char ret_name[16])
+{
+	(void)context;
+	snprintf(ret_name, 16, "vp%u", index - 1000);
+	return true;
+}
+
+static const struct nft_devices numbered = { numbered_index, numbered_name, NULL };
+
+/* Commands. */
+
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void run(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	if (system(command) != 0)
+		fail_msg("failed: %s", command);
+}
+
+static char *output_of(const char *command)
+{
+	FILE *f = popen(command, "re");
+	char *text = mem_alloc(1 << 22);
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, (1 << 22) - 1, f);
+	text[n] = '\0';
+	assert_int_equal(pclose(f), 0);
+	return text;
+}
+
+/* Line by line, because cmocka cuts long strings. */
+static void assert_text_equal(const char *a, const char *b)
+{
+	while (*a && *b) {
+		size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
+
+		if (n != m || memcmp(a, b, n) != 0)
+			fail_msg("%.*s\n\tis not\n%.*s", (int)n, a, (int)m, b);
+		a += n + (a[n] != '\0');
+		b += m + (b[m] != '\0');
+	}
+	assert_string_equal(a, b);
+}
+
+static int setup(void **state)
+{
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("no network namespace (%s): needs root\n", strerror(errno));
+		sock = NULL;
+		return 0;
+	}
+	return nft_netlink_open(&sock, &err);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (sock)
+		mnl_socket_close(sock);
+	return 0;
+}
+
+#define NEED_KERNEL() \
+	do { \
+		if (!sock) \
+			skip(); \
+	} while (0)
+
+/* What the cases name, as devices that cost nothing. */
+static void make_devices(void)
+{
+	run("ip link set lo up");
+	for (int i = 1; i <= 10; i++)
+		run("ip link add vp%d type bridge", i);
+	run("ip link add eth0 type bridge && ip link add eth1 type bridge");
+}
+
+static struct nft_ruleset *compile_case(const char *name)
+{
+	struct nft_case c;
+	struct nft_ruleset *rs;
+
+	assert_int_equal(nft_case_load(name, &c), 0);
+	rs = nft_case_compile(&c);
+	nft_case_free(&c);
+	return rs;
+}
+
+static void commit(const struct nft_txn *txn, const struct nft_devices *devices)
+{
+	struct vnet_error err = { 0 };
+
+	if (nft_netlink_commit(sock, txn, devices, &err) < 0)
+		fail_msg("%s: %s (kernel: %s)", err.code, err.message, err.kernel);
+}
+
+static struct nft_ruleset *dump(const struct nft_devices *devices)
+{
+	struct vnet_error err = { 0 };
+	struct nft_ruleset *rs = NULL;
+
+	if (nft_netlink_dump(sock, devices, &rs, &err) < 0)
+		fail_msg("%s: %s", err.code, err.message);
+	return rs;
+}
+
+/* Brings the kernel to want from whatever it has. */
+static void converge(const struct nft_ruleset *want, const struct nft_devices *devices)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *have = dump(devices);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(want, have);
+
+	commit(txn, devices);
+}
+
+static void assert_kernel_has(const struct nft_ruleset *want, const struct nft_devices *devices)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *have = dump(devices);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(want, have);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+
+	assert_string_equal(text, "");
+}
+
+/* Our batch and nft's own reading of our text must make the same rules. */
+static void test_encoded_as_nft_does(void **state)
+{
+	(void)state;
+	NEED_KERNEL();
+	make_devices();
+	for (size_t i = 0; i < ARRAY_SIZE(nft_cases); i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case(nft_cases[i]);
+		AUTO_FREE char *ours = NULL, *theirs = NULL;
+
+		converge(want, &real);
+		assert_kernel_has(want, &real);
+		ours = output_of("nft -s list ruleset");
+		run("nft flush ruleset");
+		run("nft -f " NFT_CASE_DIR "%s.nft", nft_cases[i]);
+		theirs = output_of("nft -s list ruleset");
+		assert_text_equal(ours, theirs);
+		run("nft flush ruleset");
+	}
+}
+
+static void test_every_change(void **state)
+{
+	(void)state;
+	NEED_KERNEL();
+	make_devices();
+	for (size_t i = 0; i < ARRAY_SIZE(nft_cases); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(nft_cases); j++) {
+			AUTO(nft_ruleset_free) struct nft_ruleset *a = compile_case(nft_cases[i]);
+			AUTO(nft_ruleset_free) struct nft_ruleset *b = compile_case(nft_cases[j]);
+
+			converge(a, &real);
+			converge(b, &real);
+			assert_kernel_has(b, &real);
+		}
+	}
+	converge(NULL, &real);
+	assert_null(dump(&real));
+}
+
+static void test_the_text_of_a_transaction_is_true(void **state)
+{
+	(void)state;
+	NEED_KERNEL();
+	make_devices();
+	for (size_t i = 0; i + 1 < ARRAY_SIZE(nft_cases); i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *a = compile_case(nft_cases[i]);
+		AUTO(nft_ruleset_free) struct nft_ruleset *b = compile_case(nft_cases[i + 1]);
+		AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(b, a);
+		AUTO_FREE char *text = nft_txn_to_text(txn), *ours = NULL, *theirs = NULL;
+		FILE *f;
+
+		converge(a, &real);
+		commit(txn, &real);
+		ours = output_of("nft -s list ruleset");
+		converge(NULL, &real);
+		converge(a, &real);
+		f = popen("nft -f -", "we");
+		assert_non_null(f);
+		fputs(text, f);
+		assert_int_equal(pclose(f), 0);
+		theirs = output_of("nft -s list ruleset");
+		assert_text_equal(ours, theirs);
+		converge(NULL, &real);
+	}
+}
+
+#define MANY 4000
+
+static struct port *numbered_port(int i)
+{
+	char ifname[16], mac[32];
+
+	snprintf(ifname, sizeof(ifname), "vp%d", i);
+	snprintf(mac, sizeof(mac), "52:54:00:01:%02x:%02x", i >> 8, i & 255);
+	return nft_case_port(ifname, "blue", ifname, mac);
+}
+
+static void test_many_ports(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_new();
+	nft_counter_vec counters = { 0 };
+	struct vnet_error err = { 0 };
+	struct nft_case c;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	for (int i = 100; i < 100 + MANY; i++)
+		vec_push(&c.ports, numbered_port(i));
+	want = nft_case_compile(&c);
+	converge(want, &numbered); /* one batch of 12,000 elements */
+	assert_kernel_has(want, &numbered);
+	assert_int_equal(nft_netlink_counters(sock, NULL, &numbered, &counters, &err), 0);
+	assert_int_equal(counters.n, c.ports.n);
+
+	/* all of them away again, port by port in one transaction of 12,000 messages */
+	for (int i = 100; i < 100 + MANY; i++) {
+		port_free(c.ports.v[c.ports.n - 1]);
+		c.ports.n--;
+	}
+	for (int i = 100; i < 100 + MANY; i++) {
+		AUTO(port_free) struct port *port = numbered_port(i);
+
+		nft_txn_add_port(txn, c.nets.v[0], port, NULL);
+	}
+	commit(txn, &numbered);
+	nft_ruleset_free(want);
+	want = nft_case_compile(&c);
+	assert_kernel_has(want, &numbered);
+	vec_free(&counters);
+	nft_case_free(&c);
+}
+
+static void test_ports_come_and_go_twice(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *without = NULL, *with = NULL;
+	struct port *port = numbered_port(7);
+	AUTO(nft_txn_free) struct nft_txn *come = NULL, *go = NULL;
+	struct nft_case c;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	without = nft_case_compile(&c);
+	converge(without, &numbered);
+	come = nft_txn_for_port(c.nets.v[0], NULL, port);
+	go = nft_txn_for_port(c.nets.v[0], port, NULL);
+	vec_push(&c.ports, port);
+	with = nft_case_compile(&c);
+
+	commit(come, &numbered);
+	assert_kernel_has(with, &numbered);
+	commit(come, &numbered);
+	assert_kernel_has(with, &numbered);
+	run("nft delete element bridge vnet members { 1007 }");
+	commit(go, &numbered);
+	assert_kernel_has(without, &numbered);
+	commit(go, &numbered);
+	assert_kernel_has(without, &numbered);
+	nft_case_free(&c);
+}
+
+static void test_flushed_by_hand(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("nat");
+	AUTO(port_free) struct port *port = numbered_port(7);
+	AUTO(nft_txn_free) struct nft_txn *come = NULL, *go = NULL;
+	struct vnet_error err = { 0 };
+	nft_counter_vec counters = { 0 };
+	struct network net = { .name = (char []){ "blue" }, .mode = NETWORK_NAT, .host_access = true };
+
+	(void)state;
+	NEED_KERNEL();
+	converge(want, &numbered);
+	run("nft flush ruleset");
+	assert_null(dump(&numbered));
+	come = nft_txn_for_port(&net, NULL, port);
+	go = nft_txn_for_port(&net, port, NULL);
+	assert_int_equal(nft_netlink_commit(sock, come, &numbered, &err), -ENOENT);
+	assert_string_equal(err.code, "rules-missing");
+	assert_non_null(strstr(err.message, "\"vp7\" . 52:54:00:01:00:07 of set macs of table bridge vnet"));
+	vnet_error_clear(&err);
+	assert_int_equal(nft_netlink_commit(sock, go, &numbered, &err), -ENOENT);
+	assert_int_equal(nft_netlink_counters(sock, NULL, &numbered, &counters, &err), 0);
+	assert_int_equal(nft_netlink_counters(sock, "vp7", &numbered, &counters, &err), 0);
+	assert_int_equal(counters.n, 0);
+	converge(want, &numbered);
+	assert_kernel_has(want, &numbered);
+}
+
+/* Everything an administrator may try on our tables is seen and undone. */
+static void test_tampering(void **state)
+{
+	static const char *const deeds[] = {
+		"flush table bridge vnet",
+		"flush set bridge vnet guarded",
+		"flush chain bridge vnet prerouting",
+		"insert rule bridge vnet prerouting accept",
+		"add rule inet vnet nat_to accept",
+		"add chain inet vnet mine",
+		"add chain inet vnet mine { type filter hook input priority 5; }",
+		"add chain bridge vnet forward { policy drop; }",
+		"add set bridge vnet mine { type ether_addr; }",
+		"add element inet vnet bridges { other }",
+		"delete element inet vnet from_bridge { vn-blue }",
+		"delete table inet vnet",
+		"delete table bridge vnet",
+		"delete table bridge vnet; add table bridge vnet",
+		"delete table bridge vnet; add table bridge vnet { comment \"mine\"; }",
+	};
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("nat");
+
+	(void)state;
+	NEED_KERNEL();
+	converge(want, &numbered);
+	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *have = NULL;
+
+		run("nft '%s'", deeds[i]);
+		have = dump(&numbered);
+		if (nft_ruleset_equal(want, have))
+			fail_msg("not seen: %s", deeds[i]);
+		converge(want, &numbered);
+		assert_kernel_has(want, &numbered);
+	}
+}
+
+static void test_other_tables_are_not_touched(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("forwards");
+	AUTO_FREE char *before = NULL, *after = NULL;
+
+	(void)state;
+	NEED_KERNEL();
+	run("nft 'table inet other { chain c { type filter hook forward priority 0; ct state invalid drop; }; }'");
+	run("nft 'table bridge other { set macs { type iface_index; }; }; table ip vnet { chain forward { }; }'");
+	before = output_of("nft list ruleset");
+	converge(want, &numbered);
+	assert_kernel_has(want, &numbered);
+	converge(NULL, &numbered);
+	after = output_of("nft list ruleset");
+	assert_string_equal(before, after);
+}
+
+static void test_unknown_device(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("nat");
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(want, NULL);
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(nft_netlink_commit(sock, txn, &real, &err), -ENODEV);
+	assert_string_equal(err.code, "unknown-device");
+	assert_string_equal(err.message, "nftables: there is no device vp1");
+	assert_null(dump(&real));
+}
+
+/* A guest's device dies before anybody can ask for its index. */
+static void test_device_gone(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+	AUTO(nft_txn_free) struct nft_txn *go = NULL;
+	struct port *gone;
+	struct nft_case c;
+
+	(void)state;
+	NEED_KERNEL();
+	make_devices();
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	want = nft_case_compile(&c);
+	converge(want, &real);
+	run("ip link del vp1");
+	gone = c.ports.v[0];
+	vec_remove(&c.ports, 0);
+	nft_ruleset_free(want);
+	want = nft_case_compile(&c);
+	go = nft_txn_for_port(c.nets.v[0], gone, NULL);
+	commit(go, &real);
+	assert_kernel_has(want, &real);
+
+	/* and the same found by a dump */
+	vec_push(&c.ports, gone);
+	run("ip link add vp1 type bridge");
+	nft_ruleset_free(want);
+	want = nft_case_compile(&c);
+	converge(want, &real);
+	run("ip link del vp1");
+	c.ports.n--;
+	nft_ruleset_free(want);
+	want = nft_case_compile(&c);
+	converge(want, &real);
+	assert_kernel_has(want, &real);
+	port_free(gone);
+	nft_case_free(&c);
+}
+
+static void test_not_permitted(void **state)
+{
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	NEED_KERNEL();
+	child = fork();
+	if (child == 0) {
+		AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_new();
+		struct mnl_socket *s = NULL;
+		struct vnet_error err = { 0 };
+
+		nft_txn_add(txn, NFT_OP_ADD_TABLE, NFT_INET);
+		if (setuid(65534) < 0 || nft_netlink_open(&s, &err) < 0)
+			_exit(1);
+		_exit(nft_netlink_commit(s, txn, &numbered, &err) == -EPERM &&
+		      strcmp(err.code, "not-permitted") == 0 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* Dumps while another process commits all the time: right, or refused as busy. */
+static void test_dump_under_changes(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+	struct nft_case c;
+	int good = 0;
+	pid_t child;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	for (int i = 100; i < 1100; i++)
+		vec_push(&c.ports, numbered_port(i));
+	want = nft_case_compile(&c);
+	nft_case_free(&c);
+	converge(want, &numbered);
+	child = fork();
+	if (child == 0) {
+		execlp("sh", "sh", "-c",
+		       "for i in $(seq 300); do nft 'add table ip x; delete table ip x'; done", NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 100; i++) {
+		struct nft_ruleset *have = NULL;
+		struct vnet_error err = { 0 };
+		int r = nft_netlink_dump(sock, &numbered, &have, &err);
+
+		if (r == 0) {
+			assert_true(nft_ruleset_equal(want, have));
+			good++;
+		} else {
+			assert_int_equal(r, -EAGAIN);
+		}
+		nft_ruleset_free(have);
+	}
+	waitpid(child, NULL, 0);
+	assert_true(good > 0);
+}
+
+/* Frames. */
+
+struct frame { uint8_t to[6], from[6], type[2], data[50]; };
+
+static int packet_socket(const char *ifname)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)if_nametoindex(ifname),
+	};
+	struct timeval timeout = { .tv_usec = 300000 };
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+	return fd;
+}
+
+static void send_frame(int fd, const char *to, const char *from, uint8_t mark)
+{
+	struct frame frame = { .type = { 0x88, 0xb5 }, .data = { mark } };
+	struct mac mac;
+
+	assert_int_equal(mac_parse(to, &mac), 0);
+	memcpy(frame.to, mac.b, 6);
+	assert_int_equal(mac_parse(from, &mac), 0);
+	memcpy(frame.from, mac.b, 6);
+	assert_int_equal(write(fd, &frame, sizeof(frame)), sizeof(frame));
+}
+
+/* The marks of the test's frames that have arrived; veth and bridge deliver while sending. */
+static void expect_marks(int fd, const char *want)
+{
+	char got[64] = "";
+	struct frame frame;
+
+	for (int i = 0; i < 100; i++) {
+		struct sockaddr_ll from = { 0 };
+		socklen_t size = sizeof(from);
+		ssize_t n = recvfrom(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&from, &size);
+
+		if (n < 0)
+			break;
+		if (n < (ssize_t)sizeof(frame) || from.sll_pkttype == PACKET_OUTGOING ||
+		    frame.type[0] != 0x88 || frame.type[1] != 0xb5)
+			continue;
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%c", frame.data[0]);
+	}
+	assert_string_equal(got, want);
+}
+
+static uint64_t dropped(const char *ifname)
+{
+	nft_counter_vec counters = { 0 };
+	struct vnet_error err = { 0 };
+	uint64_t packets;
+
+	assert_int_equal(nft_netlink_counters(sock, ifname, &real, &counters, &err), 0);
+	assert_int_equal(counters.n, 1);
+	assert_string_equal(counters.v[0].ifname, ifname);
+	packets = counters.v[0].packets;
+	vec_free(&counters);
+	return packets;
+}
+
+#define OWN "52:54:00:00:00:01"
+#define OTHER "52:54:00:00:00:02"
+#define ALL "ff:ff:ff:ff:ff:ff"
+
+static void make_bridge_with_ports(void)
+{
+	run("ip link add vn-blue type bridge mcast_snooping 0 && ip link set vn-blue up");
+	for (int i = 1; i <= 3; i++)
+		run("ip link add vp%d type veth peer name g%d && ip link set vp%d master vn-blue up && "
+		    "ip link set g%d up && sysctl -qw net.ipv6.conf.g%d.disable_ipv6=1", i, i, i, i, i);
+}
+
+static void test_a_port_carries_only_its_own_mac(void **state)
+{
+	struct nft_case c = { 0 };
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+	AUTO_FREE char *fdb = NULL;
+	int one, two, three;
+
+	(void)state;
+	NEED_KERNEL();
+	make_bridge_with_ports();
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	while (c.ports.n > 2) /* vp3 is on the bridge without anybody's leave */
+		port_free(c.ports.v[--c.ports.n]);
+	want = nft_case_compile(&c);
+	converge(want, &real);
+	one = packet_socket("g1");
+	two = packet_socket("g2");
+	three = packet_socket("g3");
+
+	send_frame(one, ALL, OWN, 'a');
+	send_frame(one, ALL, OTHER, 'b');
+	send_frame(one, OTHER, "02:00:00:00:00:09", 'c');
+	send_frame(one, OTHER, OWN, 'd');
+	send_frame(three, ALL, "02:00:00:00:00:03", 'e');
+	send_frame(three, OTHER, "02:00:00:00:00:03", 'f');
+	send_frame(one, "01:80:c2:00:00:03", "02:00:00:00:00:0a", 'g');
+	send_frame(two, ALL, OTHER, 'h');
+	expect_marks(one, "h");
+	expect_marks(two, "ad");
+	expect_marks(three, "");
+	assert_int_equal(dropped("vp1"), 3); /* b, c, g */
+	fdb = output_of("bridge fdb show br vn-blue");
+	assert_non_null(strstr(fdb, OWN " dev vp1"));
+	assert_non_null(strstr(fdb, OTHER " dev vp2"));
+	assert_null(strstr(fdb, "02:00:00:00:00:09"));
+	assert_null(strstr(fdb, "02:00:00:00:00:0a"));
+	close(one);
+	close(two);
+	close(three);
+	nft_case_free(&c);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_encoded_as_nft_does),
+		TEST(test_every_change),
+		TEST(test_the_text_of_a_transaction_is_true),
+		TEST(test_many_ports),
+		TEST(test_ports_come_and_go_twice),
+		TEST(test_flushed_by_hand),
+		TEST(test_tampering),
+		TEST(test_other_tables_are_not_touched),
+		TEST(test_unknown_device),
+		TEST(test_device_gone),
+		TEST(test_not_permitted),
+		TEST(test_dump_under_changes),
+		TEST(test_a_port_carries_only_its_own_mac),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
