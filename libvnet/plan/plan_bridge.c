@@ -139,7 +139,8 @@ static void want_own_sysctls(struct planner *p, const struct planned_network *pn
 
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_ra", 0);
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "autoconf", 0);
-	plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_dad", has_ipv6 ? 0 : 1);
+	if (has_ipv6)
+		plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_dad", 0);
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "disable_ipv6", !has_ipv6);
 	plan_want_conf(p, name, AF_INET, pn->bridge, "route_localnet", needs_route_localnet(pn->net));
 }

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_plan.c - the planner against tests/golden/plan/NAME.case
+ *
+ * A case is a few texts, each headed by a line "--- WORD":
+ *
+ *   host NAME       the host before us: hosts/NAME.txt, then the lines here
+ *   before          YAML that ran already: planned and applied first
+ *   before-ports    its ports, one JSON object a line
+ *   disturb         what happened since: "- PREFIX" deletes lines of the
+ *                   snapshot's text, "+ LINE" adds one
+ *   desired, ports  what is wanted now
+ *   expected        the outcome, see outcome_text()
+ *
+ * Beyond the expected text every case is held to this:
+ *   - plan_wanted_sysctls() names every switch that the planner looks at;
+ *   - applying the plan and planning again gives nothing;
+ *   - the same after any first part of the plan (the daemon was killed there);
+ *   - with nothing wanted any more, the host is as it was, but for what the
+ *     case disturbed.
+ *
+ * VNET_UPDATE_GOLDEN=1 writes the outcome into the cases; read the diff.
+ */
+
+#include "base/strbuf.h"
+#include "nft/ruleset.h"
+#include "plan/plan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define GOLDEN_DIR "tests/golden/plan"
+
+enum section { HOST, BEFORE, BEFORE_PORTS, DISTURB, DESIRED, PORTS, EXPECTED, SECTIONS };
+static const char *const section_names[SECTIONS] = {
+	"host", "before", "before-ports", "disturb", "desired", "ports", "expected",
+};
+
+struct golden {
+	char *path;
+	char *head; /* comments above the first section */
+	char *argument; /* of host */
+	struct strbuf text[SECTIONS];
+	bool has[SECTIONS];
+};
+
+/* What is wanted, with what it points to. */
+struct wish {
+	struct desired desired;
+	network_vec networks;
+	VEC(struct port *) ports;
+};
+
+static char *read_file(const char *path)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	FILE *f = fopen(path, "re");
+	char buf[4096];
+	size_t n;
+
+	if (!f)
+		fail_msg("%s: %s", path, strerror(errno));
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+		strbuf_append_n(&text, buf, n);
+	fclose(f);
+	return strbuf_take(&text);
+}
+
+/* The next line without its newline, or NULL; *text moves on. */
+static char *next_line(const char **text)
+{
+	size_t n = strcspn(*text, "\n");
+	char *line;
+
+	if (!**text)
+		return NULL;
+	line = mem_strndup(*text, n);
+	*text += n + ((*text)[n] == '\n');
+	return line;
+}
+
+/* Cases. */
+
+static enum section find_section(const struct golden *g, const char *word)
+{
+	for (int i = 0; i < SECTIONS; i++)
+		if (strcmp(section_names[i], word) == 0)
+			return (enum section)i;
+	fail_msg("%s: no section is called %s", g->path, word);
+	return HOST; /* not reached */
+}
+
+static void read_case(const char *name, struct golden *g)
+{
+	AUTO_STRBUF struct strbuf head = { 0 };
+	AUTO_FREE char *text = NULL;
+	enum section at = SECTIONS;
+	const char *rest;
+	char *line;
+
+	*g = (struct golden){ .path = mem_printf(GOLDEN_DIR "/%s", name) };
+	rest = text = read_file(g->path);
+	while ((line = next_line(&rest))) {
+		char word[32] = "", argument[64] = "";
+
+		if (sscanf(line, "--- %31s %63s", word, argument) >= 1) {
+			at = find_section(g, word);
+			g->has[at] = true;
+			if (at == HOST)
+				mem_replace(&g->argument, argument);
+		} else {
+			strbuf_printf(at == SECTIONS ? &head : &g->text[at], "%s\n", line);
+		}
+		free(line);
+	}
+	g->head = strbuf_take(&head);
+	for (int i = 0; i < SECTIONS; i++)
+		if (!g->text[i].s)
+			strbuf_append(&g->text[i], "");
+}
+
+static void free_case(struct golden *g)
+{
+	free(g->path);
+	free(g->head);
+	free(g->argument);
+	for (int i = 0; i < SECTIONS; i++)
+		strbuf_free(&g->text[i]);
+}
+
+static void write_case(const struct golden *g, const char *outcome)
+{
+	FILE *f = fopen(g->path, "we");
+
+	if (!f)
+		fail_msg("%s: %s", g->path, strerror(errno));
+	fputs(g->head, f);
+	for (int i = 0; i < SECTIONS; i++) {
+		if (!g->has[i] && i != EXPECTED)
+			continue;
+		fprintf(f, "--- %s%s%s\n", section_names[i], i == HOST ? " " : "",
+			i == HOST ? g->argument : "");
+		fputs(i == EXPECTED ? outcome : g->text[i].s, f);
+	}
+	fclose(f);
+}
+
+/* Wishes. */
+
+static void check(const struct golden *g, int rc, const struct vnet_error *err)
+{
+	char buf[1024];
+
+	if (rc < 0)
+		fail_msg("%s: %s", g->path, vnet_error_text(err, buf, sizeof(buf)));
+}
+
+static void read_wish(const struct golden *g, const char *yaml, const char *ports, struct wish *wish)
+{
+	struct vnet_error err = { 0 };
+	char *line;
+
+	*wish = (struct wish){ 0 };
+	if (*yaml)
+		check(g, networks_from_yaml(yaml, strlen(yaml), g->path, &wish->networks, &err), &err);
+	vec_each(net, &wish->networks)
+		vec_push(&wish->desired.networks, *net);
+	while ((line = next_line(&ports))) {
+		json_t *json = json_loads(line, 0, NULL);
+		struct port *port;
+
+		if (!json)
+			fail_msg("%s: not JSON: %s", g->path, line);
+		check(g, port_from_json(json, &port, &err), &err);
+		vec_push(&wish->ports, port);
+		vec_push(&wish->desired.ports, port);
+		json_decref(json);
+		free(line);
+	}
+}
+
+static void free_wish(struct wish *wish)
+{
+	desired_free(&wish->desired);
+	network_vec_free(&wish->networks);
+	vec_each(port, &wish->ports)
+		port_free(*port);
+	vec_free(&wish->ports);
+}
+
+/* The records that outlive a plan: what the daemon keeps on disk. */
+
+static void copy_takeover(const struct takeover *from, struct takeover *to)
+{
+	*to = *from;
+	memset(&to->addrs, 0, sizeof(to->addrs));
+	memset(&to->routes, 0, sizeof(to->routes));
+	vec_each(addr, &from->addrs)
+		vec_push(&to->addrs, *addr);
+	vec_each(route, &from->routes)
+		vec_push(&to->routes, *route);
+}
+
+static void copy_records(const struct desired *from, struct desired *to)
+{
+	vec_each(saved, &from->saved)
+		vec_push(&to->saved, *saved);
+	vec_each(takeover, &from->takeovers)
+		copy_takeover(takeover, vec_add(&to->takeovers));
+}
+
+static void drop_takeover(struct desired *d, const char *network, const char *uplink)
+{
+	for (size_t i = d->takeovers.n; i-- > 0;)
+		if (strcmp(d->takeovers.v[i].network, network) == 0 &&
+		    strcmp(d->takeovers.v[i].uplink, uplink) == 0) {
+			takeover_free(&d->takeovers.v[i]);
+			vec_remove(&d->takeovers, i);
+		}
+}
+
+/* What the daemon writes before it runs the operations. */
+static void record_before(struct desired *d, const struct plan *plan)
+{
+	vec_each(saved, &plan->to_save)
+		vec_push(&d->saved, *saved);
+	vec_each(takeover, &plan->to_take_over) {
+		drop_takeover(d, takeover->network, takeover->uplink);
+		copy_takeover(takeover, vec_add(&d->takeovers));
+	}
+}
+
+/* And when all of them ran. */
+static void record_after(struct desired *d, const struct plan *plan)
+{
+	vec_each(forget, &plan->to_forget)
+		for (size_t i = d->saved.n; i-- > 0;)
+			if (strcmp(d->saved.v[i].sysctl.path, forget->sysctl.path) == 0)
+				vec_remove(&d->saved, i);
+	vec_each(key, &plan->given_back)
+		drop_takeover(d, key->network, key->uplink);
+}
+
+/* Snapshots. */
+
+static void copy_snapshot(const struct snapshot *from, struct snapshot *to)
+{
+	*to = (struct snapshot){ 0 };
+	vec_each(link, &from->links)
+		vec_push(&to->links, *link);
+	vec_each(addr, &from->addrs)
+		vec_push(&to->addrs, *addr);
+	vec_each(route, &from->routes)
+		vec_push(&to->routes, *route);
+	vec_each(sysctl, &from->sysctls)
+		vec_push(&to->sysctls, *sysctl);
+	to->nft = from->nft ? nft_ruleset_copy(from->nft) : NULL;
+}
+
+/* As the daemon observes: only the switches that the planner asked for. */
+static void observe(const struct desired *d, const struct snapshot *host, struct snapshot *ret)
+{
+	sysctl_vec wanted = { 0 };
+
+	copy_snapshot(host, ret);
+	plan_wanted_sysctls(d, host, &wanted);
+	for (size_t i = ret->sysctls.n; i-- > 0;)
+		if (!wanted.n || !bsearch(&ret->sysctls.v[i], wanted.v, wanted.n, sizeof(*wanted.v),
+					  snapshot_cmp_sysctls))
+			vec_remove(&ret->sysctls, i);
+	vec_free(&wanted);
+}
+
+static void read_snapshot(const struct golden *g, const char *text, struct snapshot *ret)
+{
+	struct vnet_error err = { 0 };
+
+	check(g, snapshot_from_text(text, ret, &err), &err);
+}
+
+static void read_host(const struct golden *g, struct snapshot *ret)
+{
+	AUTO_FREE char *path = mem_printf(GOLDEN_DIR "/hosts/%s.txt", g->argument);
+	AUTO_FREE char *common = read_file(path);
+	AUTO_FREE char *text = mem_printf("%s%s", common, g->text[HOST].s);
+
+	read_snapshot(g, text, ret);
+}
+
+static bool starts_with(const char *line, const char *prefix)
+{
+	return strncmp(line, prefix, strlen(prefix)) == 0;
+}
+
+/* The lines of text that `disturb` does not delete; each deletion must meet something. */
+static void keep_lines(const struct golden *g, const char *text, struct strbuf *ret)
+{
+	const char *edits = g->text[DISTURB].s;
+	char *edit;
+
+	strbuf_append(ret, text);
+	while ((edit = next_line(&edits))) {
+		AUTO_STRBUF struct strbuf kept = { 0 };
+		const char *rest = ret->s;
+		bool is_met = *edit != '-';
+		char *line;
+
+		while ((line = next_line(&rest))) {
+			if (*edit == '-' && starts_with(line, edit + 2))
+				is_met = true;
+			else
+				strbuf_printf(&kept, "%s\n", line);
+			free(line);
+		}
+		if (!is_met)
+			fail_msg("%s: nothing to disturb: %s", g->path, edit);
+		strbuf_reset(ret);
+		strbuf_append(ret, kept.s ? kept.s : "");
+		free(edit);
+	}
+}
+
+static void disturb(const struct golden *g, struct snapshot *host)
+{
+	AUTO_FREE char *text = snapshot_to_text(host);
+	AUTO_STRBUF struct strbuf lines = { 0 };
+	struct nft_ruleset *nft = host->nft;
+	const char *edits = g->text[DISTURB].s;
+	char *edit;
+
+	keep_lines(g, text, &lines);
+	while ((edit = next_line(&edits))) {
+		if (*edit == '+')
+			strbuf_printf(&lines, "%s\n", edit + 2);
+		free(edit);
+	}
+	host->nft = NULL;
+	snapshot_free(host);
+	read_snapshot(g, lines.s, host);
+	host->nft = nft;
+	if (strstr(g->text[DISTURB].s, "= flush ruleset")) {
+		nft_ruleset_free(host->nft);
+		host->nft = NULL;
+	}
+}
+
+/* Plans. */
+
+static void make(const struct golden *g, const struct desired *d, const struct snapshot *host,
+		 struct plan *ret)
+{
+	AUTO_SNAPSHOT struct snapshot seen = { 0 };
+	struct vnet_error err = { 0 };
+
+	observe(d, host, &seen);
+	*ret = (struct plan){ 0 };
+	check(g, plan_make(d, &seen, ret, &err), &err);
+}
+
+static void apply(const struct golden *g, const struct plan *plan, size_t n, struct snapshot *host)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct vnet_error err = { 0 };
+
+		check(g, op_apply(&plan->ops.v[i], host, &err), &err);
+	}
+}
+
+/* Plans, records, applies, records; nothing is left then. */
+static void converge(const struct golden *g, struct desired *d, struct snapshot *host)
+{
+	for (int round = 0; round < 2; round++) {
+		AUTO_PLAN struct plan plan = { 0 };
+
+		make(g, d, host, &plan);
+		if (round == 1 && (plan.ops.n || plan.to_save.n || plan.to_take_over.n ||
+				   plan.to_forget.n || plan.given_back.n)) {
+			AUTO_FREE char *text = plan.ops.n ? op_to_text(&plan.ops.v[0]) : NULL;
+
+			fail_msg("%s: planning again gives %zu operations (first: %s), %zu+%zu+%zu+%zu "
+				 "records", g->path, plan.ops.n, text ? text : "none", plan.to_save.n,
+				 plan.to_take_over.n, plan.to_forget.n, plan.given_back.n);
+		}
+		record_before(d, &plan);
+		apply(g, &plan, plan.ops.n, host);
+		record_after(d, &plan);
+	}
+}
+
+/*
+ * "NETWORK: words" for each operation ("host" where it is nobody's), with "!"
+ * before those that guests notice; then the records and the notes.
+ */
+static char *outcome_text(const struct plan *plan)
+{
+	struct strbuf out = { 0 };
+	char buf[ADDR_TEXT_MAX];
+
+	vec_each(op, &plan->ops) {
+		AUTO_FREE char *text = op_to_text(op);
+
+		strbuf_printf(&out, "%s%s: %s\n", op->loses_traffic ? "! " : "",
+			      op->network[0] ? op->network : "host", text);
+	}
+	vec_each(saved, &plan->to_save)
+		strbuf_printf(&out, "save %s %" PRId64 "\n", saved->sysctl.path, saved->sysctl.value);
+	vec_each(t, &plan->to_take_over) {
+		strbuf_printf(&out, "record %s of %s on %s, mac %s:", t->uplink, t->network, t->bridge,
+			      mac_format(&t->mac, buf));
+		vec_each(addr, &t->addrs)
+			strbuf_printf(&out, " %s", prefix_format(&addr->prefix, buf));
+		strbuf_append(&out, ";");
+		vec_each(route, &t->routes)
+			strbuf_printf(&out, " %s", prefix_format(&route->dst, buf));
+		strbuf_append(&out, "\n");
+	}
+	vec_each(saved, &plan->to_forget)
+		strbuf_printf(&out, "forget %s\n", saved->sysctl.path);
+	vec_each(key, &plan->given_back)
+		strbuf_printf(&out, "forget uplink %s of %s\n", key->uplink, key->network);
+	vec_each(note, &plan->notes)
+		strbuf_printf(&out, "note %s\n", *note);
+	return strbuf_take(&out);
+}
+
+/* The rules too: their text is part of the snapshot's. */
+static void assert_same_host(const struct golden *g, const struct snapshot *is,
+			     const struct snapshot *wanted, const char *when)
+{
+	AUTO_FREE char *a = snapshot_to_text(is), *b = snapshot_to_text(wanted);
+
+	if (strcmp(a, b) != 0)
+		fail_msg("%s: %s, the host is\n%s\nand should be\n%s", g->path, when, a, b);
+}
+
+/* Killed after any operation, the daemon gets to the same end. */
+static void check_interrupted(const struct golden *g, const struct desired *d,
+			      const struct snapshot *host, const struct plan *plan,
+			      const struct snapshot *end)
+{
+	for (size_t n = 0; n < plan->ops.n; n++) {
+		AUTO_SNAPSHOT struct snapshot again = { 0 };
+		struct desired copy = { 0 };
+		AUTO_FREE char *when = mem_printf("after %zu operations and a restart", n);
+
+		vec_each(net, &d->networks)
+			vec_push(&copy.networks, *net);
+		vec_each(port, &d->ports)
+			vec_push(&copy.ports, *port);
+		copy_records(d, &copy);
+		copy_snapshot(host, &again);
+		record_before(&copy, plan);
+		apply(g, plan, n, &again);
+		converge(g, &copy, &again);
+		assert_same_host(g, &again, end, when);
+		desired_free(&copy);
+	}
+}
+
+static void check_teardown(const struct golden *g, const struct desired *records,
+			   const struct snapshot *end, const struct snapshot *original)
+{
+	AUTO_SNAPSHOT struct snapshot host = { 0 };
+	struct desired nothing = { 0 };
+
+	copy_records(records, &nothing);
+	copy_snapshot(end, &host);
+	converge(g, &nothing, &host);
+	assert_same_host(g, &host, original, "with nothing wanted any more");
+	assert_int_equal(nothing.saved.n, 0);
+	assert_int_equal(nothing.takeovers.n, 0);
+	desired_free(&nothing);
+}
+
+static void run_case(const char *name)
+{
+	AUTO_SNAPSHOT struct snapshot original = { 0 }, host = { 0 }, end = { 0 };
+	AUTO_PLAN struct plan plan = { 0 };
+	AUTO_FREE char *outcome = NULL;
+	struct wish before, after;
+	struct golden g;
+
+	read_case(name, &g);
+	read_host(&g, &original);
+	copy_snapshot(&original, &host);
+	read_wish(&g, g.text[BEFORE].s, g.text[BEFORE_PORTS].s, &before);
+	read_wish(&g, g.text[DESIRED].s, g.text[PORTS].s, &after);
+
+	converge(&g, &before.desired, &host);
+	if (g.has[DISTURB])
+		disturb(&g, &host);
+	copy_records(&before.desired, &after.desired);
+	make(&g, &after.desired, &host, &plan);
+	outcome = outcome_text(&plan);
+	if (getenv("VNET_UPDATE_GOLDEN"))
+		write_case(&g, outcome);
+	else if (strcmp(outcome, g.text[EXPECTED].s) != 0)
+		fail_msg("%s: expected\n%s\nbut the outcome is\n%s", g.path, g.text[EXPECTED].s, outcome);
+
+	copy_snapshot(&host, &end);
+	apply(&g, &plan, plan.ops.n, &end);
+	check_interrupted(&g, &after.desired, &host, &plan, &end);
+	record_before(&after.desired, &plan);
+	apply(&g, &plan, plan.ops.n, &host);
+	record_after(&after.desired, &plan);
+	converge(&g, &after.desired, &host);
+	assert_same_host(&g, &host, &end, "planning again");
+	if (!g.has[DISTURB] && !g.has[BEFORE_PORTS] && !g.has[PORTS])
+		check_teardown(&g, &after.desired, &end, &original);
+
+	free_wish(&before);
+	free_wish(&after);
+	free_case(&g);
+}
+
+static int is_case(const struct dirent *entry)
+{
+	size_t n = strlen(entry->d_name);
+
+	return n > 5 && strcmp(entry->d_name + n - 5, ".case") == 0;
+}
+
+static void test_case(void **state)
+{
+	run_case(*state);
+}
+
+int main(void)
+{
+	VEC(struct CMUnitTest) tests = { 0 };
+	struct dirent **entries;
+	int n = scandir(GOLDEN_DIR, &entries, is_case, alphasort), failed;
+
+	if (n <= 0) {
+		fprintf(stderr, "test_plan: no cases in " GOLDEN_DIR " (run from the top)\n");
+		return 1;
+	}
+	for (int i = 0; i < n; i++)
+		vec_push(&tests, (struct CMUnitTest){ .name = entries[i]->d_name, .test_func = test_case,
+						      .initial_state = entries[i]->d_name });
+	failed = _cmocka_run_group_tests("plan", tests.v, tests.n, NULL, NULL);
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	free(entries);
+	vec_free(&tests);
+	return failed;
+}
