@@ -14,9 +14,10 @@ $(unit-tests): $(B)/%: $(B)/%.o $(LIB-pure)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(LIBS-pure) $(LIBS-unit) $(LIBS-test)
 
-$(backend-tests): $(B)/%: $(B)/%.o $(LIB-kernel) $(LIB-pure)
+$(backend-tests): $(B)/%: $(B)/%.o $(B)/tests/support/netns.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB-kernel) $(LIB-pure) $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB-kernel) $(LIB-pure) $(LIBS-kernel) \
+		$(LIBS-pure) $(LIBS-test)
 
 # The daemon's parts, all but its main().
 $(netd-tests): $(B)/%: $(B)/%.o $(filter-out $(B)/netd/main.o,$(netd-obj)) $(LIB-kernel) $(LIB-pure)

@@ -450,6 +450,18 @@ static int fake_tap_open(struct kernel *base, struct kernel_tap *tap, struct vne
 	return r;
 }
 
+static int fake_find_link(struct kernel *base, const char *name, struct link *ret,
+			  struct vnet_error *err)
+{
+	const struct link *link = snapshot_link(&self(base)->state, name);
+
+	(void)err;
+	if (!link)
+		return -ENODEV;
+	*ret = *link;
+	return 0;
+}
+
 static int fake_vhost_open(struct kernel *base, unsigned n, int *ret_fds, struct vnet_error *err)
 {
 	(void)base;
@@ -537,6 +549,7 @@ static const struct kernel_ops fake_ops = {
 	.snapshot = fake_snapshot,
 	.read_sysctls = fake_read_sysctls,
 	.execute = fake_execute,
+	.find_link = fake_find_link,
 	.tap_open = fake_tap_open,
 	.vhost_open = fake_vhost_open,
 	.list_fdb = fake_list_fdb,

@@ -69,6 +69,25 @@ int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error 
 	return k->ops->tap_open(k, tap, err);
 }
 
+int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err)
+{
+	struct link link;
+	int r = k->ops->find_link(k, name, &link, err);
+
+	if (r == -ENODEV)
+		return vnet_error_set(err, r, "device-unknown", "there is no device %.15s", name);
+	if (r < 0)
+		return r;
+	if (strcmp(link.kind, "tun") || !link.tun.is_tap)
+		return vnet_error_set(err, -EINVAL, "device-kind",
+				      "device %s is no TAP, and only a TAP can be taken over", name);
+	if (link.master)
+		return vnet_error_set(err, -EBUSY, "device-in-use",
+				      "device %s is in a bridge already; take it out first", name);
+	*ret_ifindex = link.ifindex;
+	return 0;
+}
+
 int kernel_vhost_open(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err)
 {
 	return k->ops->vhost_open(k, n, ret_fds, err);
@@ -134,25 +153,4 @@ int kernel_error(struct vnet_error *err, int number, const char *text, const cha
 		snprintf(err->kernel, sizeof(err->kernel), "%s", text ? text : "");
 	}
 	return number;
-}
-
-int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err)
-{
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
-	const struct link *link;
-	int r = kernel_snapshot(k, SNAPSHOT_LINKS, &snap, err);
-
-	if (r < 0)
-		return r;
-	link = snapshot_link(&snap, name);
-	if (!link)
-		return vnet_error_set(err, -ENODEV, "device-unknown", "there is no device %s", name);
-	if (strcmp(link->kind, "tun") != 0 || !link->tun.is_tap)
-		return vnet_error_set(err, -EINVAL, "device-kind",
-				      "device %s is no TAP, and only a TAP can be taken over", name);
-	if (link->master)
-		return vnet_error_set(err, -EBUSY, "device-in-use",
-				      "device %s is in a bridge already; take it out first", name);
-	*ret_ifindex = link->ifindex;
-	return 0;
 }

@@ -105,7 +105,10 @@ int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret
 		   struct vnet_error *err);
 
 int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err);
-/* The index of an existing TAP that somebody else made (qemu-ifup). -ENODEV, or -EINVAL when it is no TAP or sits in a bridge. */
+/*
+ * The index of an existing TAP that somebody else made (qemu-ifup).  -ENODEV;
+ * -EINVAL when it is no TAP; -EBUSY when it sits in a bridge.
+ */
 int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err);
 /* n vhost-net descriptors; -ENOENT when the host has no /dev/vhost-net (not an error to report as such). */
 int kernel_vhost_open(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err);

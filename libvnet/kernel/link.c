@@ -18,6 +18,10 @@
  * the one before failed, but refuses it whole without a master that takes
  * port options, which is why a raise with a new master carries them even if
  * there are none: then it stays down.
+ *
+ * Of the states of LINK_SET_STATE only "forwarding" lasts: without STP the
+ * kernel lets a blocked port forward at once, and a disabled one at the next
+ * change of the device.
  */
 
 #include "kernel/link.h"

@@ -69,7 +69,6 @@ static void linux_free(struct kernel *base)
 		close(k->proc_sys);
 	if (k->control >= 0)
 		close(k->control);
-	vec_free(&k->gone);
 	free(k);
 }
 
@@ -78,39 +77,10 @@ static size_t linux_fds(struct kernel *base, int ret_fds[4])
 	return events_fds(self(base)->events, ret_fds);
 }
 
-/* Events on their way to the caller; remembers the devices that went. */
-struct relay {
-	struct kernel_linux *k;
-	kernel_handler handler;
-	void *context;
-};
-
-static void remember_gone(struct kernel_linux *k, const struct link *link)
-{
-	struct known_device device = {.ifindex = link->ifindex};
-
-	memcpy(device.name, link->name, sizeof(device.name));
-	if (k->gone.n < GONE_MAX)
-		vec_push(&k->gone, device);
-	else
-		k->gone.v[k->next_gone++ % GONE_MAX] = device;
-}
-
-static void relay_event(void *context, const struct kernel_event *event)
-{
-	const struct relay *relay = context;
-
-	if (event->kind == KERNEL_EVENT_LINK_GONE)
-		remember_gone(relay->k, &event->link);
-	relay->handler(relay->context, event);
-}
-
 static int linux_dispatch(struct kernel *base, kernel_handler handler, void *context,
 			  struct vnet_error *err)
 {
-	struct relay relay = {self(base), handler, context};
-
-	return events_dispatch(relay.k->events, relay_event, &relay, err);
+	return events_dispatch(self(base)->events, handler, context, err);
 }
 
 /* Snapshot. */
@@ -242,6 +212,12 @@ static int linux_read_sysctls(struct kernel *base, struct snapshot *snap, struct
 	return 0;
 }
 
+static int linux_find_link(struct kernel *base, const char *name, struct link *ret,
+			   struct vnet_error *err)
+{
+	return linux_find(self(base), name, ret, err);
+}
+
 int linux_find(struct kernel_linux *k, const char *name, struct link *ret, struct vnet_error *err)
 {
 	const struct nlmsghdr *m;
@@ -267,19 +243,10 @@ static unsigned nft_device_index(void *context, const char *name)
 	char now[16];
 
 	/* Of the TAP just made: one cheap look that it is still the same. */
-	if (k->opened.ifindex && !strcmp(k->opened.name, name) &&
-	    device_name(k->control, k->opened.ifindex, now) && !strcmp(now, name))
-		return (unsigned)k->opened.ifindex;
-	if (linux_find(k, name, &link, NULL) == 0)
-		return (unsigned)link.ifindex;
-	for (size_t i = 0; i < k->gone.n; i++) {
-		const struct known_device *d;
-
-		d = &k->gone.v[(k->next_gone + k->gone.n - 1 - i) % k->gone.n];
-		if (!strcmp(d->name, name) && !device_name(k->control, d->ifindex, now))
-			return (unsigned)d->ifindex;
-	}
-	return 0;
+	if (k->opened_index && !strcmp(k->opened, name) &&
+	    device_name(k->control, k->opened_index, now) && !strcmp(now, name))
+		return (unsigned)k->opened_index;
+	return linux_find(k, name, &link, NULL) == 0 ? (unsigned)link.ifindex : 0;
 }
 
 static bool nft_device_name(void *context, unsigned index, char ret_name[16])
@@ -298,8 +265,8 @@ static int linux_tap_open(struct kernel *base, struct kernel_tap *tap, struct vn
 
 	if (r < 0)
 		return r;
-	memcpy(k->opened.name, tap->name, sizeof(k->opened.name));
-	k->opened.ifindex = tap->ret_ifindex;
+	memcpy(k->opened, tap->name, sizeof(k->opened));
+	k->opened_index = tap->ret_ifindex;
 	return 0;
 }
 
@@ -355,6 +322,7 @@ static const struct kernel_ops linux_ops = {
 	.snapshot = linux_snapshot,
 	.read_sysctls = linux_read_sysctls,
 	.execute = linux_execute,
+	.find_link = linux_find_link,
 	.tap_open = linux_tap_open,
 	.vhost_open = linux_vhost_open,
 	.list_fdb = linux_list_fdb,

@@ -9,11 +9,6 @@
 #include "kernel/nl.h"
 #include "nft/netlink.h"
 
-/* A device and the index that it has or had. */
-struct known_device { char name[16]; int ifindex; };
-
-#define GONE_MAX 4096
-
 struct kernel_linux {
 	struct kernel base;
 	struct nl rt;                   /* changes; events have sockets of their own */
@@ -23,10 +18,9 @@ struct kernel_linux {
 	struct mnl_socket *nft;
 	struct nft_devices devices;
 	struct events *events;
-	struct known_device opened;     /* the last TAP made: its rules come next */
-	/* Devices that went, the oldest overwritten: their elements are still to go. */
-	VEC(struct known_device) gone;
-	size_t next_gone;
+	/* The last TAP made: its rules come next. */
+	char opened[16];
+	int opened_index;
 };
 
 /* Reads one link.  -ENODEV without touching err: there is none. */
