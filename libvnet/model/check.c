@@ -305,7 +305,7 @@ static int check_forwards(const struct network *net, struct vnet_error *err)
 			r = check_forward_listen(net, i, err);
 		if (r == 0)
 			r = check_forward_target(net, i, err);
-		vec_push(&refs, (struct forward_ref){ net, f, i });
+		vec_push(&refs, (struct forward_ref){ net, f, i, i });
 	}
 	if (r == 0)
 		r = check_forward_collisions(refs.v, refs.n, err);
@@ -331,10 +331,10 @@ static int check_route_to(const struct network *net, size_t i, struct vnet_error
 			"a default route through guests would cut this host off; name the "
 			"subnets that lie behind the guest");
 	vec_each(subnet, &net->addresses)
-		if (prefix_overlaps(subnet, &route->to))
+		if (subnet->len <= route->to.len && prefix_overlaps(subnet, &route->to))
 			return check_refuse(
 				net, &route->source, PATH("routes[%zu].to", i), err,
-				"subnet-overlap", "%s overlaps the network's own subnet %s",
+				"subnet-overlap", "%s lies in the network's own subnet %s",
 				prefix_format(&route->to, text), prefix_format(subnet, text2));
 	for (size_t k = 0; k < i; k++)
 		if (prefix_cmp(&net->routes.v[k].to, &route->to) == 0 &&

@@ -43,6 +43,7 @@ struct forward_ref {
 	const struct network *net;
 	const struct forward *forward;
 	size_t index; /* within net->forwards */
+	size_t order; /* of declaration, over all: the later one is refused */
 };
 int check_forward_collisions(struct forward_ref *v, size_t n, struct vnet_error *err);
 

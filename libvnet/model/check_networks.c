@@ -249,6 +249,8 @@ static int refuse_collision(const struct forward_ref *a, const struct forward_re
 {
 	char ports[ADDR_TEXT_MAX], other[OTHER_MAX];
 
+	if (a->order > b->order)
+		return refuse_collision(b, a, err);
 	return check_refuse(
 		b->net, &b->forward->source, PATH("forwards[%zu].listen", b->index), err,
 		"forward-conflict",
@@ -312,8 +314,8 @@ static int check_all_forwards(struct network *const *nets, size_t n, struct vnet
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < nets[i]->forwards.n; k++)
-			vec_push(&refs,
-				 (struct forward_ref){ nets[i], &nets[i]->forwards.v[k], k });
+			vec_push(&refs, (struct forward_ref){ nets[i], &nets[i]->forwards.v[k], k,
+							      refs.n });
 	r = check_forward_collisions(refs.v, refs.n, err);
 	vec_free(&refs);
 	return r;

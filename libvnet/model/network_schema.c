@@ -261,8 +261,8 @@ static int check_option_name(struct decoder *d, const struct node *n,
 		n, d->err, "bad-value",
 		"no DHCPv%d option is called \"%s\"%s%s%s; dnsmasq --help dhcp%s lists the "
 		"names, any other option goes by its number",
-		option->is_v6 ? 6 : 4, option->name, near ? ", did you mean \"" : "",
-		near ? near : "", near ? "\"?" : "", option->is_v6 ? "6" : "");
+		option->is_v6 ? 6 : 4, option->name, near ? " (did you mean \"" : "",
+		near ? near : "", near ? "\"?)" : "", option->is_v6 ? "6" : "");
 }
 
 static int dhcp_option_finish(struct decoder *d, const struct node *n, void *value)

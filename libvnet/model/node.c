@@ -41,6 +41,11 @@ static int builder_error(struct builder *b, unsigned line, unsigned column, int 
 	va_end(args);
 	if (b->open)
 		node_path(b->open, path, sizeof(path));
+	if (b->key) {
+		size_t used = strlen(path);
+
+		snprintf(path + used, sizeof(path) - used, "%s%.63s", used ? "." : "", b->key);
+	}
 	vnet_error_at(b->err, b->file, line, column, path);
 	return number;
 }
@@ -59,6 +64,8 @@ static struct node *builder_add(struct builder *b, enum node_kind kind, unsigned
 	n->key = TAKE(b->key);
 	n->key_line = b->key_line;
 	n->key_column = b->key_column;
+	/* Definitions are named by what is below this key, in every text that has it. */
+	n->is_path_root = b->open && !b->open->parent && n->key && strcmp(n->key, "networks") == 0;
 	if (b->open) {
 		n->index = b->open->items.n;
 		vec_push(&b->open->items, n);

@@ -110,8 +110,8 @@ static int unknown_key(struct decoder *d, const struct schema *s, const struct n
 	near = nearest_word(n->key, keys, count);
 	list_keys(s, &list);
 	return node_key_error(n, d->err, "unknown-key", "%s has no key %s%s%s%s; accepted: %s",
-			      s->what, text_quote(n->key, buf), near ? ", did you mean \"" : "",
-			      near ? near : "", near ? "\"?" : "", list.s);
+			      s->what, text_quote(n->key, buf), near ? " (did you mean \"" : "",
+			      near ? near : "", near ? "\"?)" : "", list.s);
 }
 
 /* --- decode --- */
@@ -177,7 +177,7 @@ static int wrong_shape(struct decoder *d, const struct schema *s, const struct n
 	AUTO_STRBUF struct strbuf list = { 0 };
 
 	list_keys(s, &list);
-	return node_error(n, d->err, "bad-type", "%s is wanted here: %sa mapping with the keys %s",
+	return node_error(n, d->err, "bad-type", "%s must be %sa mapping with some of the keys %s",
 			  s->what, s->enabled ? "true, false or " : "", list.s);
 }
 

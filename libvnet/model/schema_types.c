@@ -361,9 +361,9 @@ static int unknown_word(struct decoder *d, const struct schema_field *f, const s
 
 	for (size_t i = 0; i < count; i++)
 		strbuf_printf(&list, "%s%s", i ? ", " : "", f->names[i]);
-	return node_error(n, d->err, "bad-value", "%s is not known to %s%s%s%s; accepted: %s",
-			  text_quote(n->text, buf), f->key, near ? ", did you mean \"" : "",
-			  near ? near : "", near ? "\"?" : "", list.s);
+	return node_error(n, d->err, "bad-value", "%s cannot be %s%s%s%s; accepted: %s", f->key,
+			  text_quote(n->text, buf), near ? " (did you mean \"" : "",
+			  near ? near : "", near ? "\"?)" : "", list.s);
 }
 
 static int enum_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
