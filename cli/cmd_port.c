@@ -24,7 +24,7 @@ static const struct column port_columns[] = {
 	{ "PID", "ownerPid", COLUMN_NUMBER, false },
 	{ "UID", "ownerUid", COLUMN_NUMBER, true },
 	{ "CREATED", "created", COLUMN_TIME, true },
-	{ "DROPPED", "dropped", COLUMN_NUMBER, false },
+	{ "DROPPED", "dropped", COLUMN_NUMBER, true },
 	{ "PROBLEM", "problem", COLUMN_PROBLEM, true },
 	{ 0 },
 };

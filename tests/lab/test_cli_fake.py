@@ -764,5 +764,49 @@ class Library(Case):
         self.assertEqual(ours, declared)
 
 
+class Documentation(unittest.TestCase):
+    def read(self, path):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            return f.read()
+
+    def test_api_reference_is_complete(self):
+        """Every method, parameter, field, error and event of the interface has its place."""
+        interface, text = self.read("libvnet/io.vnet.Netd.varlink"), self.read("docs/api.md")
+        bare = re.sub(r"(?m)#.*$", "", interface)
+        words = set(re.findall(r"(?m)^(?:method|error) (\w+)", bare))
+        words |= set(re.findall(r"(\w+): \??[\[\w]", bare))
+        words |= set(re.findall(r"[a-z]+-[a-z]+", interface.split("type Event")[0].split("# event:")[1]))
+        self.assertGreater(len(words), 100)
+        for word in sorted(words):
+            with self.subTest(word=word):
+                self.assertTrue(re.search(r"\b%s\b" % re.escape(word), text))
+
+    def test_manual_has_every_command_and_option(self):
+        text = re.sub(r"\\-", "-", self.read("docs/man/vnetctl.8"))
+        env = {**os.environ, "VNET_SOCKET": "/nonexistent"}
+
+        def offers(*words):
+            return subprocess.run([os.path.join(CLI, "vnetctl"), "__complete", "--", *words],
+                                  env=env, capture_output=True, text=True, timeout=60,
+                                  check=True).stdout.split()
+        for name in offers(""):
+            verbs = offers(name, "")
+            for command in ([name, verb] for verb in verbs) if name != "completion" and verbs else ([name],):
+                with self.subTest(command=command):
+                    self.assertTrue("Cm " + " ".join(command) in text)
+                    for option in offers(*command, "--"):
+                        self.assertTrue(re.search(r"-%s\b" % option[2:], text), option)
+
+    def test_manuals_are_well_formed(self):
+        if not shutil.which("mandoc"):
+            self.skipTest("mandoc is not installed")
+        pages = sorted(os.listdir(os.path.join(ROOT, "docs/man")))
+        self.assertIn("vnetctl.8", pages)
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning",
+                               *(os.path.join(ROOT, "docs/man", page) for page in pages)],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.stdout + done.stderr, "")
+
+
 if __name__ == "__main__":
     unittest.main()
