@@ -693,9 +693,9 @@ static void write_conf(struct writer *w, struct strbuf *b)
 	char bridge[16];
 
 	strbuf_printf(b,
-		      "# Network %s: written by netd, which will write it again.\n"
+		      "# Network %s, interface %d: written by netd, which will write it again.\n"
 		      "bind-dynamic\ninterface=%s\nexcept-interface=lo\n",
-		      net->name, network_bridge(net, bridge));
+		      net->name, params->ifindex, network_bridge(net, bridge));
 	put_path_line(w, b, "pid-file", params->dir, "pid");
 	if (params->user)
 		put_path_line(w, b, "user", NULL, params->user);

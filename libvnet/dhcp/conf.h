@@ -38,6 +38,8 @@ void dhcp_resolvers_parse(const char *text, size_t size, dhcp_resolver_vec *ret)
 
 /* What dnsmasq needs to know beside the definition.  Nothing is owned. */
 struct dhcp_params {
+	int ifindex;            /* of the bridge: its DHCP socket is bound to that number, so
+				   a bridge made anew needs a restart; 0: does not exist yet */
 	const char *dir;        /* holds the files by their names, and "pid" */
 	const char *lease_file;
 	const char *user, *group; /* to run as; NULL: dnsmasq's own default */
