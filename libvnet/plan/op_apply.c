@@ -502,6 +502,33 @@ static void spread_forwarding(struct snapshot *snap, const struct sysctl *change
 			sysctl->value = changed->value;
 }
 
+static bool hears_routers_as_router(const struct snapshot *snap, int ifindex)
+{
+	const struct link *link = snapshot_link_by_index(snap, ifindex);
+	char path[96];
+	int64_t value;
+
+	if (!link)
+		return false;
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_ra", link->name);
+	return snapshot_sysctl(snap, path, &value) < 0 || value == 2;
+}
+
+/* rt6_purge_dflt_routers(): a host that begins to route forgets its routers. */
+static void forget_routers(struct snapshot *snap, const struct sysctl *changed)
+{
+	if (!changed->value || !is_conf(changed->path, "net/ipv6/conf/", "forwarding") ||
+	    strcmp(changed->path, "net/ipv6/conf/default/forwarding") == 0)
+		return;
+	for (size_t i = snap->routes.n; i-- > 0;) {
+		const struct route *route = &snap->routes.v[i];
+
+		if (route->family == AF_INET6 && route->protocol == RTPROT_RA && !route->dst.len &&
+		    !hears_routers_as_router(snap, route->oif))
+			vec_remove(&snap->routes, i);
+	}
+}
+
 static int write_sysctl(const struct op_sysctl *op, struct snapshot *snap)
 {
 	struct sysctl *known = NULL;
@@ -514,6 +541,7 @@ static int write_sysctl(const struct op_sysctl *op, struct snapshot *snap)
 	else if (!op->optional)
 		insert_sysctl(snap, &op->sysctl);
 	spread_forwarding(snap, &op->sysctl);
+	forget_routers(snap, &op->sysctl);
 	return 0;
 }
 

@@ -338,3 +338,33 @@ int64_t plan_conf(const struct planner *p, int family, const char *ifname, const
 	plan_conf_path(path, family, ifname, leaf);
 	return snapshot_sysctl(&p->now, path, &value) < 0 ? fallback : value;
 }
+
+bool plan_has_path(const struct saved_sysctl *v, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].sysctl.path, path) == 0)
+			return true;
+	return false;
+}
+
+void plan_save(struct planner *p, const char *path, int64_t was)
+{
+	struct saved_sysctl *saved;
+
+	if (plan_has_path(p->d->saved.v, p->d->saved.n, path) ||
+	    plan_has_path(p->plan->to_save.v, p->plan->to_save.n, path))
+		return;
+	saved = vec_add(&p->plan->to_save);
+	snprintf(saved->sysctl.path, sizeof(saved->sysctl.path), "%s", path);
+	saved->sysctl.value = was;
+}
+
+void plan_forget(struct planner *p, const char *path)
+{
+	struct saved_sysctl *saved;
+
+	if (plan_has_path(p->plan->to_forget.v, p->plan->to_forget.n, path))
+		return;
+	saved = vec_add(&p->plan->to_forget);
+	snprintf(saved->sysctl.path, sizeof(saved->sysctl.path), "%s", path);
+}

@@ -30,6 +30,7 @@ struct saved_sysctl { struct sysctl sysctl; /* the value before */ };
 struct takeover {
 	char network[16], uplink[16], bridge[16];
 	struct mac mac;
+	bool was_down;
 	VEC(struct addr) addrs;
 	VEC(struct route) routes;
 };

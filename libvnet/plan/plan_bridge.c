@@ -149,9 +149,10 @@ static void want_own_sysctls(struct planner *p, const struct planned_network *pn
 static void copy_uplink_sysctls(struct planner *p, const struct planned_network *pn)
 {
 	static const char *const leaves[] = { "accept_ra", "autoconf", "disable_ipv6" };
+	const struct link *nic = pn->has_takeover ? plan_link(p, pn->net->uplink) : NULL;
 
-	if (!pn->has_takeover)
-		return;
+	if (!nic || nic->master == plan_link(p, pn->bridge)->ifindex)
+		return; /* taken already: from then on they are the operator's */
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
 		int64_t value = plan_conf(p, AF_INET6, pn->net->uplink, leaves[i], -1);
 
@@ -173,8 +174,8 @@ void plan_bridges(struct planner *p)
 			create(p, pn);
 		if (pn->net->mode != NETWORK_BRIDGED)
 			want_own_sysctls(p, pn);
-		else if (plan_is_new_link(p, pn->bridge))
-			copy_uplink_sysctls(p, pn); /* later on they are the operator's */
+		else
+			copy_uplink_sysctls(p, pn);
 	}
 }
 

@@ -67,40 +67,9 @@ static bool is_needed(const struct planner *p, int family)
 	return false;
 }
 
-/* Records and remembering. */
-
-static bool has_path(const struct saved_sysctl *v, size_t n, const char *path)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(v[i].sysctl.path, path) == 0)
-			return true;
-	return false;
-}
-
 static bool is_saved(const struct planner *p, const char *path)
 {
-	return has_path(p->d->saved.v, p->d->saved.n, path);
-}
-
-static void save(struct planner *p, const char *path, int64_t was)
-{
-	struct saved_sysctl *saved;
-
-	if (is_saved(p, path) || has_path(p->plan->to_save.v, p->plan->to_save.n, path))
-		return;
-	saved = vec_add(&p->plan->to_save);
-	snprintf(saved->sysctl.path, sizeof(saved->sysctl.path), "%s", path);
-	saved->sysctl.value = was;
-}
-
-static void forget(struct planner *p, const char *path)
-{
-	struct saved_sysctl *saved;
-
-	if (has_path(p->plan->to_forget.v, p->plan->to_forget.n, path))
-		return;
-	saved = vec_add(&p->plan->to_forget);
-	snprintf(saved->sysctl.path, sizeof(saved->sysctl.path), "%s", path);
+	return plan_has_path(p->d->saved.v, p->d->saved.n, path);
 }
 
 static void keep(struct forwarding *f, const char *path)
@@ -126,7 +95,7 @@ static bool want_foreign(struct forwarding *f, const char *path, int64_t value)
 	keep(f, path);
 	if (is == value)
 		return false;
-	save(f->p, path, is);
+	plan_save(f->p, path, is);
 	plan_emit_sysctl(f->p, NULL, path, value);
 	return true;
 }
@@ -263,12 +232,12 @@ static void shield(struct forwarding *f, bool is_on)
 		if (!has_advertised_route(f->p, link.ifindex) || is_kept(f, path) ||
 		    plan_conf(f->p, AF_INET6, link.name, "accept_ra", 0) != (is_on ? 1 : 2))
 			continue;
-		if (!is_on && !has_path(f->p->plan->to_save.v, f->p->plan->to_save.n, path))
+		if (!is_on && !plan_has_path(f->p->plan->to_save.v, f->p->plan->to_save.n, path))
 			continue;
-		save(f->p, path, 1);
+		plan_save(f->p, path, 1);
 		plan_emit_sysctl(f->p, NULL, path, is_on ? 2 : 1);
 		if (!is_on)
-			forget(f->p, path);
+			plan_forget(f->p, path);
 	}
 }
 
@@ -316,7 +285,7 @@ static void save_own_switches(struct forwarding *f)
 
 		plan_conf_path(path, AF_INET6, link->name, "forwarding");
 		if (!is_marked(link) && plan_conf(f->p, AF_INET6, link->name, "forwarding", 0) == 1)
-			save(f->p, path, 1);
+			plan_save(f->p, path, 1);
 	}
 }
 
@@ -373,7 +342,7 @@ static void restore(struct forwarding *f)
 			continue;
 		if (snapshot_sysctl(&p->now, was->path, &is) == 0 && is != was->value)
 			plan_emit_sysctl(f->p, NULL, was->path, was->value);
-		forget(f->p, was->path);
+		plan_forget(f->p, was->path);
 	}
 }
 

@@ -5,16 +5,19 @@
  * The order is that of the least silence, tried on Linux 6.18: a NIC may keep
  * its addresses while it is a port, and while both have an address the host
  * answers on the bridge already.  So: enslave; addresses to the bridge; route
- * by route from the NIC to the bridge (the kernel knows routes of one metric
- * only once, so away and back, in one send); then the addresses off the NIC.
+ * by route from the NIC to the bridge (the kernel knows IPv4 routes of one
+ * metric only once, so away and back, in one send); then the addresses off the
+ * NIC.  Coming back is the same the other way round.
  *
  * What the kernel makes itself is not moved: link-local addresses, connected
  * routes, and what router advertisements bring, when it is the kernel that
  * listens to them; the bridge solicits routers itself when it gets carrier.
  *
  * The record of what the NIC had is written before the first step, and says how
- * to go back.  A DHCP client that renews on the NIC puts its address there
- * again; the next plan moves it, and the record grows.
+ * to go back.  Every step may be the last before the daemon dies: what is left
+ * on the one side still moves with the next plan, and what was away but not
+ * back yet is taken from the record.  A DHCP client that renews on the NIC puts
+ * its address there again; that moves too, and the record grows.
  */
 
 #include "plan/planner.h"
@@ -176,36 +179,54 @@ static void remove_addrs(struct planner *p, const struct move *m, const struct t
 				plan_emit_addr(p, OP_ADDR_DEL, m->network, m->from, addr);
 }
 
+/* The route of this destination and metric; on one device, or on any when ifname is NULL. */
+static const struct route *route_now(const struct planner *p, const struct route *wanted,
+				     const char *ifname)
+{
+	const struct link *link = ifname ? plan_link(p, ifname) : NULL;
+
+	vec_each(route, &p->now.routes)
+		if (route->family == wanted->family && route->table == wanted->table &&
+		    route->metric == wanted->metric && prefix_cmp(&route->dst, &wanted->dst) == 0 &&
+		    (!link || route->oif == link->ifindex))
+			return route;
+	return NULL;
+}
+
+static void move_route(struct planner *p, const struct move *m, const struct route *route)
+{
+	const struct route *there;
+
+	if (m->from && route_now(p, route, m->from))
+		plan_emit_route(p, OP_ROUTE_DEL, m->network, m->from, route);
+	there = route_now(p, route, m->to);
+	if (there && ip_cmp(&there->gateway, &route->gateway) == 0)
+		return;
+	if (there) {
+		struct route old = *there;
+
+		plan_emit_route(p, OP_ROUTE_DEL, m->network, m->to, &old);
+	}
+	plan_emit_route(p, OP_ROUTE_ADD, m->network, m->to, route);
+}
+
 /* Those on link first: they make gateways reachable. */
 static void move_routes(struct planner *p, const struct move *m, const struct takeover *held)
 {
 	for (int by_gateway = 0; by_gateway < 2; by_gateway++)
-		vec_each(route, &held->routes) {
-			if (!!route->gateway.family != by_gateway)
-				continue;
-			if (m->from)
-				plan_emit_route(p, OP_ROUTE_DEL, m->network, m->from, route);
-			plan_emit_route(p, OP_ROUTE_ADD, m->network, m->to, route);
-		}
+		vec_each(route, &held->routes)
+			if (!!route->gateway.family == by_gateway)
+				move_route(p, m, route);
 }
 
-static void set_master(struct planner *p, const char *network, const struct link *nic,
-		       const char *master, bool loses_traffic)
+/* Routes that were taken away from the one side and did not get to the other. */
+static void add_lost_routes(struct planner *p, const struct move *m, const struct takeover *record)
 {
-	struct op op = plan_op(OP_LINK_SET, network);
-
-	snprintf(op.link.name, sizeof(op.link.name), "%s", nic->name);
-	snprintf(op.link.master, sizeof(op.link.master), "%s", master);
-	op.link.set = LINK_SET_MASTER;
-	if (!(nic->flags & IFF_UP)) {
-		op.link.set |= LINK_SET_UP;
-		op.link.up = true;
-	}
-	op.loses_traffic = loses_traffic;
-	plan_emit(p, &op);
+	for (int by_gateway = 0; by_gateway < 2; by_gateway++)
+		vec_each(route, &record->routes)
+			if (!!route->gateway.family == by_gateway && !route_now(p, route, NULL))
+				plan_emit_route(p, OP_ROUTE_ADD, m->network, m->to, route);
 }
-
-/* Taking. */
 
 static void copy_held(const struct takeover *from, struct takeover *to)
 {
@@ -217,15 +238,33 @@ static void copy_held(const struct takeover *from, struct takeover *to)
 			vec_push(&to->routes, *route);
 }
 
+static struct op master_op(const char *network, const struct link *nic, const char *master)
+{
+	struct op op = plan_op(OP_LINK_SET, network);
+
+	snprintf(op.link.name, sizeof(op.link.name), "%s", nic->name);
+	snprintf(op.link.master, sizeof(op.link.master), "%s", master);
+	op.link.set = LINK_SET_MASTER;
+	return op;
+}
+
+static bool is_our_bridge(const struct link *link)
+{
+	return link && strcmp(link->kind, "bridge") == 0 && link_is_ours(link);
+}
+
+/* Taking. */
+
 /* The old record and what the NIC has now; nothing when that is known already. */
 static void record_takeover(struct planner *p, const struct planned_network *pn,
 			    const struct link *nic, const struct takeover *held)
 {
 	const struct takeover *old = find_record(p, pn);
-	struct takeover record = { .mac = nic->mac };
+	struct takeover record = { .mac = nic->mac, .was_down = !(nic->flags & IFF_UP) };
 
 	if (old) {
 		record.mac = old->mac;
+		record.was_down = old->was_down;
 		copy_held(old, &record);
 	}
 	copy_held(held, &record);
@@ -265,44 +304,88 @@ static void note_takeover(struct planner *p, const struct planned_network *pn,
 				  prefix_format(&addr->prefix, buf), nic->name, pn->bridge);
 }
 
-static void take_over(struct planner *p, const struct planned_network *pn)
+/* All that the device has goes to the bridge, but for what comes by itself. */
+static void move_all(struct planner *p, const struct move *m, const struct takeover *all,
+		     const struct takeover *held, const struct takeover *record)
 {
-	const struct link nic = *plan_link(p, pn->net->uplink), *bridge = plan_link(p, pn->bridge);
-	const struct move m = { pn->net->name, nic.name, pn->bridge };
+	add_addrs(p, m, held);
+	move_routes(p, m, held);
+	vec_each(route, &all->routes)
+		if (!find_route(held, route))
+			plan_emit_route(p, OP_ROUTE_DEL, m->network, m->from, route);
+	if (record && held->addrs.n) /* not the first attempt: addresses leave last */
+		add_lost_routes(p, m, record);
+	remove_addrs(p, m, all);
+}
+
+/* The bridge was deleted by hand, and all that it had with it. */
+static void add_lost(struct planner *p, const struct planned_network *pn, const struct link *nic,
+		     const struct takeover *record)
+{
+	const struct move m = { pn->net->name, NULL, pn->bridge };
+	struct takeover lost = { 0 };
+
+	copy_held(record, &lost);
+	for (size_t i = lost.addrs.n; i-- > 0;)
+		if (has_addr(p, nic->name, &lost.addrs.v[i]))
+			vec_remove(&lost.addrs, i);
+	adapt_addrs(&lost);
+	add_addrs(p, &m, &lost);
+	add_lost_routes(p, &m, &lost);
+	takeover_free(&lost);
+}
+
+static void enslave(struct planner *p, const struct planned_network *pn, const struct link *nic)
+{
+	struct op op = master_op(pn->net->name, nic, pn->bridge);
+
+	if (!(nic->flags & IFF_UP)) {
+		op.link.set |= LINK_SET_UP;
+		op.link.up = true;
+	}
+	plan_emit(p, &op);
+}
+
+static void take_from(struct planner *p, const struct planned_network *pn, const struct link *nic,
+		      const struct link *from)
+{
+	const struct move m = { pn->net->name, from->name, pn->bridge };
 	const struct takeover *record = find_record(p, pn);
 	struct takeover held = { 0 }, all = { 0 };
+	int bridge = plan_link(p, pn->bridge)->ifindex;
 
-	collect(p, nic.ifindex, &all);
+	collect(p, from->ifindex, &all);
 	copy_held(&all, &held);
-	if (kernel_hears_routers(p, nic.name))
+	if (kernel_hears_routers(p, from->name))
 		drop_advertised(&held);
-	record_takeover(p, pn, &nic, &held);
-	note_takeover(p, pn, &nic, &held);
-	if (nic.master != bridge->ifindex)
-		set_master(p, m.network, &nic, pn->bridge, false);
+	record_takeover(p, pn, nic, &held);
+	note_takeover(p, pn, nic, &held);
 	adapt_addrs(&held);
-	add_addrs(p, &m, &held);
-	move_routes(p, &m, &held);
-	vec_each(route, &all.routes)
-		if (!find_route(&held, route))
-			plan_emit_route(p, OP_ROUTE_DEL, m.network, m.from, route);
-	remove_addrs(p, &m, &all);
-	if (record && plan_is_new_link(p, pn->bridge)) {
-		/* The bridge was deleted by hand, and what it had with it. */
-		struct takeover lost = { 0 };
-		const struct move again = { m.network, NULL, m.to };
-
-		copy_held(record, &lost);
-		for (size_t i = lost.routes.n; i-- > 0;)
-			if (find_route(&held, &lost.routes.v[i]))
-				vec_remove(&lost.routes, i);
-		adapt_addrs(&lost);
-		add_addrs(p, &again, &lost);
-		move_routes(p, &again, &lost);
-		takeover_free(&lost);
-	}
+	/* From one bridge to the next the NIC follows: until then it tells where all is. */
+	if (from->ifindex == nic->ifindex && nic->master != bridge)
+		enslave(p, pn, nic);
+	move_all(p, &m, &all, &held, record);
+	if (from->ifindex != nic->ifindex)
+		enslave(p, pn, nic);
 	takeover_free(&held);
 	takeover_free(&all);
+}
+
+static void take_over(struct planner *p, const struct planned_network *pn)
+{
+	const struct link nic = *plan_link(p, pn->net->uplink);
+	const struct link *master = nic.master ? snapshot_link_by_index(&p->now, nic.master) : NULL;
+	const struct takeover *record = find_record(p, pn);
+
+	if (record && !nic.master)
+		add_lost(p, pn, &nic, record);
+	if (master && strcmp(master->name, pn->bridge) != 0) {
+		struct link old = *master;
+
+		take_from(p, pn, &nic, &old);
+	} else {
+		take_from(p, pn, &nic, &nic);
+	}
 }
 
 void plan_take_over(struct planner *p)
@@ -319,8 +402,7 @@ static bool is_wanted(const struct planner *p, const struct takeover *record)
 	const struct planned_network *pn = plan_network(p, record->network);
 
 	return pn && pn->net->mode == NETWORK_BRIDGED && pn->net->uplink &&
-	       strcmp(pn->net->uplink, record->uplink) == 0 &&
-	       strcmp(pn->bridge, record->bridge) == 0;
+	       strcmp(pn->net->uplink, record->uplink) == 0;
 }
 
 /*
@@ -352,6 +434,24 @@ static void collect_back(const struct planner *p, int ifindex, const struct take
 	takeover_free(&all);
 }
 
+/* What the record has for ever, and nobody else now. */
+static void add_recorded(struct takeover *held, const struct takeover *record, bool is_bare)
+{
+	vec_each(addr, &record->addrs)
+		if (!find_addr(held, &addr->prefix) && (is_bare || addr->valid == UINT32_MAX))
+			vec_push(&held->addrs, *addr);
+}
+
+/* Somebody has given the NIC other addresses since. */
+static bool has_others(const struct planner *p, int ifindex, const struct takeover *record)
+{
+	vec_each(addr, &p->now.addrs)
+		if (addr->ifindex == ifindex && !is_link_local6(&addr->prefix.addr) &&
+		    !find_addr(record, &addr->prefix))
+			return true;
+	return false;
+}
+
 /*
  * A NIC solicits routers when IPv6 starts on it, not when it leaves a bridge;
  * off and on again makes it ask at once, instead of waiting minutes for the
@@ -364,48 +464,75 @@ static void ask_routers(struct planner *p, const char *network, const char *nic)
 	if (!kernel_hears_routers(p, nic) || plan_conf(p, AF_INET6, nic, "disable_ipv6", 1) != 0)
 		return;
 	plan_conf_path(path, AF_INET6, nic, "disable_ipv6");
+	plan_save(p, path, 0);
 	plan_emit_sysctl(p, network, path, 1);
 	plan_emit_sysctl(p, network, path, 0);
+	plan_forget(p, path);
 }
 
-static bool has_any(const struct takeover *held)
+static void release(struct planner *p, const struct takeover *record, const struct link *nic,
+		    const struct link *bridge)
 {
-	return held->addrs.n || held->routes.n;
+	struct op op = master_op(record->network, nic, "");
+	char name[16];
+
+	snprintf(name, sizeof(name), "%s", bridge->name);
+	plan_emit(p, &op);
+	p->plan->ops.v[p->plan->ops.n - 1].loses_traffic = plan_bridge_has_ports(p, name);
+	ask_routers(p, record->network, nic->name);
+}
+
+static void lower(struct planner *p, const struct takeover *record, const struct link *nic)
+{
+	struct op op = plan_op(OP_LINK_SET, record->network);
+
+	snprintf(op.link.name, sizeof(op.link.name), "%s", nic->name);
+	op.link.set = LINK_SET_UP;
+	plan_emit(p, &op);
+}
+
+static void give_back_from(struct planner *p, const struct takeover *record, const struct link *nic,
+			   const struct link *bridge)
+{
+	const struct move m = { record->network, bridge ? bridge->name : NULL, nic->name };
+	bool is_bare = !bridge && !has_others(p, nic->ifindex, record);
+	struct takeover held = { 0 };
+
+	if (bridge)
+		collect_back(p, bridge->ifindex, record, &held);
+	if (bridge || is_bare)
+		add_recorded(&held, record, is_bare);
+	if (kernel_hears_routers(p, nic->name))
+		drop_advertised(&held);
+	if (bridge && nic->master == bridge->ifindex)
+		release(p, record, nic, bridge);
+	add_addrs(p, &m, &held);
+	move_routes(p, &m, &held);
+	if (bridge || is_bare)
+		add_lost_routes(p, &m, record);
+	if (bridge)
+		remove_addrs(p, &m, &held);
+	if (record->was_down && !held.addrs.n && plan_link(p, nic->name)->flags & IFF_UP)
+		lower(p, record, nic);
+	takeover_free(&held);
 }
 
 static void give_back(struct planner *p, const struct takeover *record)
 {
-	const struct link *found = plan_link(p, record->uplink), *bridge = plan_link(p, record->bridge);
-	const struct link nic = found ? *found : (struct link){ 0 };
-	struct move m = { record->network, record->bridge, record->uplink };
-	struct takeover held = { 0 };
+	const struct link *found = plan_link(p, record->uplink), *bridge;
+	struct link nic, at;
 
-	if (found && bridge && nic.master == bridge->ifindex) {
-		collect_back(p, bridge->ifindex, record, &held);
-		if (kernel_hears_routers(p, nic.name))
-			drop_advertised(&held);
-		set_master(p, m.network, &nic, "", false);
-		p->plan->ops.v[p->plan->ops.n - 1].loses_traffic =
-			plan_bridge_has_ports(p, record->bridge);
-		ask_routers(p, m.network, nic.name);
-	} else if (found && !nic.master) {
-		/* The bridge is gone; unless the NIC was set up anew, it gets all back. */
-		collect(p, nic.ifindex, &held);
-		if (!has_any(&held) && nic.flags & IFF_UP)
-			copy_held(record, &held);
-		else
-			found = NULL;
-		m.from = NULL;
-	} else {
-		found = NULL;
-	}
-	if (found) {
-		add_addrs(p, &m, &held);
-		move_routes(p, &m, &held);
-		if (m.from)
-			remove_addrs(p, &m, &held);
-	}
-	takeover_free(&held);
+	if (!found)
+		return;
+	nic = *found;
+	bridge = nic.master ? snapshot_link_by_index(&p->now, nic.master) : plan_link(p, record->bridge);
+	if (nic.master && !is_our_bridge(bridge))
+		return; /* somebody took it into a bridge of his own since */
+	if (is_our_bridge(bridge))
+		at = *bridge;
+	else
+		bridge = NULL;
+	give_back_from(p, record, &nic, bridge ? &at : NULL);
 }
 
 void plan_give_back(struct planner *p)

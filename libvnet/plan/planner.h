@@ -64,6 +64,10 @@ void plan_want_conf(struct planner *p, const char *network, int family, const ch
 /* The value now, or fallback. */
 int64_t plan_conf(const struct planner *p, int family, const char *ifname, const char *leaf,
 		  int64_t fallback);
+/* Records the value that a switch of somebody else's had, once; forgets it when the plan is done. */
+void plan_save(struct planner *p, const char *path, int64_t was);
+void plan_forget(struct planner *p, const char *path);
+bool plan_has_path(const struct saved_sysctl *v, size_t n, const char *path);
 
 /* plan_bridge.c */
 /* A bridge that we made: by our mark, or (someone took the mark off) by the MAC that only we give. */
