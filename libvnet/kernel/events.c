@@ -233,18 +233,19 @@ static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err
 /* Sends the one message and waits for its answer, past packets that may come first. */
 static int log_configure(int fd, struct nlmsghdr *m)
 {
-	char buf[4096];
+	char buf[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
 
 	if (send(fd, m, m->nlmsg_len, 0) < 0)
 		return -errno;
 	/* nfnetlink answers inside send(): what is not there now never comes. */
 	for (int i = 0; i < 64; i++) {
 		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		const struct nlmsghdr *a = (void *)buf;
+		struct nl_reader reader = {buf, n < 0 ? 0 : (size_t)n};
+		const struct nlmsghdr *a = nl_next(&reader);
 
 		if (n < 0)
 			return -errno;
-		if (mnl_nlmsg_ok(a, (int)n) && a->nlmsg_type == NLMSG_ERROR &&
+		if (a && a->nlmsg_type == NLMSG_ERROR &&
 		    mnl_nlmsg_get_payload_len(a) >= sizeof(struct nlmsgerr))
 			return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(a))->error;
 	}
@@ -287,13 +288,11 @@ static int open_log(struct events *ev, struct vnet_error *err)
 static void each_message(const void *data, size_t size, struct events_sink *sink,
 			 void (*each)(const struct nlmsghdr *m, struct events_sink *sink))
 {
-	const struct nlmsghdr *m = data;
-	int left = (int)size;
+	struct nl_reader reader = {data, size};
+	const struct nlmsghdr *m;
 
-	while (mnl_nlmsg_ok(m, left)) {
+	while ((m = nl_next(&reader)))
 		each(m, sink);
-		m = mnl_nlmsg_next(m, &left);
-	}
 }
 
 static void read_link(const struct nlmsghdr *m, struct events_sink *sink)

@@ -122,6 +122,8 @@ static int send_round(struct nl *nl)
 int nl_send(struct nl *nl)
 {
 	uint32_t first = nl->seq - nl->n + 1, last = nl->seq;
+	const struct nlmsghdr *m;
+	struct nl_reader reader;
 	int64_t deadline;
 	int r;
 
@@ -136,16 +138,12 @@ int nl_send(struct nl *nl)
 		r = receive(nl, deadline, &size);
 		if (r < 0)
 			break;
-		for (int left = (int)size; left > 0;) {
-			const struct nlmsghdr *m = (void *)(nl->in + (size - (size_t)left));
-
-			if (!mnl_nlmsg_ok(m, left))
-				break;
+		reader = (struct nl_reader){nl->in, size};
+		while ((m = nl_next(&reader))) {
 			if (m->nlmsg_type == NLMSG_ERROR)
 				take_answer(nl, m, first);
 			if (m->nlmsg_type == NLMSG_ERROR && m->nlmsg_seq == last)
 				goto done;
-			mnl_nlmsg_next(m, &left);
 		}
 	}
 done:
@@ -163,13 +161,16 @@ int nl_get(struct nl *nl, const struct nlmsghdr **ret)
 	r = send_round(nl);
 	deadline = now_ms() + KERNEL_TIMEOUT_MS;
 	while (r >= 0) {
-		const struct nlmsghdr *m = (void *)nl->in;
+		const struct nlmsghdr *m;
+		struct nl_reader reader;
 		size_t size;
 
 		r = receive(nl, deadline, &size);
 		if (r < 0)
 			break;
-		if (!mnl_nlmsg_ok(m, (int)size) || m->nlmsg_seq != seq)
+		reader = (struct nl_reader){nl->in, size};
+		m = nl_next(&reader);
+		if (!m || m->nlmsg_seq != seq)
 			continue;
 		r = 0;
 		if (m->nlmsg_type == NLMSG_ERROR) {
@@ -189,13 +190,11 @@ int nl_get(struct nl *nl, const struct nlmsghdr **ret)
 /* 1: more to come, 0: complete, -EINTR: again from the start, else a failure. */
 static int dump_part(struct nl *nl, const struct nl_dump *dump, uint32_t seq, size_t size)
 {
+	struct nl_reader reader = {nl->in, size};
+	const struct nlmsghdr *m;
 	bool interrupted = false;
 
-	for (int left = (int)size; left > 0;) {
-		const struct nlmsghdr *m = (void *)(nl->in + (size - (size_t)left));
-
-		if (!mnl_nlmsg_ok(m, left))
-			return -EPROTO;
+	while ((m = nl_next(&reader))) {
 		if (m->nlmsg_seq != seq)
 			return 1;
 		if (m->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -211,7 +210,6 @@ static int dump_part(struct nl *nl, const struct nl_dump *dump, uint32_t seq, si
 		}
 		if (m->nlmsg_type >= NLMSG_MIN_TYPE)
 			dump->each(m, dump->context);
-		mnl_nlmsg_next(m, &left);
 	}
 	return interrupted ? 2 : 1;
 }
@@ -311,6 +309,21 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+const struct nlmsghdr *nl_next(struct nl_reader *reader)
+{
+	const struct nlmsghdr *m = (const void *)reader->at;
+	size_t step;
+
+	if (reader->left < sizeof(*m) || m->nlmsg_len < sizeof(*m) || m->nlmsg_len > reader->left)
+		return NULL;
+	step = NLMSG_ALIGN((size_t)m->nlmsg_len);
+	if (step > reader->left) /* nothing is owed behind the last one */
+		step = reader->left;
+	reader->at += step;
+	reader->left -= step;
+	return m;
 }
 
 void nl_attrs(const void *attrs, size_t size, const struct nlattr **ret, size_t n)

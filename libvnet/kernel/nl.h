@@ -74,6 +74,14 @@ int nl_dump(struct nl *nl, const struct nl_dump *dump);
 /* The text that came with the failure of the last nl_get()/nl_dump() or of request i. */
 const char *nl_text(const struct nl *nl, unsigned i);
 
+/* Messages of a received datagram. */
+struct nl_reader { const char *at; size_t left; };
+/*
+ * The next message that is there completely, or NULL.  (libmnl's mnl_nlmsg_ok()
+ * takes lengths from 2 GiB on for good ones.)
+ */
+const struct nlmsghdr *nl_next(struct nl_reader *reader);
+
 /* Attributes of a received message, in bounds whatever the bytes are. */
 void nl_attrs(const void *attrs, size_t size, const struct nlattr **ret, size_t n);
 void nl_attrs_of(const struct nlmsghdr *message, size_t header, const struct nlattr **ret, size_t n);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fuzz_netlink.c - what comes from the kernel's sockets, with any bytes in it
+ *
+ * The first byte says whose: 0 rtnetlink events, 1 nftables events, 2 NFLOG,
+ * 3 answers to an RTM_GETLINK of one device, 4 the parts of a dump, 5 answers
+ * to three changes.  From 3 on the rest are datagrams, each behind a byte with
+ * its length in units of 4; ours is sequence number 1.
+ *
+ * What was parsed must be usable by others without checks of their own, and
+ * addresses and routes must survive being written and read again.
+ */
+
+#include "kernel/addr.h"
+#include "kernel/events.h"
+#include "kernel/link.h"
+#include "kernel/neigh.h"
+#include "kernel/nl.h"
+#include "kernel/route.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct nl nl;
+static int peer;
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* A socket whose other end is ours, in place of the kernel's. */
+static void open_once(void)
+{
+	struct vnet_error err = { 0 };
+	int pair[2];
+
+	if (nl.out)
+		return;
+	require(nl_open(&nl, NETLINK_ROUTE, &err) == 0);
+	require(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+	require(dup2(pair[0], nl.fd) == nl.fd);
+	close(pair[0]);
+	require(fcntl(nl.fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
+	peer = pair[1];
+}
+
+static void drain(int fd)
+{
+	char buf[4096];
+
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void check_link(const struct link *link)
+{
+	require(link->ifindex > 0 && link->name[0]);
+	require(strnlen(link->name, sizeof(link->name)) < sizeof(link->name));
+	require(strnlen(link->kind, sizeof(link->kind)) < sizeof(link->kind));
+	require(strnlen(link->alias, sizeof(link->alias)) < sizeof(link->alias));
+}
+
+static void check_event(void *context, const struct kernel_event *event)
+{
+	(void)context;
+	if (event->kind == KERNEL_EVENT_LINK_NEW || event->kind == KERNEL_EVENT_LINK_GONE ||
+	    event->kind == KERNEL_EVENT_BRIDGE_PORT)
+		check_link(&event->link);
+	if (event->kind == KERNEL_EVENT_NEIGH)
+		require(ip_size(&event->ip) > 0);
+	require(strnlen(event->process, sizeof(event->process)) < sizeof(event->process));
+}
+
+/* Written as a request and read again. */
+static void check_addr(const struct addr *addr)
+{
+	struct addr again;
+
+	require(addr->prefix.len <= ip_bits(&addr->prefix.addr));
+	addr_add_request(&nl, RTM_NEWADDR, 0, addr);
+	require(nl.last->nlmsg_len < NL_MESSAGE_MAX);
+	require(addr_parse(nl.last, &again) == 0);
+	require(!prefix_cmp(&addr->prefix, &again.prefix) && !ip_cmp(&addr->peer, &again.peer));
+	require(again.metric == addr->metric && again.ifindex == addr->ifindex);
+	nl_reset(&nl);
+}
+
+static void check_route(const struct route *route)
+{
+	struct route again;
+
+	require(route->dst.len <= ip_bits(&route->dst.addr));
+	route_add_request(&nl, RTM_NEWROUTE, 0, route);
+	require(nl.last->nlmsg_len < NL_MESSAGE_MAX);
+	require(route_parse(nl.last, &again) == 0);
+	require(route_same_key(route, &again) && !ip_cmp(&route->gateway, &again.gateway));
+	require(again.oif == route->oif && again.mtu == route->mtu);
+	nl_reset(&nl);
+}
+
+static void check_message(const struct nlmsghdr *m, void *context)
+{
+	struct kernel_event event;
+	struct fdb_entry fdb;
+	struct route route;
+	struct link link;
+	struct addr addr;
+
+	(void)context;
+	if (link_parse(m, &link) == 0)
+		check_link(&link);
+	if (link_parse_port(m, &link) == 0)
+		check_link(&link);
+	if (addr_parse(m, &addr) == 0)
+		check_addr(&addr);
+	if (route_parse(m, &route) == 0)
+		check_route(&route);
+	neigh_parse(m, &event);
+	fdb_parse(m, &fdb);
+}
+
+/* Aligned as a receive buffer is, and no larger: what is read past its end is seen. */
+static void read_events(const uint8_t *data, size_t size, uint8_t source)
+{
+	struct events_sink sink = { check_event, NULL, false, false };
+	AUTO_FREE uint8_t *copy = malloc(size ? size : 1);
+	struct nl_reader reader = { (const char *)copy, size };
+	const struct nlmsghdr *m;
+
+	memcpy(copy, data, size);
+	if (source == 1) {
+		events_read_nft(copy, size, &sink);
+	} else if (source == 2) {
+		events_read_log(copy, size, &sink);
+	} else {
+		events_read_route(copy, size, &sink);
+		while ((m = nl_next(&reader)))
+			check_message(m, NULL);
+	}
+}
+
+static void restart(void *context)
+{
+	++*(unsigned *)context;
+}
+
+static void each(const struct nlmsghdr *m, void *context)
+{
+	struct link link;
+
+	(void)context;
+	if (link_parse(m, &link) == 0)
+		check_link(&link);
+}
+
+static void read_answers(const uint8_t *data, size_t size, uint8_t how)
+{
+	const struct nlmsghdr *answer;
+	unsigned restarts = 0;
+	int r;
+
+	for (size_t i = 0; size; i++) {
+		size_t n = data[0] * 4u < size - 1 ? data[0] * 4u : size - 1;
+
+		if (send(peer, data + 1, n, 0) < 0)
+			break;
+		data += 1 + n;
+		size -= 1 + n;
+	}
+	nl.seq = how == 5 ? 0xfffffffeu : 0; /* three requests go past the wrap */
+	link_add_get(&nl, how == 4 ? NULL : "eth0");
+	if (how == 4) {
+		r = nl_dump(&nl, &(struct nl_dump){ each, restart, &restarts });
+		require(restarts < NL_DUMP_TRIES);
+	} else if (how == 3) {
+		r = nl_get(&nl, &answer);
+		if (r == 0)
+			each(answer, NULL);
+	} else {
+		link_add_delete(&nl, 1);
+		link_add_delete(&nl, 2);
+		r = nl_send(&nl);
+		for (unsigned i = 0; r == 0 && i < 3; i++)
+			require(nl.answers[i].result <= 0);
+	}
+	require(r <= 0 && nl.n == 0);
+	for (unsigned i = 0; i < NL_BATCH_MAX; i++)
+		require(memchr(nl_text(&nl, i), '\0', sizeof(nl.answers[i].text)) != NULL);
+	drain(peer);
+	drain(nl.fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!size)
+		return 0;
+	open_once();
+	if (data[0] % 6 < 3)
+		read_events(data + 1, size - 1, data[0] % 6);
+	else
+		read_answers(data + 1, size - 1, data[0] % 6);
+	return 0;
+}
