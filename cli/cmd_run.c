@@ -30,6 +30,13 @@ struct nic {
 };
 typedef VEC(struct nic) nic_vec;
 
+/* What becomes the command, and owns the words that were added to it. */
+struct launch {
+	text_vec command;
+	VEC(struct vnet_port *) ports;
+	VEC(char *) devices;    /* -device values with another model */
+};
+
 static int parse_nic(const char *text, struct nic *ret, struct vnet_error *err);
 static int collect_nics(const struct run_options *o, const text_vec *words, const text_vec *command,
 			nic_vec *ret, struct vnet_error *err);
@@ -37,9 +44,9 @@ static void nics_free(nic_vec *nics);
 static void nic_request(const struct run_options *o, const struct nic *nic, bool is_first,
 			struct vnet_attach_request *ret);
 static int attach_all(struct cli *cli, const struct run_options *o, const nic_vec *nics,
-		      text_vec *command);
-static int execute(struct cli *cli, const struct run_options *o, const struct user *user,
-		   text_vec *command);
+		      struct launch *launch);
+static int execute(struct cli *cli, const struct user *user, text_vec *command);
+static void launch_free(struct launch *launch);
 static int print_dry_run(struct cli *cli, const struct run_options *o, const nic_vec *nics,
 			 const text_vec *command);
 
@@ -47,7 +54,7 @@ static int run_run(struct cli *cli, const void *options, const text_vec *words,
 		   const text_vec *rest)
 {
 	const struct run_options *o = options;
-	text_vec command = { 0 };
+	struct launch launch = { 0 };
 	struct vnet_error err = { 0 };
 	struct user user = { 0 };
 	nic_vec nics = { 0 };
@@ -64,14 +71,14 @@ static int run_run(struct cli *cli, const void *options, const text_vec *words,
 		return report_error(cli, &err);
 	}
 	vec_each(word, rest)
-		vec_push(&command, *word);
+		vec_push(&launch.command, *word);
 	if (o->dry_run)
-		status = print_dry_run(cli, o, &nics, &command);
+		status = print_dry_run(cli, o, &nics, &launch.command);
 	else
-		status = attach_all(cli, o, &nics, &command);
+		status = attach_all(cli, o, &nics, &launch);
 	if (!status && !o->dry_run)
-		status = execute(cli, o, o->user ? &user : NULL, &command);
-	vec_free(&command);
+		status = execute(cli, o->user ? &user : NULL, &launch.command);
+	launch_free(&launch);
 	nics_free(&nics);
 	return status;
 }
@@ -159,19 +166,31 @@ static void nic_request(const struct run_options *o, const struct nic *nic, bool
 	}
 }
 
-/* A port's arguments join the command; they are ours until exec, so nobody frees them. */
 static void append_arguments(const struct run_options *o, const struct vnet_port *port,
-			     text_vec *command)
+			     struct launch *launch)
 {
 	for (char **a = port->qemu_args; *a; a++) {
-		vec_push(command, *a);
+		const char *word = *a;
+
 		if (o->model && a > port->qemu_args && !strcmp(a[-1], "-device"))
-			command->v[command->n - 1] = qemu_device_with_model(*a, o->model);
+			word = *vec_push(&launch->devices, qemu_device_with_model(*a, o->model));
+		vec_push(&launch->command, word);
 	}
 }
 
+static void launch_free(struct launch *launch)
+{
+	vec_each(port, &launch->ports)
+		vnet_port_free(*port);
+	vec_free(&launch->ports);
+	vec_each(device, &launch->devices)
+		free(*device);
+	vec_free(&launch->devices);
+	vec_free(&launch->command);
+}
+
 static int attach_all(struct cli *cli, const struct run_options *o, const nic_vec *nics,
-		      text_vec *command)
+		      struct launch *launch)
 {
 	int status = cli_connect(cli);
 
@@ -181,8 +200,9 @@ static int attach_all(struct cli *cli, const struct run_options *o, const nic_ve
 		struct vnet_error err = { 0 };
 
 		nic_request(o, &nics->v[i], i == 0, &request);
-		if (vnet_client_attach(cli->client, &request, &port, &err) < 0 ||
-		    vnet_port_keep_on_exec(port, &err) < 0) {
+		if (vnet_client_attach(cli->client, &request, &port, &err) == 0)
+			vec_push(&launch->ports, port);
+		if (!port || vnet_port_keep_on_exec(port, &err) < 0) {
 			vnet_error_prefix(&err, "network %s", nics->v[i].network);
 			return report_error(cli, &err);
 		}
@@ -191,18 +211,16 @@ static int attach_all(struct cli *cli, const struct run_options *o, const nic_ve
 			print_safe(stderr, *note);
 			fputc('\n', stderr);
 		}
-		append_arguments(o, port, command);
+		append_arguments(o, port, launch);
 	}
 	return status;
 }
 
-static int execute(struct cli *cli, const struct run_options *o, const struct user *user,
-		   text_vec *command)
+static int execute(struct cli *cli, const struct user *user, text_vec *command)
 {
 	struct vnet_error err = { 0 };
 	int number;
 
-	(void)o;
 	if (user && privileges_drop(user, &err) < 0)
 		return report_error(cli, &err);
 	vec_push(command, NULL);
