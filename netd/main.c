@@ -194,6 +194,14 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	return 0;
 }
 
+static void gather_notes(struct netd *d)
+{
+	const char *note;
+
+	for (size_t i = 0; (note = kernel_note(d->kernel, i)); i++)
+		vec_push(&d->notes, mem_strdup(note));
+}
+
 static int start(struct netd *d, struct vnet_error *err)
 {
 	int fd = -1, r;
@@ -215,6 +223,7 @@ static int start(struct netd *d, struct vnet_error *err)
 	if (r == 0)
 		r = kernel_linux_new(&d->kernel, err);
 	if (r == 0) {
+		gather_notes(d);
 		d->monitor = monitor_new(d);
 		read_configuration(d);
 		r = dhcp_init(d, err);
