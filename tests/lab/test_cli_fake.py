@@ -4,7 +4,6 @@
 What they ask, what they print, how they end; test_cli.py has vnetctl against the real one.
 """
 
-import array
 import json
 import os
 import pwd
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
