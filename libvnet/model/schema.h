@@ -29,6 +29,7 @@ struct decoder {
 	key_source_vec *keys;   /* or NULL; filled for YAML only */
 	const struct node *base;
 	unsigned in_item;       /* within list items, which have their own source */
+	const void *context;    /* for the types of whoever decodes */
 };
 
 /* How one kind of value is read, written and kept. */
