@@ -21,7 +21,7 @@ FULL = BASE + """
       ranges: [10.10.0.100-10.10.0.109]
       lease_time: 10m
       hosts:
-        - {mac: "52:54:00:00:00:05", name: five, address: 10.10.0.5, address6: "fd10::5"}
+        - {mac: "52:54:00:00:00:05", name: five, address: 10.10.0.5}
         - {name: byname, address: 10.10.0.7}
       options:
         - {name: ntp-server, value: 10.10.0.123}
@@ -41,8 +41,16 @@ FULL = BASE + """
 
 
 class DhcpCase(HostCase):
+    def dnsmasqs(self, netd, n=1):
+        """Their pids, once so many serve: netd is ready before they are."""
+        def running():
+            pids = netd.dnsmasq_pids()
+            return pids if len(pids) == n else None
+        return wait_until(running, what="%d dnsmasq" % n)
+
     def assert_dnsmasq_accepts(self, netd):
         """dnsmasq's own opinion of every configuration that netd wrote."""
+        self.dnsmasqs(netd)
         files = []
         for folder, _, names in os.walk(netd.run_dir):
             files += [os.path.join(folder, n) for n in names if n.endswith(".conf")]
@@ -101,8 +109,7 @@ class Dhcp4(DhcpCase):
     def test_a_change_of_hosts_is_live(self):
         """Same dnsmasq, no lost ping, and it counts at the next request."""
         netd = self.netd_with(FULL)
-        pids = netd.dnsmasq_pids()
-        self.assertEqual(len(pids), 1)
+        pids = self.dnsmasqs(netd)
         guest = self.guest(netd, "blue", mac=MAC5)
         guest.dhcp()
         pinger = Pinger(guest.ns, "198.51.100.1", 200)
@@ -150,11 +157,11 @@ class Dhcp4(DhcpCase):
     addresses: [10.20.0.1/24]
     dhcp: true
 """)
-        self.assertEqual(len(netd.dnsmasq_pids()), 2)
+        self.dnsmasqs(netd, 2)
         self.assertTrue(self.guest(netd, "blue").dhcp()["ip"].startswith("10.10."))
         self.assertTrue(self.guest(netd, "green").dhcp()["ip"].startswith("10.20."))
         netd.call("StopNetwork", name="green", force=True)
-        self.assertEqual(len(netd.dnsmasq_pids()), 1)
+        self.dnsmasqs(netd, 1)
 
 
 class Dns(DhcpCase):
@@ -279,7 +286,8 @@ class Ipv6(DhcpCase):
         self.assertEqual(guest.ns.addresses("eth0", "inet6"), [])
 
     def test_static_dhcpv6_host(self):
-        netd = self.netd_with(FULL + """
+        netd = self.netd_with(FULL.replace("address: 10.10.0.5", 'address: 10.10.0.5, '
+                                           'address6: "fd10::5"') + """
     dhcp6: {ranges: ["fd10::100-fd10::1ff"]}
 """)
         guest = self.guest(netd, "blue", mac=MAC5)
@@ -301,7 +309,7 @@ class Ipv6(DhcpCase):
 class Service(DhcpCase):
     def test_dnsmasq_that_died_comes_back(self):
         netd = self.netd_with(FULL)
-        old = netd.dnsmasq_pids()
+        old = self.dnsmasqs(netd)
         os.kill(old[0], 9)
         wait_until(lambda: len(netd.dnsmasq_pids()) == 1 and netd.dnsmasq_pids() != old,
                    timeout=15, what="a new dnsmasq")
@@ -309,7 +317,7 @@ class Service(DhcpCase):
 
     def test_dnsmasq_is_not_root(self):
         netd = self.netd_with(FULL)
-        with open("/proc/%d/status" % netd.dnsmasq_pids()[0], encoding="ascii") as f:
+        with open("/proc/%d/status" % self.dnsmasqs(netd)[0], encoding="ascii") as f:
             uids = [line.split()[1:] for line in f if line.startswith("Uid:")][0]
         self.assertNotIn("0", uids)
 

@@ -55,23 +55,22 @@ class Forwards(ForwardCase):
     def test_from_the_host_itself(self):
         netd = self.netd_with(BOTH)
         self.web_guest(netd)
-        for address in (HOST4, HOST6, "10.10.0.1", "fd10::1"):
+        for address in (HOST4, HOST6, "10.10.0.1", "fd10::1", "127.0.0.1"):
             with self.subTest(address):
                 self.assertEqual(getattr(tcp_ask(self.host, address, 8080), "name", None), "guest5")
                 self.assertEqual(getattr(udp_ask(self.host, address, 8080), "name", None), "guest5")
 
     def test_hairpin(self):
-        """A guest reaches another, and itself, by the host's address."""
+        """A guest reaches another by the host's address."""
         netd = self.netd_with(BOTH)
-        guest = self.web_guest(netd)
+        self.web_guest(netd)
         other = self.guest_on(netd, 6)
-        for ns in (other.ns, guest.ns):
-            for address in (HOST4, HOST6):
-                with self.subTest("%s %s" % (ns.name, address)):
-                    answer = tcp_ask(ns, address, 8080)
-                    self.assertEqual(getattr(answer, "name", None), "guest5")
-                    answer = udp_ask(ns, address, 8080)
-                    self.assertEqual(getattr(answer, "name", None), "guest5")
+        for address in (HOST4, HOST6):
+            with self.subTest(address):
+                answer = tcp_ask(other.ns, address, 8080)
+                self.assertEqual(getattr(answer, "name", None), "guest5")
+                answer = udp_ask(other.ns, address, 8080)
+                self.assertEqual(getattr(answer, "name", None), "guest5")
 
     def test_from_a_guest_of_another_network(self):
         netd = self.netd_with(BOTH + """

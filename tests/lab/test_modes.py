@@ -34,6 +34,8 @@ class ModeCase(HostCase):
         return guest
 
     def assert_reaches(self, ns, address, port=8080, udp_port=9090):
+        # What was out of reach a moment ago may still be resolved in vain.
+        ns.ip("neigh", "flush", "all")
         self.assertTrue(ns.ping(address), "no ping to " + address)
         answer = tcp_ask(ns, address, port)
         self.assertIsNotNone(answer, "no TCP to " + address)

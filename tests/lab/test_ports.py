@@ -27,6 +27,14 @@ class PortCase(HostCase):
         super().setUp()
         self.netd = self.netd_with(NETWORK)
 
+    def raw_port(self, *arguments, **options):
+        port = super().raw_port(*arguments, **options)
+        # A bridge without ports has no carrier, and the kernel takes its time (linkwatch, up to
+        # a second) to notice the first one; until then what the host sends is lost.
+        if not options.get("linkDown"):
+            wait_until(lambda: self.host.link("vn-blue")["operstate"] == "UP", timeout=3)
+        return port
+
     def taps(self):
         return sorted(n for n, x in self.host.links().items()
                       if x.get("linkinfo", {}).get("info_kind") == "tun")
@@ -267,9 +275,10 @@ class Guard(PortCase):
         port = self.raw_port(self.netd, "blue", mac=MAC1)
         self.assertTrue(self.bridge_answers(port, MAC1))
         self.assertEqual(self.dropped(port), 0)
-        for spoofed in (MAC2, "fe" + MAC1[2:], "00:00:00:00:00:00",
-                        self.host.link("vn-blue")["address"]):
+        # (The bridge itself drops those from 00:00:00:00:00:00 and from groups, uncounted.)
+        for spoofed in (MAC2, "fe" + MAC1[2:], MAC3, self.host.link("vn-blue")["address"]):
             self.assertFalse(self.bridge_answers(port, spoofed), spoofed)
+        self.assertFalse(self.bridge_answers(port, "00:00:00:00:00:00"))
         # netd's number and the kernel's own are the same.
         counted = self.guard_of(port.ifname)["guarded"][0][1]
         self.assertGreaterEqual(counted, 4)
@@ -314,7 +323,7 @@ class Guard(PortCase):
 
     def test_learning_port_holds_the_first_address(self):
         port = self.raw_port(self.netd, "blue", learnMac=True, name="learner")
-        self.assertIsNone(port.port["mac"])
+        self.assertIsNone(port.mac)
         self.assertTrue(port.port["learnsMac"])
         self.assertEqual(len(self.guard_of(port.ifname)["learning"]), 1)
         wait_until(lambda: self.bridge_answers(port, MAC1), timeout=3, what="MAC learned")
@@ -331,7 +340,7 @@ class Guard(PortCase):
         thief = self.raw_port(self.netd, "blue", learnMac=True, name="thief")
         for _ in range(3):
             self.assertFalse(self.bridge_answers(thief, MAC1))
-        self.assertNotEqual(self.netd.call("DescribePort", name="thief")["port"]["mac"], MAC1)
+        self.assertNotEqual(self.netd.call("DescribePort", name="thief")["port"].get("mac"), MAC1)
 
     def test_a_device_that_nobody_authorised_forwards_nothing(self):
         port = self.raw_port(self.netd, "blue", mac=MAC1)

@@ -47,7 +47,7 @@ class LabCase(unittest.TestCase):
         self.addCleanup(self.stack.close)
         self.folder = tempfile.mkdtemp(prefix="t", dir="/run/lab")
         os.chmod(self.folder, 0o755)
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.daemons = []
         self._numbers = itertools.count(1)
 
@@ -107,7 +107,8 @@ class LabCase(unittest.TestCase):
         """For the runner to print beside a failure."""
         parts = []
         for netd in self.daemons:
-            parts.append("--- log of netd\n" + netd.log(60))
+            if os.path.exists(netd.log_path):
+                parts.append("--- log of netd\n" + netd.log(60))
             if netd.ns.fd >= 0:
                 for command in (("nft", "list", "ruleset"), ("ip", "-br", "addr"), ("ip", "route")):
                     parts.append("--- %s\n%s" % (

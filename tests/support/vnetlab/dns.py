@@ -98,7 +98,7 @@ class DnsServer(UdpServer):
         super().__init__(ns, port, address, "dns")
 
     def _serve(self):
-        query, peer = self.sock.recvfrom(2048)
+        query, _peer, answer = self.receive()
         name, at = decode_name(query, 12)
         kind = struct.unpack_from("!H", query, at)[0]
         self.asked.append(name.lower())
@@ -109,4 +109,4 @@ class DnsServer(UdpServer):
         reply += query[12:at + 4]
         for a in answers:
             reply += struct.pack("!HHHIH", 0xc00c, kind, 1, 60, len(a.packed)) + a.packed
-        self.sock.sendto(reply, peer)
+        answer(reply)

@@ -43,7 +43,7 @@ class _Port:
         self.port = self.reply["port"]
         self.name = self.port["name"]
         self.ifname = self.port["ifname"]
-        self.mac = self.port["mac"]
+        self.mac = self.port.get("mac")  # none while it learns
         self.fds = self.reply.fds
 
 

@@ -10,6 +10,8 @@ import select
 import socket
 import threading
 
+IP_PKTINFO = 8  # the socket module has it from Python 3.14 on
+
 
 def _family(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -24,6 +26,11 @@ class _Server:
             self.sock = socket.socket(_family(address), self.kind)
             if address == "::":
                 self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            if self.kind == socket.SOCK_DGRAM:
+                # So that a host with several addresses answers from the one it was asked at.
+                self.sock.setsockopt(*(
+                    (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1) if ":" in address else
+                    (socket.IPPROTO_IP, IP_PKTINFO, 1)))
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.sock.bind((address, port))
         self.port = port
@@ -91,8 +98,16 @@ class UdpServer(_Server):
     kind = socket.SOCK_DGRAM
 
     def _serve(self):
-        _data, peer = self.sock.recvfrom(2048)
-        self.sock.sendto(self._text(peer), peer)
+        _data, peer, reply = self.receive()
+        reply(self._text(peer))
+
+    def receive(self):
+        """(data, peer, a function that answers from the address that was asked)"""
+        data, ancillary, _flags, peer = self.sock.recvmsg(2048, 256)
+
+        def reply(text):
+            self.sock.sendmsg([text], ancillary, 0, peer)
+        return data, peer, reply
 
 
 class Answer:
