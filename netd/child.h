@@ -25,7 +25,10 @@ typedef void (*child_fn)(void *arg, int status, const char *last_line);
 /* It is killed after timeout_usec.  0, or a negative errno; fn is not called then. */
 int child_start(struct loop *loop, const char *const argv[], uint64_t timeout_usec, child_fn fn,
 		void *arg, struct child **ret);
-/* Forgets it, running or not: fn is not called.  Returns NULL. */
+/*
+ * At the end of our own process: lets it run, fn is not called.  Earlier it
+ * would stay a zombie.  Returns NULL.
+ */
 struct child *child_free(struct child *child);
 
 #endif

@@ -37,8 +37,6 @@
 #define HEALTHY_USEC 60000000   /* after running this long, a failure is a first one */
 #define LOG_AGAIN_USEC 300000000 /* the same failure is logged this often */
 
-#define MISSING "dnsmasq is not installed; install the package dnsmasq-base"
-
 /* What the administrator's own words may spoil. */
 static const enum dhcp_file tested_files[] = { DHCP_FILE_CONF, DHCP_FILE_OPTIONS };
 #define N_TESTED ARRAY_SIZE(tested_files)
@@ -85,8 +83,9 @@ enum dnsmasq_state instance_state(const struct instance *in)
 		if (in->pid)
 			return DNSMASQ_RUNNING;
 		return in->problem.number ? DNSMASQ_FAILED : DNSMASQ_STARTING;
+	case PHASE_STOPPING: /* not stopped before it has ended */
+		return in->is_wanted ? DNSMASQ_STARTING : in->told_state;
 	case PHASE_IDLE:
-	case PHASE_STOPPING:
 		break;
 	}
 	return in->is_wanted ? DNSMASQ_STARTING : DNSMASQ_STOPPED;
@@ -207,8 +206,6 @@ static void on_process_end(void *arg, uint32_t events)
 	(void)events;
 	drop_process(in);
 	drop_timer(in);
-	in->child = child_free(in->child);
-	in->phase = PHASE_IDLE;
 	if (!in->is_claimed)
 		in->is_wanted = false; /* nobody asked for it yet; who does starts one */
 	if (!was_stopping && in->is_wanted) {
@@ -217,10 +214,14 @@ static void on_process_end(void *arg, uint32_t events)
 		set_problem(in, -ECHILD, "dnsmasq-ended",
 			    "its dnsmasq (pid %d) ended unexpectedly and is started again; "
 			    "its last messages are in the system log", pid);
-		wait_and_retry(in);
-		return;
 	}
-	instance_advance(in);
+	if (in->phase == PHASE_TESTING) /* on_tested() goes on */
+		return;
+	in->phase = PHASE_IDLE;
+	if (!was_stopping && in->is_wanted)
+		wait_and_retry(in);
+	else
+		instance_advance(in);
 }
 
 static void on_stop_timeout(void *arg)
@@ -234,7 +235,6 @@ static void on_stop_timeout(void *arg)
 
 static void stop_process(struct instance *in)
 {
-	in->child = child_free(in->child);
 	in->phase = PHASE_STOPPING;
 	set_timer(in, STOP_TIMEOUT_USEC, on_stop_timeout);
 	dnsmasq_process_signal(in->pidfd, SIGTERM); /* -ESRCH: the pidfd tells */
@@ -277,9 +277,17 @@ static int write_files(struct instance *in, const struct dhcp_files *files, bool
 
 /* --- steps --- */
 
-static char *program_path(const struct instance *in)
+/* To be freed; NULL with err set: there is none. */
+static char *program_path(const struct instance *in, struct vnet_error *err)
 {
-	return in->set->program ? mem_strdup(in->set->program) : dnsmasq_find_program();
+	const char *given = in->set->program;
+	char *program = !given ? dnsmasq_find_program() :
+			access(given, X_OK) < 0 ? NULL : mem_strdup(given);
+
+	if (!program)
+		vnet_error_set(err, -ENOENT, "dnsmasq-missing",
+			       "dnsmasq is not installed; install the package dnsmasq-base");
+	return program;
 }
 
 /* "dnsmasq: bad option at line 7 of FILE" → "bad option: LINE 7" */
@@ -329,11 +337,11 @@ static void on_started(void *arg, int status, const char *last_line)
 
 static void start(struct instance *in)
 {
-	AUTO_FREE char *program = program_path(in);
+	struct vnet_error err = { 0 };
+	AUTO_FREE char *program = program_path(in, &err);
 	AUTO_FREE char *conf = mem_printf("--conf-file=%s/%s", in->dir,
 					  dhcp_file_name(DHCP_FILE_CONF));
 	const char *const argv[] = { program, conf, NULL };
-	struct vnet_error err = { 0 };
 	int r;
 
 	/* One may run that we lost sight of: its start outlived its time, or an earlier netd. */
@@ -342,8 +350,6 @@ static void start(struct instance *in)
 		return;
 	}
 	next_becomes_current(in);
-	if (!program)
-		vnet_error_set(&err, -ENOENT, "dnsmasq-missing", MISSING);
 	r = program ? write_files(in, &in->current, true, &err) : -ENOENT;
 	if (r == 0) {
 		r = child_start(in->set->loop, argv, START_TIMEOUT_USEC, on_started, in,
@@ -392,7 +398,7 @@ static void on_tested(void *arg, int status, const char *last_line)
 	unlink(path);
 	in->child = NULL;
 	in->phase = in->pid ? PHASE_RUNNING : PHASE_IDLE;
-	if (in->must_test_again) {
+	if (in->must_test_again || !in->is_wanted) {
 		in->must_test_again = false;
 	} else if (status == 0) {
 		in->next_is_tested = true;
@@ -409,15 +415,13 @@ static void on_tested(void *arg, int status, const char *last_line)
 
 static void test_next(struct instance *in)
 {
-	AUTO_FREE char *program = program_path(in);
+	struct vnet_error err = { 0 };
+	AUTO_FREE char *program = program_path(in, &err);
 	AUTO_FREE char *conf = mem_printf("--conf-file=%s/dnsmasq.conf.new", in->dir);
 	AUTO_FREE char *text = dhcp_files_test_text(&in->next);
 	const char *const argv[] = { program, "--test", conf, NULL };
-	struct vnet_error err = { 0 };
 	int r;
 
-	if (!program)
-		vnet_error_set(&err, -ENOENT, "dnsmasq-missing", MISSING);
 	r = program ? instance_make_folder(in->dir, &err) : -ENOENT;
 	if (r == 0)
 		r = dnsmasq_file_write(in->dir, "dnsmasq.conf.new", text, &err);
@@ -516,15 +520,7 @@ void instance_advance(struct instance *in)
 		else
 			stop_process(in);
 		break;
-	case PHASE_TESTING: /* on_tested(), unless it does not matter any more */
-		if (in->is_wanted)
-			break;
-		in->child = child_free(in->child);
-		if (in->pid)
-			stop_process(in);
-		else
-			advance_idle(in);
-		break;
+	case PHASE_TESTING:  /* on_tested() */
 	case PHASE_STARTING: /* on_started() */
 	case PHASE_STOPPING: /* on_process_end() */
 		break;
