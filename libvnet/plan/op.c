@@ -50,8 +50,6 @@ static void put_bridge(struct strbuf *out, const struct bridge_state *bridge)
 	strbuf_printf(out, ", multicast snooping %s", bridge->multicast_snooping ? "on" : "off");
 	if (bridge->group_fwd_mask)
 		strbuf_printf(out, ", group_fwd_mask 0x%04x", bridge->group_fwd_mask);
-	if (bridge->vlan_filtering)
-		strbuf_append(out, ", vlan filtering on");
 	if (bridge->nf_call_iptables || bridge->nf_call_ip6tables || bridge->nf_call_arptables)
 		strbuf_append(out, ", nf_call on");
 }

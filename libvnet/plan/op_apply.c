@@ -112,8 +112,9 @@ static struct route connected_route(const struct link *link, const struct addr *
 	if (route.family == AF_INET) {
 		route.scope = RT_SCOPE_LINK;
 		route.prefsrc = addr->prefix.addr;
-	} else if (!route.metric) {
-		route.metric = IP6_RT_PRIO_ADDRCONF;
+	} else {
+		route.metric = addr->metric ? addr->metric : IP6_RT_PRIO_ADDRCONF;
+		route.expires = addr->valid == UINT32_MAX ? 0 : addr->valid;
 	}
 	return route;
 }
@@ -415,7 +416,8 @@ static int addr_del(const struct op_addr *op, struct snapshot *snap)
 
 	if (!addr)
 		return 0;
-	drop_connected(snap, link, addr);
+	if (addr->prefix.addr.family == AF_INET || addr->valid == UINT32_MAX)
+		drop_connected(snap, link, addr); /* else the route expires by itself */
 	gone = *addr;
 	vec_remove(&snap->addrs, (size_t)(addr - snap->addrs.v));
 	if (gone.prefix.addr.family == AF_INET) {

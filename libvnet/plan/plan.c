@@ -28,6 +28,7 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 	plan_give_back(&p);
 	plan_bridges_delete(&p, false);
 	plan_orphans(&p);
+	plan_strays(&p);
 	plan_routes_remove(&p);
 	plan_addresses_remove(&p);
 
@@ -282,11 +283,6 @@ const struct link *plan_link(const struct planner *p, const char *name)
 	return snapshot_link(&p->now, name);
 }
 
-bool plan_is_new_link(const struct planner *p, const char *name)
-{
-	return !snapshot_link(p->snap, name);
-}
-
 bool plan_bridge_has_ports(const struct planner *p, const char *bridge)
 {
 	const struct link *master = plan_link(p, bridge);
@@ -307,10 +303,16 @@ const struct planned_network *plan_network(const struct planner *p, const char *
 
 const struct planned_network *plan_network_of_bridge(const struct planner *p, const char *bridge)
 {
-	vec_each(pn, &p->nets)
-		if (strcmp(pn->bridge, bridge) == 0)
+	const struct planned_network *user = NULL;
+
+	vec_each(pn, &p->nets) {
+		if (strcmp(pn->bridge, bridge) != 0)
+			continue;
+		if (pn->is_ours)
 			return pn;
-	return NULL;
+		user = pn;
+	}
+	return user;
 }
 
 void plan_conf_path(char ret[96], int family, const char *ifname, const char *leaf)
@@ -325,7 +327,7 @@ void plan_want_conf(struct planner *p, const char *network, int family, const ch
 	int64_t is;
 
 	plan_conf_path(path, family, ifname, leaf);
-	if (snapshot_sysctl(&p->now, path, &is) < 0 ? plan_is_new_link(p, ifname) : is != value)
+	if (snapshot_sysctl(&p->now, path, &is) == 0 && is != value)
 		plan_emit_sysctl(p, network, path, value);
 }
 
@@ -339,12 +341,26 @@ int64_t plan_conf(const struct planner *p, int family, const char *ifname, const
 	return snapshot_sysctl(&p->now, path, &value) < 0 ? fallback : value;
 }
 
-bool plan_has_path(const struct saved_sysctl *v, size_t n, const char *path)
+static const struct saved_sysctl *find_saved(const struct saved_sysctl *v, size_t n, const char *path)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(v[i].sysctl.path, path) == 0)
-			return true;
-	return false;
+			return &v[i];
+	return NULL;
+}
+
+bool plan_has_path(const struct saved_sysctl *v, size_t n, const char *path)
+{
+	return find_saved(v, n, path) != NULL;
+}
+
+bool plan_saved(const struct planner *p, const char *path, int64_t *ret)
+{
+	const struct saved_sysctl *saved = find_saved(p->d->saved.v, p->d->saved.n, path);
+
+	if (saved)
+		*ret = saved->sysctl.value;
+	return saved != NULL;
 }
 
 void plan_save(struct planner *p, const char *path, int64_t was)

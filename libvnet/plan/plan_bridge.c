@@ -43,7 +43,7 @@ static struct bridge_state wanted_options(const struct bridge_options *options)
 /* A bridge on an uplink that declares no MTU has the uplink's. */
 static uint32_t wanted_mtu(const struct planner *p, const struct planned_network *pn)
 {
-	const struct link *nic = pn->net->uplink ? plan_link(p, pn->net->uplink) : NULL;
+	const struct link *nic = pn->has_takeover ? plan_link(p, pn->net->uplink) : NULL;
 	const struct link *bridge = plan_link(p, pn->bridge);
 
 	if (pn->net->mode != NETWORK_BRIDGED || pn->net->bridge.mtu)
@@ -154,9 +154,11 @@ static void copy_uplink_sysctls(struct planner *p, const struct planned_network 
 	if (!nic || nic->master == plan_link(p, pn->bridge)->ifindex)
 		return; /* taken already: from then on they are the operator's */
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
-		int64_t value = plan_conf(p, AF_INET6, pn->net->uplink, leaves[i], -1);
+		int64_t value;
+		char path[96];
 
-		if (value >= 0)
+		plan_conf_path(path, AF_INET6, nic->name, leaves[i]);
+		if (plan_saved(p, path, &value) || snapshot_sysctl(&p->now, path, &value) == 0)
 			plan_want_conf(p, pn->net->name, AF_INET6, pn->bridge, leaves[i], value);
 	}
 }
@@ -194,33 +196,6 @@ void plan_bridges_raise(struct planner *p)
 	}
 }
 
-static bool is_marked_port(const struct link *link)
-{
-	return link_is_ours(link) && strcmp(link->kind, "bridge") != 0;
-}
-
-/*
- * No rule guards a guest's port whose network is gone.  The daemon does not let
- * a network go that has ports; if one is there all the same, it is lowered, so
- * that nothing passes it.
- */
-static void lower_ports(struct planner *p, const struct link *bridge)
-{
-	for (size_t i = 0; i < p->now.links.n; i++) {
-		struct link port = p->now.links.v[i];
-		struct op op = plan_op(OP_LINK_SET, NULL);
-
-		if (port.master != bridge->ifindex || !is_marked_port(&port) || !(port.flags & IFF_UP))
-			continue;
-		snprintf(op.link.name, sizeof(op.link.name), "%s", port.name);
-		op.link.set = LINK_SET_UP;
-		op.loses_traffic = true;
-		plan_emit(p, &op);
-		plan_note(p, "port %s is on %s, whose network is not running: lowered", port.name,
-			  bridge->name);
-	}
-}
-
 static void delete_bridge(struct planner *p, const struct link *bridge)
 {
 	struct op op = plan_op(OP_LINK_DELETE, bridge->alias + strlen(BRIDGE_ALIAS_PREFIX));
@@ -236,7 +211,6 @@ static void keep_bridge(struct planner *p, const struct link *bridge)
 			plan_note(p, "bridge %s stays: it still carries %s", bridge->name, port->name);
 			break;
 		}
-	lower_ports(p, bridge);
 }
 
 /* The bridge of a network that runs, under the name that it should have. */

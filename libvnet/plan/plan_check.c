@@ -121,6 +121,15 @@ static bool collides(const struct route *route, const struct prefix *subnet)
 	       (!route->gateway.family && route->type == RTN_UNICAST);
 }
 
+/* ipv6.disable=1: not even the loopback has IPv6. */
+static bool has_ipv6(const struct snapshot *snap)
+{
+	vec_each(link, &snap->links)
+		if (link->flags & IFF_LOOPBACK && link->addr_gen_mode < 0)
+			return false;
+	return true;
+}
+
 static int check_address(const struct network *net, size_t index, const char *bridge,
 			 const struct snapshot *snap, struct vnet_error *err)
 {
@@ -129,6 +138,12 @@ static int check_address(const struct network *net, size_t index, const char *br
 
 	snprintf(path, sizeof(path), "addresses[%zu]", index);
 	prefix_format(prefix, own);
+	if (prefix->addr.family == AF_INET6 && !has_ipv6(snap)) {
+		vnet_error_set(err, -EAFNOSUPPORT, "no-ipv6",
+			       "this host was started without IPv6; leave %s out, or start it with", own);
+		refuse(net, path, err);
+		return -EAFNOSUPPORT;
+	}
 	vec_each(addr, &snap->addrs) {
 		if (is_our_bridge(snap, addr->ifindex, bridge) || !is_comparable(&addr->prefix, &subnet))
 			continue;

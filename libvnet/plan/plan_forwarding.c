@@ -142,12 +142,16 @@ static bool is_named_exit(const struct planner *p, const char *ifname, int famil
 }
 
 /* A bridge that took a NIC's place is a way out like the NIC; our other devices are none. */
-static bool is_exit(const struct planner *p, const struct link *link, int family)
+static bool stands_for_nic(const struct planner *p, const struct link *link)
 {
 	const struct planned_network *pn = plan_network_of_bridge(p, link->name);
-	bool stands_for_nic = pn && pn->is_ours && pn->net->mode == NETWORK_BRIDGED;
 
-	return (stands_for_nic || is_foreign(p, link)) && leads_out(p, link, family) &&
+	return pn && pn->is_ours && pn->net->mode == NETWORK_BRIDGED;
+}
+
+static bool is_exit(const struct planner *p, const struct link *link, int family)
+{
+	return (stands_for_nic(p, link) || is_foreign(p, link)) && leads_out(p, link, family) &&
 	       is_named_exit(p, link->name, family);
 }
 
@@ -186,6 +190,23 @@ static void open_bridges(struct forwarding *f, int family, const char *leaf)
 			plan_want_conf(f->p, pn->net->name, family, pn->bridge, leaf, 1);
 }
 
+/* A network that is not to leave its bridge has the kernel's word for it besides the rules. */
+static void close_bridges(struct forwarding *f)
+{
+	vec_each(pn, &f->p->nets) {
+		const char *name = pn->net->name;
+
+		if (!pn->is_ours || !pn->is_usable || pn->net->mode == NETWORK_BRIDGED)
+			continue;
+		if (!needs_forwarding(pn, AF_INET))
+			plan_want_conf(f->p, name, AF_INET, pn->bridge, "forwarding", 0);
+		if (needs_forwarding(pn, AF_INET6))
+			continue;
+		plan_want_conf(f->p, name, AF_INET6, pn->bridge, "force_forwarding", 0);
+		plan_want_conf(f->p, name, AF_INET6, pn->bridge, "forwarding", 0);
+	}
+}
+
 /* IPv4. */
 
 static void forward_ipv4(struct forwarding *f)
@@ -216,7 +237,7 @@ static bool bridges_lack_forwarding(const struct planner *p)
 	vec_each(pn, &p->nets)
 		if (needs_forwarding(pn, AF_INET6) &&
 		    plan_conf(p, AF_INET6, pn->bridge, "forwarding",
-			      plan_is_new_link(p, pn->bridge) ? 0 : 1) != 1)
+			      1) != 1)
 			return true;
 	return false;
 }
@@ -268,7 +289,9 @@ static void keep_hearing_routers(struct forwarding *f)
 		int64_t accept_ra = plan_conf(f->p, AF_INET6, link.name, "accept_ra", 0);
 
 		plan_conf_path(path, AF_INET6, link.name, "accept_ra");
-		if (is_foreign(f->p, &link) && (accept_ra == 1 || is_saved(f->p, path)))
+		if (stands_for_nic(f->p, &link) && accept_ra == 1)
+			plan_emit_sysctl(f->p, NULL, path, 2);
+		else if (is_foreign(f->p, &link) && (accept_ra == 1 || is_saved(f->p, path)))
 			want_foreign(f, path, 2);
 	}
 	plan_conf_path(path, AF_INET6, "default", "accept_ra");
@@ -352,6 +375,7 @@ void plan_forwarding(struct planner *p)
 
 	forward_ipv4(&f);
 	forward_ipv6(&f);
+	close_bridges(&f);
 	restore(&f);
 	vec_free(&f.kept);
 }

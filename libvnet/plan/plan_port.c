@@ -169,17 +169,27 @@ static void want_options(struct planner *p, const struct planned_network *pn, co
 	}
 }
 
+static bool is_our_bridge(const struct planner *p, int ifindex)
+{
+	const struct link *bridge = snapshot_link_by_index(&p->now, ifindex);
+
+	return bridge && link_is_ours(bridge);
+}
+
 void plan_ports(struct planner *p)
 {
 	vec_each(it, &p->d->ports) {
 		const struct port *port = *it;
 		const struct planned_network *pn = plan_network(p, port->network);
 		struct op op = plan_op(OP_LINK_SET, port->network);
+		const struct link *link;
 
 		if (!plan_port_is_usable(p, port))
 			continue;
+		link = plan_link(p, port->ifname);
 		op.link = wanted_link(pn->net, port);
-		op.link.set = differing(p, plan_link(p, port->ifname), &op.link);
+		op.link.set = differing(p, link, &op.link);
+		op.loses_traffic = op.link.set & LINK_SET_MASTER && is_our_bridge(p, link->master);
 		if (op.link.set)
 			plan_emit(p, &op);
 		want_options(p, pn, port);
@@ -217,6 +227,40 @@ void plan_orphans(struct planner *p)
 		snprintf(op.link.name, sizeof(op.link.name), "%s", link.name);
 		plan_emit(p, &op);
 		i--;
+	}
+}
+
+static bool is_guarded_bridge(const struct planner *p, int ifindex)
+{
+	const struct link *bridge = snapshot_link_by_index(&p->now, ifindex);
+	const struct planned_network *pn = bridge ? plan_network_of_bridge(p, bridge->name) : NULL;
+
+	return pn && pn->is_ours && pn->is_usable;
+}
+
+/*
+ * On a bridge of ours the rules stop a device that is no known port.  Elsewhere
+ * nothing would: a guest's port whose network is gone is lowered before the
+ * rules that guarded it go.  (The daemon does not let a network go that has
+ * ports; this is for what happened behind its back.)
+ */
+void plan_strays(struct planner *p)
+{
+	for (size_t i = 0; i < p->now.links.n; i++) {
+		struct link link = p->now.links.v[i];
+		const struct port *port = find_port(p, link.name);
+		struct op op = plan_op(OP_LINK_SET, NULL);
+
+		if (!link.master || !(link.flags & IFF_UP) ||
+		    strncmp(link.alias, PORT_ALIAS_PREFIX, strlen(PORT_ALIAS_PREFIX)) != 0 ||
+		    is_guarded_bridge(p, link.master) || (port && plan_port_is_usable(p, port)))
+			continue;
+		snprintf(op.link.name, sizeof(op.link.name), "%s", link.name);
+		op.link.set = LINK_SET_UP;
+		op.loses_traffic = true;
+		plan_emit(p, &op);
+		plan_note(p, "%s is a guest's port on a bridge without rules of ours: lowered",
+			  link.name);
 	}
 }
 

@@ -47,7 +47,7 @@ struct mac plan_uplink_bridge_mac(const struct planner *p, const struct planned_
 		return pn->net->bridge.mac;
 	if (record)
 		return record->mac;
-	if (nic)
+	if (nic && pn->has_takeover)
 		return nic->mac;
 	return bridge ? bridge->mac : network_bridge_mac(pn->net);
 }
@@ -83,7 +83,8 @@ static bool is_advertised_route(const struct route *route)
 /* The kernel made it with an address. */
 static bool is_connected(const struct planner *p, const struct route *route)
 {
-	if (route->protocol != RTPROT_KERNEL)
+	/* One that expires outlives its address (check_cleanup_prefix_route()). */
+	if (route->protocol != RTPROT_KERNEL || route->expires)
 		return false;
 	vec_each(addr, &p->now.addrs) {
 		struct prefix subnet = prefix_network(&addr->prefix);
@@ -255,17 +256,27 @@ static bool is_our_bridge(const struct link *link)
 
 /* Taking. */
 
-/* The old record and what the NIC has now; nothing when that is known already. */
+/* Another network had the NIC, in this very bridge or in one that it comes from. */
+static const struct takeover *find_record_of_nic(const struct planner *p, const char *nic)
+{
+	vec_each(record, &p->d->takeovers)
+		if (strcmp(record->uplink, nic) == 0)
+			return record;
+	return NULL;
+}
+
+/* What was known and what the NIC has now; nothing when the record says so already. */
 static void record_takeover(struct planner *p, const struct planned_network *pn,
 			    const struct link *nic, const struct takeover *held)
 {
 	const struct takeover *old = find_record(p, pn);
+	const struct takeover *known = old ? old : find_record_of_nic(p, nic->name);
 	struct takeover record = { .mac = nic->mac, .was_down = !(nic->flags & IFF_UP) };
 
-	if (old) {
-		record.mac = old->mac;
-		record.was_down = old->was_down;
-		copy_held(old, &record);
+	if (known) {
+		record.mac = known->mac;
+		record.was_down = known->was_down;
+		copy_held(known, &record);
 	}
 	copy_held(held, &record);
 	if (old && strcmp(old->bridge, pn->bridge) == 0 && record.addrs.n == old->addrs.n &&
@@ -406,20 +417,22 @@ static bool is_wanted(const struct planner *p, const struct takeover *record)
 }
 
 /*
- * What the bridge has of the host's: what was the NIC's, and what a DHCP client
- * brought since.  The record knows how it was on the NIC.
+ * What the bridge has of the host's: what was the NIC's, and, while the NIC is
+ * in it, what a DHCP client brought since.  The record knows how it was on the
+ * NIC.
  */
-static void collect_back(const struct planner *p, int ifindex, const struct takeover *record,
-			 struct takeover *ret)
+static void collect_back(const struct planner *p, const struct link *bridge, const struct link *nic,
+			 const struct takeover *record, struct takeover *ret)
 {
+	bool is_in = nic->master == bridge->ifindex;
 	struct takeover all = { 0 };
 
-	collect(p, ifindex, &all);
+	collect(p, bridge->ifindex, &all);
 	vec_each(addr, &all.addrs) {
 		const struct addr *was = find_addr(record, &addr->prefix);
 		struct addr back = *addr;
 
-		if (!was && addr->valid == UINT32_MAX)
+		if (!was && (!is_in || addr->valid == UINT32_MAX))
 			continue;
 		if (was) {
 			back.flags = was->flags;
@@ -429,7 +442,8 @@ static void collect_back(const struct planner *p, int ifindex, const struct take
 		vec_push(&ret->addrs, back);
 	}
 	vec_each(route, &all.routes)
-		if (find_route(record, route) || route->protocol == RTPROT_DHCP || !route->dst.len)
+		if (find_route(record, route) ||
+		    (is_in && (route->protocol == RTPROT_DHCP || !route->dst.len)))
 			vec_push(&ret->routes, *route);
 	takeover_free(&all);
 }
@@ -499,7 +513,7 @@ static void give_back_from(struct planner *p, const struct takeover *record, con
 	struct takeover held = { 0 };
 
 	if (bridge)
-		collect_back(p, bridge->ifindex, record, &held);
+		collect_back(p, bridge, nic, record, &held);
 	if (bridge || is_bare)
 		add_recorded(&held, record, is_bare);
 	if (kernel_hears_routers(p, nic->name))
@@ -517,22 +531,41 @@ static void give_back_from(struct planner *p, const struct takeover *record, con
 	takeover_free(&held);
 }
 
+/* The plan was cut off when the NIC was in the bridge of its next network already. */
+static bool is_at_home(const struct planner *p, const struct link *nic)
+{
+	vec_each(pn, &p->nets) {
+		const struct link *bridge = plan_link(p, pn->bridge);
+
+		if (pn->has_takeover && strcmp(pn->net->uplink, nic->name) == 0 && bridge &&
+		    nic->master == bridge->ifindex)
+			return true;
+	}
+	return false;
+}
+
+/* What is left in the one bridge and in the other, when a move between two was cut off. */
 static void give_back(struct planner *p, const struct takeover *record)
 {
-	const struct link *found = plan_link(p, record->uplink), *bridge;
-	struct link nic, at;
+	const struct link *found = plan_link(p, record->uplink), *link;
+	struct link nic, in = { 0 }, named = { 0 };
 
-	if (!found)
+	if (!found || is_at_home(p, found))
 		return;
 	nic = *found;
-	bridge = nic.master ? snapshot_link_by_index(&p->now, nic.master) : plan_link(p, record->bridge);
-	if (nic.master && !is_our_bridge(bridge))
+	link = nic.master ? snapshot_link_by_index(&p->now, nic.master) : NULL;
+	if (nic.master && !is_our_bridge(link))
 		return; /* somebody took it into a bridge of his own since */
-	if (is_our_bridge(bridge))
-		at = *bridge;
-	else
-		bridge = NULL;
-	give_back_from(p, record, &nic, bridge ? &at : NULL);
+	if (link)
+		in = *link;
+	link = plan_link(p, record->bridge);
+	if (is_our_bridge(link) && link->ifindex != in.ifindex)
+		named = *link;
+	if (in.ifindex || !named.ifindex)
+		give_back_from(p, record, &nic, in.ifindex ? &in : NULL);
+	nic.master = 0;
+	if (named.ifindex)
+		give_back_from(p, record, &nic, &named);
 }
 
 void plan_give_back(struct planner *p)

@@ -48,16 +48,15 @@ void plan_emit_route(struct planner *p, enum op_kind kind, const char *network, 
 void plan_note(struct planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 const struct link *plan_link(const struct planner *p, const char *name);
-/* Made by this plan: its sysctls are not in the snapshot. */
-bool plan_is_new_link(const struct planner *p, const char *name);
 bool plan_bridge_has_ports(const struct planner *p, const char *bridge);
 const struct planned_network *plan_network(const struct planner *p, const char *name);
+/* The one that makes it, or else one that uses it. */
 const struct planned_network *plan_network_of_bridge(const struct planner *p, const char *bridge);
 /* "net/ipv6/conf/eth0/accept_ra"; family AF_INET or AF_INET6. */
 void plan_conf_path(char ret[96], int family, const char *ifname, const char *leaf);
 /*
- * Emits the write unless the value is so already.  A device that exists
- * without the file has no such switch: nothing to do.
+ * Emits the write unless the value is so already.  Where the snapshot does not
+ * know the switch the kernel has none: a new device has what "default" has.
  */
 void plan_want_conf(struct planner *p, const char *network, int family, const char *ifname,
 		    const char *leaf, int64_t value);
@@ -66,6 +65,7 @@ int64_t plan_conf(const struct planner *p, int family, const char *ifname, const
 		  int64_t fallback);
 /* Records the value that a switch of somebody else's had, once; forgets it when the plan is done. */
 void plan_save(struct planner *p, const char *path, int64_t was);
+bool plan_saved(const struct planner *p, const char *path, int64_t *ret);
 void plan_forget(struct planner *p, const char *path);
 bool plan_has_path(const struct saved_sysctl *v, size_t n, const char *path);
 
@@ -88,6 +88,7 @@ uint8_t plan_addr_scope(const struct prefix *prefix);
 void plan_taps_create(struct planner *p);
 void plan_ports(struct planner *p);
 void plan_orphans(struct planner *p);
+void plan_strays(struct planner *p);
 /* The port's device is there, or will be after plan_taps_create(). */
 bool plan_port_is_usable(const struct planner *p, const struct port *port);
 

@@ -16,8 +16,8 @@
  *   - plan_wanted_sysctls() names every switch that the planner looks at;
  *   - applying the plan and planning again gives nothing;
  *   - the same after any first part of the plan (the daemon was killed there);
- *   - with nothing wanted any more, the host is as it was, but for what the
- *     case disturbed.
+ *   - with nothing wanted any more the host is as it was, also from any such
+ *     point (not for cases that disturb or have ports, which leave things).
  *
  * VNET_UPDATE_GOLDEN=1 writes the outcome into the cases; read the diff.
  */
@@ -407,8 +407,10 @@ static char *outcome_text(const struct plan *plan)
 	vec_each(op, &plan->ops) {
 		AUTO_FREE char *text = op_to_text(op);
 
+		/* How many rules and elements is for the golden cases of the firewall. */
 		strbuf_printf(&out, "%s%s: %s\n", op->loses_traffic ? "! " : "",
-			      op->network[0] ? op->network : "host", text);
+			      op->network[0] ? op->network : "host",
+			      op->kind == OP_NFT ? "firewall" : text);
 	}
 	vec_each(saved, &plan->to_save)
 		strbuf_printf(&out, "save %s %" PRId64 "\n", saved->sysctl.path, saved->sysctl.value);
@@ -460,30 +462,6 @@ static void assert_same_host(const struct golden *g, const struct snapshot *is,
 		fail_msg("%s: %s, the host\n%s", g->path, when, diff.s);
 }
 
-/* Killed after any operation, the daemon gets to the same end. */
-static void check_interrupted(const struct golden *g, const struct desired *d,
-			      const struct snapshot *host, const struct plan *plan,
-			      const struct snapshot *end)
-{
-	for (size_t n = 0; n < plan->ops.n; n++) {
-		AUTO_SNAPSHOT struct snapshot again = { 0 };
-		struct desired copy = { 0 };
-		AUTO_FREE char *when = mem_printf("after %zu operations and a restart", n);
-
-		vec_each(net, &d->networks)
-			vec_push(&copy.networks, *net);
-		vec_each(port, &d->ports)
-			vec_push(&copy.ports, *port);
-		copy_records(d, &copy);
-		copy_snapshot(host, &again);
-		record_before(&copy, plan);
-		apply(g, plan, n, &again);
-		converge(g, &copy, &again);
-		assert_same_host(g, &again, end, when);
-		desired_free(&copy);
-	}
-}
-
 /* What routers advertised to a NIC comes again from them, not from us. */
 static void drop_advertised(struct snapshot *snap)
 {
@@ -504,12 +482,40 @@ static void check_teardown(const struct golden *g, const struct desired *records
 	copy_records(records, &nothing);
 	copy_snapshot(end, &host);
 	converge(g, &nothing, &host);
-	if (strstr(g->text[BEFORE].s, "bridged") || strstr(g->text[DESIRED].s, "bridged"))
+	if (strstr(g->text[BEFORE].s, "bridged") || strstr(g->text[DESIRED].s, "bridged")) {
 		drop_advertised(original);
+		drop_advertised(&host);
+	}
 	assert_same_host(g, &host, original, "with nothing wanted any more");
 	assert_int_equal(nothing.saved.n, 0);
 	assert_int_equal(nothing.takeovers.n, 0);
 	desired_free(&nothing);
+}
+
+/* Killed after any operation, the daemon gets to the same end. */
+static void check_interrupted(const struct golden *g, const struct desired *d,
+			      const struct snapshot *host, const struct plan *plan,
+			      const struct snapshot *end, struct snapshot *original)
+{
+	for (size_t n = 0; n < plan->ops.n; n++) {
+		AUTO_SNAPSHOT struct snapshot again = { 0 };
+		struct desired copy = { 0 };
+		AUTO_FREE char *when = mem_printf("after %zu operations and a restart", n);
+
+		vec_each(net, &d->networks)
+			vec_push(&copy.networks, *net);
+		vec_each(port, &d->ports)
+			vec_push(&copy.ports, *port);
+		copy_records(d, &copy);
+		copy_snapshot(host, &again);
+		record_before(&copy, plan);
+		apply(g, plan, n, &again);
+		if (original)
+			check_teardown(g, &copy, &again, original);
+		converge(g, &copy, &again);
+		assert_same_host(g, &again, end, when);
+		desired_free(&copy);
+	}
 }
 
 static void run_case(const char *name)
@@ -519,6 +525,7 @@ static void run_case(const char *name)
 	AUTO_FREE char *outcome = NULL;
 	struct wish before, after;
 	struct golden g;
+	bool is_clean;
 
 	read_case(name, &g);
 	read_host(&g, &original);
@@ -539,13 +546,14 @@ static void run_case(const char *name)
 
 	copy_snapshot(&host, &end);
 	apply(&g, &plan, plan.ops.n, &end);
-	check_interrupted(&g, &after.desired, &host, &plan, &end);
+	is_clean = !g.has[DISTURB] && !g.has[BEFORE_PORTS] && !g.has[PORTS];
+	check_interrupted(&g, &after.desired, &host, &plan, &end, is_clean ? &original : NULL);
 	record_before(&after.desired, &plan);
 	apply(&g, &plan, plan.ops.n, &host);
 	record_after(&after.desired, &plan);
 	converge(&g, &after.desired, &host);
 	assert_same_host(&g, &host, &end, "planning again");
-	if (!g.has[DISTURB] && !g.has[BEFORE_PORTS] && !g.has[PORTS])
+	if (is_clean)
 		check_teardown(&g, &after.desired, &end, &original);
 
 	free_wish(&before);
