@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_check.c - ports beside ports, subnets from a pool, and the cost of many.
+ *
+ * What one definition or several must hold is in tests/golden/model, see
+ * test_network.c.
+ */
+
+#include "base/strbuf.h"
+#include "model/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static void read_networks(const char *yaml, network_vec *ret)
+{
+	struct vnet_error err = { 0 };
+	char buf[1024];
+
+	if (networks_from_yaml(yaml, strlen(yaml), "t.yaml", ret, &err) < 0)
+		fail_msg("%s", vnet_error_text(&err, buf, sizeof(buf)));
+}
+
+static struct port *make_port(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+	struct port *port = NULL;
+	struct vnet_error err = { 0 };
+
+	assert_non_null(json);
+	if (port_from_request(json, &port, &err) < 0)
+		fail_msg("%s: %s", text, err.message);
+	json_decref(json);
+	return port;
+}
+
+/* --- ports --- */
+
+static const char lan[] = "networks:\n"
+			  "  blue:\n"
+			  "    mode: nat\n"
+			  "    bridge: {mac: 52:54:00:00:00:99}\n"
+			  "    addresses: [10.0.0.1/24, 'fd00::1/64']\n"
+			  "    dhcp6: true\n"
+			  "    dhcp: {hosts: [{mac: 52:54:00:00:00:07, address: 10.0.0.7}, {name: "
+			  "db, address: 10.0.0.8}]}\n"
+			  "  red: {mode: isolated}\n";
+
+static void test_port(void **state)
+{
+	static const struct {
+		const char *request;
+		int r;
+		const char *code, *path;
+	} cases[] = {
+		{ "{\"network\": \"blue\", \"name\": \"a\"}", 0, "", "" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.6\", "
+		  "\"fd00::6\"]}",
+		  0, "", "" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mac\": \"52:54:00:00:00:07\", "
+		  "\"addresses\": [\"10.0.0.7\"]}",
+		  0, "", "" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.7\"]}",
+		  -EEXIST, "address-conflict", "addresses[0]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.8\"]}",
+		  -EEXIST, "address-conflict", "addresses[0]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.1\"]}",
+		  -EEXIST, "address-conflict", "addresses[0]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.6\", "
+		  "\"10.0.1.6\"]}",
+		  -EINVAL, "outside-subnet", "addresses[1]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.255\"]}",
+		  -EINVAL, "outside-subnet", "addresses[0]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.6\", "
+		  "\"10.0.0.6\"]}",
+		  -EINVAL, "duplicate", "addresses[1]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"224.0.0.1\"]}",
+		  -EINVAL, "bad-address", "addresses[0]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"addresses\": [\"10.0.0.20\"]}",
+		  -EEXIST, "address-conflict", "addresses[0]" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mac\": \"52:54:00:00:00:20\"}",
+		  -EEXIST, "mac-conflict", "mac" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mac\": \"52:54:00:00:00:30\"}", 0, "",
+		  "" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mac\": \"52:54:00:00:00:99\"}",
+		  -EEXIST, "mac-conflict", "mac" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mac\": \"fe:54:00:00:00:01\"}",
+		  -EINVAL, "bad-mac", "mac" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mtu\": 1501}", -EINVAL,
+		  "mtu-too-large", "mtu" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mtu\": 1279}", -EINVAL,
+		  "mtu-too-small", "mtu" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"mtu\": 1280}", 0, "", "" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"ifname\": \"vn-blue\"}", -EINVAL,
+		  "bad-interface-name", "ifname" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"ifname\": \"vn-other\"}", -EINVAL,
+		  "bad-interface-name", "ifname" },
+		{ "{\"network\": \"blue\", \"name\": \"a\", \"ifname\": \"vp9\"}", -EEXIST,
+		  "interface-conflict", "ifname" },
+		/* its older self */
+		{ "{\"network\": \"blue\", \"name\": \"b\", \"ifname\": \"vp8\", \"mac\": "
+		  "\"52:54:00:00:00:20\", \"addresses\": [\"10.0.0.20\"]}",
+		  0, "", "" },
+	};
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct port *others[] = {
+		make_port("{\"network\": \"blue\", \"name\": \"b\", \"ifname\": \"vp8\", \"mac\": "
+			  "\"52:54:00:00:00:20\", \"addresses\": [\"10.0.0.20\"]}"),
+		make_port("{\"network\": \"red\", \"name\": \"c\", \"ifname\": \"vp9\", \"mac\": "
+			  "\"52:54:00:00:00:30\", \"addresses\": [\"10.0.0.6\"]}"),
+	};
+
+	(void)state;
+	read_networks(lan, &nets);
+	assert_int_equal(network_check(nets.v[0], NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO(port_free) struct port *port = make_port(cases[i].request);
+		struct vnet_error err = { 0 };
+		int r = port_check(port, nets.v[0], others, ARRAY_SIZE(others), &err);
+
+		if (r != cases[i].r || strcmp(err.code, cases[i].code) != 0 ||
+		    strcmp(err.path, cases[i].path) != 0)
+			fail_msg("%s: got %d [%s] at \"%s\": %s", cases[i].request, r, err.code,
+				 err.path, err.message);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		port_free(others[i]);
+}
+
+/* On a bridge that is not ours its owner's MTU counts, which we do not know. */
+static void test_port_on_foreign_bridge(void **state)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free)
+	struct port *port = make_port("{\"network\": \"lan\", \"name\": \"a\", \"mtu\": 9000, "
+				      "\"addresses\": [\"192.0.2.7\"]}");
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	read_networks("networks: {lan: {mode: bridged, bridge: {name: br0}}}", &nets);
+	assert_int_equal(port_check(port, nets.v[0], NULL, 0, &err), 0);
+}
+
+/* --- subnet: auto --- */
+
+struct choice {
+	const char *pool;
+	unsigned len;
+	const char *taken;  /* separated by blanks */
+	const char *wanted; /* NULL: none is free */
+};
+
+static void assert_choice(const struct choice *c)
+{
+	struct prefix pool, got = { 0 };
+	VEC(struct prefix) taken = { 0 };
+	AUTO_FREE char *copy = mem_strdup(c->taken);
+	struct vnet_error err = { 0 };
+	char text[ADDR_TEXT_MAX];
+	int r;
+
+	assert_int_equal(prefix_parse(c->pool, &pool), 0);
+	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+		assert_int_equal(prefix_parse(word, vec_add(&taken)), 0);
+	r = subnet_choose(&pool, c->len, taken.v, taken.n, &got, &err);
+	if (r == 0)
+		prefix_format(&got, text);
+	if (!c->wanted ? r != -EADDRNOTAVAIL : (r != 0 || strcmp(text, c->wanted) != 0))
+		fail_msg("%s /%u without %s: got %d %s", c->pool, c->len, c->taken, r,
+			 r ? err.message : text);
+	vec_free(&taken);
+}
+
+static void test_subnet_choose(void **state)
+{
+	static const struct choice cases[] = {
+		{ "10.80.0.0/16", 24, "", "10.80.0.1/24" },
+		{ "10.80.7.9/16", 24, "", "10.80.0.1/24" },
+		{ "10.80.0.0/16", 24, "10.80.0.0/24", "10.80.1.1/24" },
+		{ "10.80.0.0/16", 24, "10.80.1.0/24 10.80.0.5/32", "10.80.2.1/24" },
+		{ "10.80.0.0/16", 24, "10.80.1.0/24", "10.80.0.1/24" },
+		{ "10.80.0.0/16", 24, "10.80.0.0/23 10.80.3.0/24", "10.80.2.1/24" },
+		{ "10.80.0.0/16", 24, "10.80.0.0/17", "10.80.128.1/24" },
+		{ "10.80.0.0/16", 24, "10.80.128.0/17 10.80.0.0/17", NULL },
+		{ "10.80.0.0/16", 24, "10.0.0.0/8", NULL },
+		{ "10.80.0.0/16", 24, "0.0.0.0/0", "10.80.0.1/24" },
+		{ "10.80.0.0/16", 24, "0.0.0.0/1 128.0.0.0/1", "10.80.0.1/24" },
+		{ "10.80.0.0/16", 24, "10.79.255.0/24 10.81.0.0/24 fd00::/8", "10.80.0.1/24" },
+		{ "10.80.0.0/24", 24, "10.80.0.200/32", NULL },
+		{ "10.80.0.0/24", 26, "10.80.0.1/32 10.80.0.64/26 10.80.0.130/32",
+		  "10.80.0.193/26" },
+		{ "10.80.0.0/24", 30, "10.80.0.0/25 10.80.0.128/26 10.80.0.192/27",
+		  "10.80.0.225/30" },
+		{ "255.255.255.0/24", 26, "255.255.255.0/25 255.255.255.128/26 255.255.255.255/32",
+		  NULL },
+		{ "fd00:80::/48", 64, "", "fd00:80::1/64" },
+		{ "fd00:80::/48", 64, "fd00:80::/64 fd00:80:0:1::/64 10.0.0.0/8",
+		  "fd00:80:0:2::1/64" },
+		{ "fd00:80::/48", 64, "fd00:80::/49", "fd00:80:0:8000::1/64" },
+		{ "ffff:ffff:ffff:ffff::/64", 64, "ffff:ffff:ffff:ffff::1/128", NULL },
+	};
+	struct prefix pool, got;
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_choice(&cases[i]);
+	prefix_parse("10.80.0.0/16", &pool);
+	assert_int_equal(subnet_choose(&pool, 15, NULL, 0, &got, &err), -EINVAL);
+	assert_int_equal(subnet_choose(&pool, 31, NULL, 0, &got, NULL), -EINVAL);
+	assert_string_equal(err.code, "bad-prefix-length");
+}
+
+/* What is chosen overlaps nothing, and nothing before it was free: held against a plain search. */
+static void test_subnet_choose_random(void **state)
+{
+	struct prefix pool;
+	unsigned seed = 1;
+
+	(void)state;
+	prefix_parse("10.0.0.0/20", &pool);
+	for (unsigned round = 0; round < 2000; round++) {
+		VEC(struct prefix) taken = { 0 };
+		struct prefix got, wanted = { .addr = pool.addr, .len = 25 };
+		bool is_free = false;
+		int r;
+
+		for (unsigned i = rand_r(&seed) % 24; i > 0; i--) {
+			struct prefix *p = vec_add(&taken);
+
+			p->addr = ip_add(&pool.addr, (unsigned)rand_r(&seed) % 4096);
+			p->len = (uint8_t)(22 + rand_r(&seed) % 11);
+		}
+		for (unsigned k = 0; k < 32 && !is_free; k++) {
+			wanted.addr = ip_add(&pool.addr, k * 128);
+			is_free = true;
+			vec_each(p, &taken)
+				is_free = is_free && !prefix_overlaps(p, &wanted);
+		}
+		r = subnet_choose(&pool, 25, taken.v, taken.n, &got, NULL);
+		assert_int_equal(r, is_free ? 0 : -EADDRNOTAVAIL);
+		wanted.addr = ip_add(&wanted.addr, 1);
+		if (is_free)
+			assert_int_equal(prefix_cmp(&got, &wanted), 0);
+		vec_free(&taken);
+	}
+}
+
+/* --- many --- */
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The most of everything is checked in a moment: no check is quadratic in what has no small limit.
+ */
+static void test_many(void **state)
+{
+	AUTO_STRBUF struct strbuf yaml = { 0 };
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+	double start;
+
+	(void)state;
+	strbuf_append(&yaml, "networks:\n");
+	for (unsigned i = 1; i < NETWORKS_MAX; i++)
+		strbuf_printf(
+			&yaml,
+			"  n%u: {mode: nat, addresses: [10.%u.%u.1/24], routes: [{to: "
+			"11.%u.%u.0/24}], "
+			"forwards: [tcp %u-%u -> 10.%u.%u.2, tcp 192.0.2.1:%u -> 10.%u.%u.2]}\n",
+			i, i / 256, i % 256, i / 256, i % 256, 10000 + 2 * i, 10001 + 2 * i,
+			i / 256, i % 256, i, i / 256, i % 256);
+	strbuf_append(&yaml, "  last:\n    mode: nat\n    addresses: [172.16.0.1/16]\n    dhcp:\n  "
+			     "    hosts:\n");
+	for (unsigned i = 0; i < NETWORK_HOSTS_MAX; i++)
+		strbuf_printf(&yaml,
+			      "      - {mac: 52:54:00:00:%02x:%02x, address: 172.16.%u.%u}\n",
+			      i / 256, i % 256, 1 + i / 250, 1 + i % 250);
+	strbuf_append(&yaml, "    dns: {cname: [");
+	for (unsigned i = 0; i < NETWORK_RECORDS_MAX; i++)
+		strbuf_printf(&yaml, "{name: c%u, target: t%u},", i, i);
+	strbuf_append(&yaml, "]}\n");
+	assert_true(yaml.len < NETWORKS_TEXT_MAX);
+
+	start = seconds();
+	read_networks(yaml.s, &nets);
+	assert_int_equal(nets.n, NETWORKS_MAX);
+	for (size_t i = 0; i < nets.n; i++)
+		if (network_check(nets.v[i], &err) < 0)
+			fail_msg("%s: %s", err.path, err.message);
+	if (networks_check(nets.v, nets.n, &err) < 0)
+		fail_msg("%s: %s", err.path, err.message);
+	print_message("%zu KiB of definitions read and checked in %.2f s\n", yaml.len / 1024,
+		      seconds() - start);
+	assert_true(seconds() - start < 10); /* sanitizers included; a square would take minutes */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_port),	      cmocka_unit_test(test_port_on_foreign_bridge),
+		cmocka_unit_test(test_subnet_choose), cmocka_unit_test(test_subnet_choose_random),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}
