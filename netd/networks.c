@@ -103,10 +103,11 @@ static void recall_subnet(void *arg, const char *name, json_t *object)
 typedef VEC(struct prefix) prefix_vec;
 
 /* Every prefix that is in use: routes and addresses of the host, other networks. */
-static void taken_prefixes(struct netd *d, const network_vec *nets, const char *except_bridge,
+static void taken_prefixes(struct netd *d, const struct network *for_net, const network_vec *nets,
 			   const struct snapshot *snap, prefix_vec *ret)
 {
-	const struct link *own = snapshot_link(snap, except_bridge);
+	char bridge[16];
+	const struct link *own = snapshot_link(snap, network_bridge(for_net, bridge));
 
 	vec_each(route, &snap->routes)
 		if (route->dst.len && (!own || route->oif != own->ifindex))
@@ -116,7 +117,7 @@ static void taken_prefixes(struct netd *d, const network_vec *nets, const char *
 			vec_push(ret, addr->prefix);
 	vec_each(entry, &d->registry.networks)
 		vec_each(p, &(*entry)->net->addresses)
-			if (!(*entry)->net->auto4 && !(*entry)->net->auto6)
+			if (strcmp((*entry)->net->name, for_net->name) != 0)
 				vec_push(ret, *p);
 	vec_each(net, nets)
 		vec_each(p, &(*net)->addresses)
@@ -130,12 +131,11 @@ static int choose_subnet(struct netd *d, struct network *net, const network_vec 
 	unsigned len = family == AF_INET ? d->settings.pool4_len : d->settings.pool6_len;
 	prefix_vec taken = { 0 };
 	struct prefix chosen;
-	char bridge[16];
 	int r;
 
 	if (has_family(net, family))
 		return 0;
-	taken_prefixes(d, nets, network_bridge(net, bridge), snap, &taken);
+	taken_prefixes(d, net, nets, snap, &taken);
 	r = subnet_choose(pool, len, taken.v, taken.n, &chosen, err);
 	vec_free(&taken);
 	if (r < 0) {

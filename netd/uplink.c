@@ -24,7 +24,7 @@ struct uplink_watch {
 	struct ip gateway;       /* family 0: the host has none through this NIC */
 	bool answered;           /* in this phase */
 	bool answered_before;
-	uint64_t until;
+	uint64_t since, until; /* answers count from, and up to */
 	struct loop_source *timer;
 	VEC(struct waiter { void (*fn)(void *arg); void *arg; }) waiters;
 };
@@ -139,6 +139,7 @@ static void take(struct uplink_watch *w)
 	}
 	w->phase = WATCHING;
 	w->answered = false;
+	w->since = loop_now() + UPLINK_SETTLE_SEC * 1000000ull;
 	w->until = loop_now() + UPLINK_WATCH_SEC * 1000000ull;
 	probe(w);
 }
@@ -177,7 +178,8 @@ void uplink_neighbour(struct netd *d, const struct kernel_event *event)
 		const struct link *link;
 		char buf[16];
 
-		if (!event->is_reachable || ip_cmp(&w->gateway, &event->ip) != 0 || w->answered)
+		if (!event->is_reachable || ip_cmp(&w->gateway, &event->ip) != 0 || w->answered ||
+		    loop_now() < w->since)
 			continue;
 		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
 			return;

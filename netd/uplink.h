@@ -8,13 +8,16 @@
  * Bridging the host's only NIC can lock its administrator out. So the default
  * gateway is asked first (does it answer now?), the step is taken, the gateway
  * is asked again through the bridge, and if it was there before and does not
- * answer within UPLINK_WATCH_SEC the step is undone. Runs in the loop; the
+ * answer between UPLINK_SETTLE_SEC and UPLINK_WATCH_SEC after the step, the step
+ * is undone. An answer before that proves little: a switch that objects (port
+ * security, spanning tree guard) takes a moment to close the port. Runs in the loop; the
  * network's state tells how it ended.
  */
 
 #include "netd/netd.h"
 
 #define UPLINK_ASK_MSEC 1500   /* for the answer before the step */
+#define UPLINK_SETTLE_SEC 2
 #define UPLINK_WATCH_SEC 8     /* for the answer after it; a switch port may learn and block for a while */
 
 /* The network takes a NIC that is not taken yet. */
