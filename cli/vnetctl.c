@@ -14,6 +14,14 @@ static int unknown_command(struct cli *cli, const text_vec *words);
 static void print_usage(FILE *f, const char *group);
 static void print_help(const struct command *command);
 
+/* On a terminal that can, unless the user wants none: no-color.org. */
+static bool wants_color(int fd)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fd) && !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
@@ -27,7 +35,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_ALL, "");
 	signal(SIGPIPE, SIG_DFL); /* `vnetctl monitor | head` ends quietly, whatever our parent ignores */
-	cli.color_err = isatty(STDERR_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+	cli.color_err = wants_color(STDERR_FILENO);
 	/* Options before the command are global; the command's words end with the next option. */
 	n = options_parse(&globals, 1, argc - 1, argv + 1, true, &words, &rest, &has_rest, &err);
 	if (n < 0)
@@ -84,8 +92,7 @@ static int run_command(struct cli *cli, const struct command *command, int argc,
 		status = EXIT_OK;
 	} else {
 		cli->color_err &= !cli->no_color;
-		cli->color_out = isatty(STDOUT_FILENO) && !cli->no_color &&
-				 !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+		cli->color_out = wants_color(STDOUT_FILENO) && !cli->no_color;
 		if (has_rest && !command->takes_rest) {
 			/* "--" only protects words that look like options. */
 			vec_each(word, &rest)

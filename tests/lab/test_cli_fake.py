@@ -195,6 +195,7 @@ class Show(Case):
         self.assertIn(b"\x1b[", on_terminal("network", "show", "nope"))
         self.assertNotIn(b"\x1b[", on_terminal("network", "show", "blue", NO_COLOR="1"))
         self.assertNotIn(b"\x1b[", on_terminal("network", "list", "--no-color"))
+        self.assertNotIn(b"\x1b[", on_terminal("network", "show", "blue", TERM="dumb"))
         self.assertNotIn(b"\x1b[", on_terminal("network", "show", "nope", NO_COLOR="1"))
         # What a terminal would obey stays out of JSON and YAML too.
         self.netd.answers["ListLeases"] = lambda p: {"leases": [{"hostname": "a\u009b2Jb\x1bc"}]}
