@@ -38,11 +38,11 @@
 #define READ_SIZE 8192          /* a link's notification has 1.3 KiB, nftables' are cut at a page */
 #define LOG_COPY_RANGE 64       /* bytes of a frame: its header is enough */
 
-typedef void (*reader)(const void *data, size_t size, struct events_sink *sink);
+typedef void (*read_function)(const void *data, size_t size, struct events_sink *sink);
 
 struct event_source {
 	int fd;
-	reader read;
+	read_function read;
 };
 
 struct events {
@@ -155,7 +155,7 @@ static int drain(struct events *ev, const struct event_source *src, struct event
 
 /* Opening. */
 
-static int add_source(struct events *ev, int protocol, reader read, const struct sock_fprog *filter,
+static int add_source(struct events *ev, int protocol, read_function read, const struct sock_fprog *filter,
 		      int buffer, struct vnet_error *err)
 {
 	struct sockaddr_nl local = {.nl_family = AF_NETLINK};

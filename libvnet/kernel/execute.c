@@ -482,6 +482,7 @@ static int run_alone(struct kernel_linux *k, const struct op *op, struct vnet_er
 	case OP_SYSCTL:
 		return write_sysctl(k, &op->sysctl, err);
 	case OP_NFT:
+		k->opened_is_checked = false;
 		return nft_netlink_commit(k->nft, op->nft, &k->devices, err);
 	default:
 		return vnet_error_set(err, -EINVAL, "not-for-kernel",

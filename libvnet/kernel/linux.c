@@ -242,10 +242,14 @@ static unsigned nft_device_index(void *context, const char *name)
 	struct link link;
 	char now[16];
 
-	/* Of the TAP just made: one cheap look that it is still the same. */
-	if (k->opened_index && !strcmp(k->opened, name) &&
-	    device_name(k->control, k->opened_index, now) && !strcmp(now, name))
-		return (unsigned)k->opened_index;
+	/* Of the TAP just made: one cheap look in a transaction that it is still the same. */
+	if (k->opened_index && !strcmp(k->opened, name)) {
+		if (!k->opened_is_checked)
+			k->opened_is_checked = device_name(k->control, k->opened_index, now) &&
+					       !strcmp(now, name);
+		if (k->opened_is_checked)
+			return (unsigned)k->opened_index;
+	}
 	return linux_find(k, name, &link, NULL) == 0 ? (unsigned)link.ifindex : 0;
 }
 

@@ -18,9 +18,10 @@ struct kernel_linux {
 	struct mnl_socket *nft;
 	struct nft_devices devices;
 	struct events *events;
-	/* The last TAP made: its rules come next. */
+	/* The last TAP made: its rules come next, several elements in one transaction. */
 	char opened[16];
 	int opened_index;
+	bool opened_is_checked; /* in the transaction that is being sent */
 };
 
 /* Reads one link.  -ENODEV without touching err: there is none. */
