@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # libvnet: the pure parts, the kernel's edge, and the client library.
 
+nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr.c)
 pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c) \
-	$(filter-out libvnet/nft/encode.c libvnet/nft/decode.c,$(wildcard libvnet/nft/*.c))
-kernel-src := $(wildcard libvnet/kernel/*.c libvnet/nft/encode.c libvnet/nft/decode.c)
+	$(filter-out $(nft-edge-src),$(wildcard libvnet/nft/*.c))
+kernel-src := $(wildcard libvnet/kernel/*.c) $(nft-edge-src)
 client-src := $(wildcard libvnet/client/*.c)
 
 LIB-pure := $(B)/libvnet-pure.a

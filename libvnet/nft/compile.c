@@ -418,6 +418,7 @@ static void shared_postrouting(struct nft_ruleset *rs)
 static void shared_forwards(struct nft_ruleset *rs)
 {
 	struct prefix loopback = { .addr = { AF_INET, { 127 } }, .len = 8 };
+	struct prefix localhost6 = { .addr = { AF_INET6, { [15] = 1 } }, .len = 128 };
 	struct nft_expr not_localhost = match(NFT_F_IP_DADDR, "\x7f\x00\x00\x01", 4);
 
 	not_localhost.negate = true;
@@ -440,10 +441,16 @@ static void shared_forwards(struct nft_ruleset *rs)
 	     match_byte(NFT_F_FIB_DADDR_IIF, NFT_RTN_LOCAL), verdict(NFT_V_RETURN));
 	RULE("nat_prerouting", "port forwards", to_chain(NFT_V_GOTO, "forwards"));
 
-	/* 127.0.0.53 and the like belong to the host's own resolvers. */
+	/*
+	 * 127.0.0.53 and the like belong to the host's own resolvers.  ::1 has no
+	 * route_localnet: the answer could not come back, so it is left alone and
+	 * a client that tries it first is refused at once.
+	 */
 	begin_base(rs, NFT_INET, "nat_output", NFT_HOOK_OUTPUT, PRIORITY_DSTNAT, true);
 	RULE("nat_output", "of the loopback only 127.0.0.1", IS_IPV4,
 	     match_prefix(NFT_F_IP_DADDR, &loopback), not_localhost, verdict(NFT_V_RETURN));
+	RULE("nat_output", "nothing can come back to ::1", IS_IPV6,
+	     match_prefix(NFT_F_IP6_DADDR, &localhost6), verdict(NFT_V_RETURN));
 	RULE("nat_output", "port forwards", to_chain(NFT_V_GOTO, "forwards"));
 }
 
@@ -493,7 +500,7 @@ static void shared_no_host(struct nft_ruleset *rs)
 	     match_byte(NFT_F_L4PROTO, 17), IN_SET(NFT_SET_REPLIES, NFT_F_SPORT, NFT_F_DPORT), ACCEPT);
 	RULE("no_host_out", "router advertisements, neighbour discovery, group membership",
 	     match_byte(NFT_F_L4PROTO, 58), IN_SET(NFT_SET_ND_OUT, NFT_F_ICMP6_TYPE), ACCEPT);
-	RULE("no_host_out", "host_access: false", DROP);
+	RULE("no_host_out", "host_access: false", REJECT);
 
 	begin_base(rs, NFT_INET, "input", NFT_HOOK_INPUT, PRIORITY_FILTER, false);
 	RULE("input", "guests that may not reach the host", IN_SET(NFT_SET_NO_HOST, NFT_F_IIFNAME),

@@ -2,7 +2,7 @@
 #ifndef VNET_NFT_EDGE_H
 #define VNET_NFT_EDGE_H
 
-/* edge.h - what encode.c and decode.c share; private to them. */
+/* edge.h - what encoding and decoding share; private to nft/. */
 
 #include "nft/ast.h"
 #include "nft/netlink.h"
@@ -47,7 +47,7 @@ static inline unsigned nft_device_index(const struct nft_devices *devices, const
 {
 	char buf[17] = "";
 
-	strncpy(buf, name, sizeof(buf) - 1);
+	memcpy(buf, name, strnlen(name, sizeof(buf) - 1));
 	if (buf[0] == '#')
 		return (unsigned)strtoul(buf + 1, NULL, 10);
 	return devices->index(devices->context, buf);

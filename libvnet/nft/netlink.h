@@ -3,7 +3,7 @@
 #define VNET_NFT_NETLINK_H
 
 /*
- * netlink.h - our tables at the kernel's edge (encode.c, decode.c)
+ * netlink.h - our tables at the kernel's edge (commit.c, decode.c)
  *
  * All functions take a socket from nft_netlink_open(), which is for requests
  * only: subscribe to nftables events on another one.  They block for the round

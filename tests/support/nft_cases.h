@@ -54,7 +54,7 @@ static inline struct port *nft_case_port(const char *name, const char *network, 
 
 	port->name = mem_strdup(name);
 	port->network = mem_strdup(network);
-	strncpy(port->ifname, ifname, sizeof(port->ifname) - 1);
+	snprintf(port->ifname, sizeof(port->ifname), "%.15s", ifname);
 	port->learns_mac = strcmp(mac, "learn") == 0;
 	port->has_mac = mac_parse(mac, &port->mac) == 0;
 	return port;
