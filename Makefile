@@ -117,6 +117,7 @@ install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service 
 	libvnet/include/vnet/error.h:$(PREFIX)/include/vnet/error.h \
 	libvnet/io.vnet.Netd.varlink:$(PREFIX)/share/vnet/io.vnet.Netd.varlink \
 	configs/completions/vnetctl.bash:$(PREFIX)/share/bash-completion/completions/vnetctl \
+	configs/completions/_vnetctl:$(PREFIX)/share/zsh/vendor-completions/_vnetctl \
 	configs/unmanaged/90-vnet-NetworkManager.conf:$(PREFIX)/share/vnet/90-vnet-NetworkManager.conf \
 	configs/unmanaged/10-vnet.network:$(PREFIX)/share/vnet/10-vnet.network
 install-manuals := $(wildcard docs/man/*.[0-9])

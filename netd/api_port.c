@@ -180,25 +180,6 @@ void api_detach_port(void *context, struct call *call, const json_t *parameters)
 		call_reply(call, NULL);
 }
 
-/* What another than root may change on its own port; addresses are the policy's to give. */
-static bool may_update(struct call *call, const json_t *parameters)
-{
-	static const char *const for_root[] = { "mac", "addresses", "isolated" };
-	struct vnet_error err = { 0 };
-
-	if (call_peer(call)->uid == 0)
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(for_root); i++)
-		if (json_object_get(parameters, for_root[i])) {
-			vnet_error_set(&err, -EACCES, "not-root",
-				       "only root may change %s of a port; attach it anew with the one you want",
-				       for_root[i]);
-			call_fail(call, &err, NULL);
-			return false;
-		}
-	return true;
-}
-
 void api_update_port(void *context, struct call *call, const json_t *parameters)
 {
 	struct netd *d = context;
@@ -212,13 +193,16 @@ void api_update_port(void *context, struct call *call, const json_t *parameters)
 	if (!api_string(call, parameters, "name", true, &name))
 		return;
 	entry = api_port(d, call, name);
-	if (!entry || !may_update(call, parameters))
+	if (!entry)
 		return;
 	changes = json_copy((json_t *)parameters);
 	json_object_del(changes, "name");
 	after = port_copy(entry->port);
 	r = port_update_from_json(after, changes, &err);
 	json_decref(changes);
+	if (r == 0)
+		r = access_check_update(d->policy, call_peer(call), entry->network->net, entry->port,
+					after, &err);
 	if (r == 0)
 		r = port_change(d, entry, TAKE(after), &err);
 	if (r < 0)

@@ -27,7 +27,8 @@
 /* ---- reading ---- */
 
 /* -ENOENT without an error: there is no such file. */
-static int read_file(const char *path, char **ret_text, size_t *ret_size, struct vnet_error *err)
+static int read_file_stat(const char *path, char **ret_text, size_t *ret_size, struct stat *ret_stat,
+			  struct vnet_error *err)
 {
 	struct stat st;
 	size_t size = 0;
@@ -55,7 +56,15 @@ static int read_file(const char *path, char **ret_text, size_t *ret_size, struct
 	close(fd);
 	*ret_text = text;
 	*ret_size = size;
+	*ret_stat = st;
 	return 0;
+}
+
+static int read_file(const char *path, char **ret_text, size_t *ret_size, struct vnet_error *err)
+{
+	struct stat st;
+
+	return read_file_stat(path, ret_text, ret_size, &st, err);
 }
 
 /* ---- netd.yaml ---- */
@@ -143,34 +152,32 @@ static int resolve_group(const char *name, uint32_t *ret_id)
 	return 0;
 }
 
-/* QEMU's rule for its own bridge.conf: only root may have written it. */
-static int read_root_file(void *context, const char *path, char **ret_text, size_t *ret_size,
+/* What others may write could give anyone a bridge: root's files only. */
+static int load_root_file(void *context, const char *path, struct access_file *ret,
 			  struct vnet_error *err)
 {
 	struct stat st;
-	int r;
+	int r = read_file_stat(path, &ret->text, &ret->size, &st, err);
 
 	(void)context;
-	if (stat(path, &st) == 0 && (st.st_uid != 0 || (st.st_mode & 022)))
+	if (r < 0)
+		return r;
+	if (st.st_uid != 0 || (st.st_mode & 022)) {
+		free(TAKE(ret->text));
 		return vnet_error_set(err, -EPERM, "config-owner",
 				      "%s must belong to root and be writable by root only", path);
-	r = read_file(path, ret_text, ret_size, err);
-	if (r == -ENOENT)
-		vnet_error_set(err, r, "config-read", "%s does not exist", path);
-	return r;
+	}
+	ret->uid = st.st_uid;
+	ret->gid = st.st_gid;
+	ret->mode = st.st_mode;
+	return 0;
 }
 
 static int add_bridge_conf(struct access_policy *policy, struct vnet_error *err)
 {
 	const char *path = access_policy_bridge_conf(policy);
-	AUTO_FREE char *text = NULL;
-	size_t size;
-	int r;
 
-	if (!path)
-		return 0;
-	r = read_root_file(NULL, path, &text, &size, err);
-	return r < 0 ? r : access_policy_add_bridge_conf(policy, text, path, read_root_file, NULL, err);
+	return path ? access_policy_load_bridge_conf(policy, path, load_root_file, NULL, err) : 0;
 }
 
 int config_read_policy(struct netd *d, struct vnet_error *err)

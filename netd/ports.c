@@ -71,24 +71,21 @@ static int check_limits(struct netd *d, const struct network_entry *network, str
 }
 
 /* Gives what the request left open: names, MAC, defaults. */
-static int complete(struct netd *d, struct port *port, const struct network_entry *network,
-		    struct vnet_error *err)
+static void complete(struct netd *d, struct port *port, const struct network_entry *network)
 {
 	if (!port->ifname[0])
 		registry_new_ifname(&d->registry, port->ifname);
-	else if (registry_port_by_ifname(&d->registry, port->ifname))
-		return vnet_error_set(err, -EEXIST, "ifname-conflict",
-				      "interface %s belongs to another port", port->ifname);
 	if (!port->name)
 		port->name = mem_strdup(port->ifname);
 	port->created = (uint64_t)time(NULL);
 	port_complete(port, network->net);
-	return 0;
 }
 
+/* May it be, and does it fit beside those that are? Rights first: who has none learns nothing else. */
 static int check(struct netd *d, const struct port *port, const struct network_entry *network,
 		 bool mac_chosen, const struct peer *peer, struct vnet_error *err)
 {
+	const struct port_entry *other = registry_port(&d->registry, port->name);
 	struct access_request request = {
 		.network = network->net, .port = port, .mac_chosen = mac_chosen,
 		.n_ports_of_owner = peer->uid ? registry_count_ports_of(&d->registry, peer->uid) : 0,
@@ -98,6 +95,15 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 
 	if (r < 0)
 		return r;
+	if (other)
+		return vnet_error_set(err, -EEXIST, "port-conflict",
+				      "port %s exists already, on network %s as interface %s; detach it or choose another name",
+				      port->name, other->port->network, other->port->ifname);
+	other = registry_port_by_ifname(&d->registry, port->ifname);
+	if (other)
+		return vnet_error_set(err, -EEXIST, "ifname-conflict",
+				      "interface %s belongs to port %s", port->ifname,
+				      other->port->name);
 	r = check_limits(d, network, err);
 	if (r < 0)
 		return r;
@@ -276,13 +282,8 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 	port->owner_gid = peer->gid;
 	if (!port->owner_pid || peer->uid != 0)
 		port->owner_pid = peer->pid;
-	r = complete(d, port, network, err);
-	if (r == 0 && existing)
-		r = vnet_error_set(err, -EEXIST, "port-conflict",
-				   "port %s exists already, on network %s as interface %s; detach it or choose another name",
-				   port->name, existing->port->network, existing->port->ifname);
-	if (r == 0)
-		r = check(d, port, network, mac_chosen, peer, err);
+	complete(d, port, network);
+	r = check(d, port, network, mac_chosen, peer, err);
 	if (r == 0 && !network->is_wanted)
 		r = vnet_error_set(err, -ENETDOWN, "network-stopped",
 				   "network %s is not started; `vnetctl network start %s`",

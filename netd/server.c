@@ -50,6 +50,7 @@ struct connection {
 	int fds[CALL_FDS_MAX];  /* go with the first byte of the output */
 	size_t n_fds;
 	struct call *call;      /* being worked on, or a stream */
+	bool has_called;        /* it is a client, not only a connection */
 	bool is_closing;        /* when the output has left */
 };
 
@@ -153,10 +154,18 @@ static bool connection_is_idle(const struct connection *c)
 	return !c->call && c->out_size == 0;
 }
 
+/* The one of the two to close: idle, rather one that never called, rather the longer idle (old). */
+static struct connection *rather(struct connection *old, struct connection *c)
+{
+	if (!connection_is_idle(c) || (old && (c->has_called || !old->has_called)))
+		return old;
+	return c;
+}
+
 /*
- * Room for one more of this peer: past the limits the longest idle connection
- * goes, of the same user first, so that one user's idle crowd locks out nobody,
- * not even that user's next call.
+ * Room for one more of this peer: past the limits an idle connection goes, of
+ * the same user first, so that one user's idle crowd locks out nobody, not even
+ * that user's next call.
  */
 static bool make_room(struct server *s, const struct peer *peer)
 {
@@ -164,13 +173,11 @@ static bool make_room(struct server *s, const struct peer *peer)
 	size_t n_own = 0;
 
 	for (struct connection *c = s->first; c; c = c->next) {
-		if (!idle_any && connection_is_idle(c))
-			idle_any = c;
+		idle_any = rather(idle_any, c);
 		if (c->peer.uid != peer->uid)
 			continue;
 		n_own++;
-		if (!idle_own && connection_is_idle(c))
-			idle_own = c;
+		idle_own = rather(idle_own, c);
 	}
 	if (n_own >= CONNECTIONS_PER_UID_MAX) {
 		if (!idle_own)
@@ -512,6 +519,9 @@ static const char *error_name(const struct vnet_error *err)
 		{ -EEXIST, "AlreadyExists" },	 { -EINVAL, "InvalidDefinition" },
 		{ -ENOENT, "NotFound" },	 { -EUSERS, "LimitExceeded" },
 		{ -EMSGSIZE, "LimitExceeded" },	 { -E2BIG, "LimitExceeded" },
+		{ -EBUSY, "InUse" },		 { -EADDRINUSE, "InUse" },
+		{ -ENODEV, "NotFound" },	 { -EADDRNOTAVAIL, "LimitExceeded" },
+		{ -ENETDOWN, "NotRunning" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_code); i++)
@@ -610,6 +620,7 @@ static void dispatch(struct connection *c, const json_t *message)
 	call->wants_more = json_is_true(json_object_get(message, "more"));
 	call->is_oneway = json_is_true(json_object_get(message, "oneway"));
 	c->call = call;
+	c->has_called = true;
 	if (!parameters || json_is_null(parameters))
 		parameters = none;
 	if (!dot) {
