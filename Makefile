@@ -109,7 +109,7 @@ help:
 check: check-unit
 
 install-programs := $(NETD):$(SBINDIR)/netd \
-	$(B)/cli/vnetctl:$(SBINDIR)/vnetctl \
+	$(B)/cli/vnetctl:$(BINDIR)/vnetctl \
 	$(B)/cli/vnet-qemu-helper:$(LIBEXECDIR)/vnet-qemu-helper \
 	$(B)/cli/vnet-qemu-ifup:$(LIBEXECDIR)/vnet-qemu-ifup
 install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service \
