@@ -151,6 +151,38 @@ static bool has_addr(const struct planner *p, const char *ifname, const struct a
 	return false;
 }
 
+/*
+ * What the bridge has of the host's: what was the NIC's, and, while the NIC is
+ * in it, what a DHCP client brought since.  The record knows how it was on the
+ * NIC.
+ */
+static void collect_back(const struct planner *p, const struct link *bridge, const struct link *nic,
+			 const struct takeover *record, struct takeover *ret)
+{
+	bool is_in = nic->master == bridge->ifindex;
+	struct takeover all = { 0 };
+
+	collect(p, bridge->ifindex, &all);
+	vec_each(addr, &all.addrs) {
+		const struct addr *was = find_addr(record, &addr->prefix);
+		struct addr back = *addr;
+
+		if (!was && (!is_in || addr->valid == UINT32_MAX))
+			continue;
+		if (was) {
+			back.flags = was->flags;
+			back.metric = was->metric;
+			memcpy(back.label, was->label, sizeof(back.label));
+		}
+		vec_push(&ret->addrs, back);
+	}
+	vec_each(route, &all.routes)
+		if (find_route(record, route) ||
+		    (is_in && (route->protocol == RTPROT_DHCP || !route->dst.len)))
+			vec_push(&ret->routes, *route);
+	takeover_free(&all);
+}
+
 /* Moving. */
 
 struct move {
@@ -329,7 +361,15 @@ static void move_all(struct planner *p, const struct move *m, const struct takeo
 	remove_addrs(p, m, all);
 }
 
-/* The bridge was deleted by hand, and all that it had with it. */
+/* It was deleted or lowered by hand, and what it had went with that. */
+static bool has_lost(const struct planner *p, const struct planned_network *pn,
+		     const struct link *nic)
+{
+	const struct link *bridge = snapshot_link(p->snap, pn->bridge);
+
+	return !nic->master || !bridge || !(bridge->flags & IFF_UP);
+}
+
 static void add_lost(struct planner *p, const struct planned_network *pn, const struct link *nic,
 		     const struct takeover *record)
 {
@@ -346,15 +386,19 @@ static void add_lost(struct planner *p, const struct planned_network *pn, const 
 	takeover_free(&lost);
 }
 
+/* And up. */
 static void enslave(struct planner *p, const struct planned_network *pn, const struct link *nic)
 {
 	struct op op = master_op(pn->net->name, nic, pn->bridge);
 
+	if (nic->master == plan_link(p, pn->bridge)->ifindex)
+		op.link.set &= ~(uint32_t)LINK_SET_MASTER;
 	if (!(nic->flags & IFF_UP)) {
 		op.link.set |= LINK_SET_UP;
 		op.link.up = true;
 	}
-	plan_emit(p, &op);
+	if (op.link.set)
+		plan_emit(p, &op);
 }
 
 static void take_from(struct planner *p, const struct planned_network *pn, const struct link *nic,
@@ -362,10 +406,13 @@ static void take_from(struct planner *p, const struct planned_network *pn, const
 {
 	const struct move m = { pn->net->name, from->name, pn->bridge };
 	const struct takeover *record = find_record(p, pn);
+	const struct takeover *known = record ? record : find_record_of_nic(p, nic->name);
 	struct takeover held = { 0 }, all = { 0 };
-	int bridge = plan_link(p, pn->bridge)->ifindex;
 
-	collect(p, from->ifindex, &all);
+	if (from->ifindex != nic->ifindex && known)
+		collect_back(p, from, nic, known, &all);
+	else
+		collect(p, from->ifindex, &all);
 	copy_held(&all, &held);
 	if (kernel_hears_routers(p, from->name))
 		drop_advertised(&held);
@@ -373,7 +420,7 @@ static void take_from(struct planner *p, const struct planned_network *pn, const
 	note_takeover(p, pn, nic, &held);
 	adapt_addrs(&held);
 	/* From one bridge to the next the NIC follows: until then it tells where all is. */
-	if (from->ifindex == nic->ifindex && nic->master != bridge)
+	if (from->ifindex == nic->ifindex)
 		enslave(p, pn, nic);
 	move_all(p, &m, &all, &held, record);
 	if (from->ifindex != nic->ifindex)
@@ -388,7 +435,7 @@ static void take_over(struct planner *p, const struct planned_network *pn)
 	const struct link *master = nic.master ? snapshot_link_by_index(&p->now, nic.master) : NULL;
 	const struct takeover *record = find_record(p, pn);
 
-	if (record && !nic.master)
+	if (record && has_lost(p, pn, &nic))
 		add_lost(p, pn, &nic, record);
 	if (master && strcmp(master->name, pn->bridge) != 0) {
 		struct link old = *master;
@@ -416,44 +463,17 @@ static bool is_wanted(const struct planner *p, const struct takeover *record)
 	       strcmp(pn->net->uplink, record->uplink) == 0;
 }
 
-/*
- * What the bridge has of the host's: what was the NIC's, and, while the NIC is
- * in it, what a DHCP client brought since.  The record knows how it was on the
- * NIC.
- */
-static void collect_back(const struct planner *p, const struct link *bridge, const struct link *nic,
-			 const struct takeover *record, struct takeover *ret)
-{
-	bool is_in = nic->master == bridge->ifindex;
-	struct takeover all = { 0 };
-
-	collect(p, bridge->ifindex, &all);
-	vec_each(addr, &all.addrs) {
-		const struct addr *was = find_addr(record, &addr->prefix);
-		struct addr back = *addr;
-
-		if (!was && (!is_in || addr->valid == UINT32_MAX))
-			continue;
-		if (was) {
-			back.flags = was->flags;
-			back.metric = was->metric;
-			memcpy(back.label, was->label, sizeof(back.label));
-		}
-		vec_push(&ret->addrs, back);
-	}
-	vec_each(route, &all.routes)
-		if (find_route(record, route) ||
-		    (is_in && (route->protocol == RTPROT_DHCP || !route->dst.len)))
-			vec_push(&ret->routes, *route);
-	takeover_free(&all);
-}
-
-/* What the record has for ever, and nobody else now. */
-static void add_recorded(struct takeover *held, const struct takeover *record, bool is_bare)
+/* What was away from the one side and had not got to the other. */
+static void add_recorded(const struct planner *p, const struct link *nic, struct takeover *held,
+			 const struct takeover *record, bool is_bare)
 {
 	vec_each(addr, &record->addrs)
-		if (!find_addr(held, &addr->prefix) && (is_bare || addr->valid == UINT32_MAX))
+		if (!find_addr(held, &addr->prefix) && !has_addr(p, nic->name, addr) &&
+		    (is_bare || addr->valid == UINT32_MAX))
 			vec_push(&held->addrs, *addr);
+	vec_each(route, &record->routes)
+		if (!find_route(held, route) && !route_now(p, route, NULL))
+			vec_push(&held->routes, *route);
 }
 
 /* Somebody has given the NIC other addresses since. */
@@ -496,12 +516,19 @@ static void release(struct planner *p, const struct takeover *record, const stru
 	ask_routers(p, record->network, nic->name);
 }
 
-static void lower(struct planner *p, const struct takeover *record, const struct link *nic)
+/* As it was; but with addresses or routes it must be up. */
+static void set_state(struct planner *p, const struct takeover *record, const struct link *nic,
+		      const struct takeover *held)
 {
+	bool is_up = plan_link(p, nic->name)->flags & IFF_UP;
+	bool must_be_up = held->addrs.n || held->routes.n;
 	struct op op = plan_op(OP_LINK_SET, record->network);
 
+	if (is_up ? must_be_up || !record->was_down : !must_be_up)
+		return;
 	snprintf(op.link.name, sizeof(op.link.name), "%s", nic->name);
 	op.link.set = LINK_SET_UP;
+	op.link.up = !is_up;
 	plan_emit(p, &op);
 }
 
@@ -515,19 +542,16 @@ static void give_back_from(struct planner *p, const struct takeover *record, con
 	if (bridge)
 		collect_back(p, bridge, nic, record, &held);
 	if (bridge || is_bare)
-		add_recorded(&held, record, is_bare);
+		add_recorded(p, nic, &held, record, is_bare);
 	if (kernel_hears_routers(p, nic->name))
 		drop_advertised(&held);
 	if (bridge && nic->master == bridge->ifindex)
 		release(p, record, nic, bridge);
+	set_state(p, record, nic, &held);
 	add_addrs(p, &m, &held);
 	move_routes(p, &m, &held);
-	if (bridge || is_bare)
-		add_lost_routes(p, &m, record);
 	if (bridge)
 		remove_addrs(p, &m, &held);
-	if (record->was_down && !held.addrs.n && plan_link(p, nic->name)->flags & IFF_UP)
-		lower(p, record, nic);
 	takeover_free(&held);
 }
 
