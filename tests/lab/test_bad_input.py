@@ -22,6 +22,7 @@ networks:
       - tcp 8080 -> 10.1.0.5:80
 """
 HEAD = "networks:\n  bad:\n    mode: nat\n"  # what follows is on line 4
+PLAIN = HEAD.replace("nat", "isolated")  # needs no address
 MESSAGE_MAX = 8 * 1024 * 1024
 
 # What is wrong, the text, the line that the answer names, words that the answer has.
@@ -42,12 +43,12 @@ DEFINITIONS = [
     ("tag", "networks:\n  bad: !!map {mode: nat}\n", 2, []),
     ("second document", "networks: {}\n---\nnetworks: {}\n", 2, []),
     ("boolean of another kind", HEAD + "    autostart: yes\n", 4, ["yes", "true", "false"]),
-    ("number with text", HEAD + "    bridge: {mtu: 15oo}\n", 4, ["15oo"]),
+    ("number with text", PLAIN + "    bridge: {mtu: 15oo}\n", 4, ["15oo"]),
     ("overlap with a network that runs", HEAD + "    addresses: [10.1.0.129/25]\n", None,
      ["good", "10.1.0"]),
     ("overlap of two new ones", "networks:\n  bad1: {mode: nat, addresses: [10.2.0.1/16]}\n"
      "  bad2: {mode: nat, addresses: [10.2.3.1/24]}\n", None, ["bad1", "bad2"]),
-    ("overlap in IPv6", HEAD + '    addresses: ["fd01::aa:1/80"]\n', None, ["good"]),
+    ("overlap in IPv6", HEAD + '    addresses: ["fd01::aa:1/64"]\n', None, ["good"]),
     ("overlap with a route of the host", HEAD + "    addresses: [192.0.2.77/26]\n", None, ["192.0.2"]),
     ("network address as an address", HEAD + "    addresses: [10.2.0.0/24]\n", 4, ["10.2.0.0"]),
     ("not an address", HEAD + "    addresses: [10.2.0.300/24]\n", 4, ["10.2.0.300"]),
@@ -63,10 +64,10 @@ DEFINITIONS = [
      "      hosts:\n        - {name: a, address: 10.9.0.5}\n", 7, ["10.9.0.5"]),
     ("two DHCP hosts with one MAC", HEAD + "    addresses: [10.2.0.1/24]\n    dhcp:\n"
      '      hosts:\n        - {mac: "52:54:00:00:00:01", address: 10.2.0.5}\n'
-     '        - {mac: "52:54:00:00:00:01", address: 10.2.0.6}\n', 8, ["52:54:00:00:00:01"]),
+     '        - {mac: "52:54:00:00:00:01", address: 10.2.0.6}\n', 8, ["mac", "line 7"]),
     ("two DHCP hosts with one address", HEAD + "    addresses: [10.2.0.1/24]\n    dhcp:\n"
      '      hosts:\n        - {mac: "52:54:00:00:00:01", address: 10.2.0.5}\n'
-     '        - {mac: "52:54:00:00:00:02", address: 10.2.0.5}\n', 8, ["10.2.0.5"]),
+     '        - {mac: "52:54:00:00:00:02", address: 10.2.0.5}\n', 8, ["address", "line 7"]),
     ("multicast MAC", HEAD + "    addresses: [10.2.0.1/24]\n    dhcp:\n      hosts:\n"
      '        - {mac: "01:00:5e:00:00:01", address: 10.2.0.5}\n', 7, ["01:00:5e:00:00:01"]),
     ("DHCP without an address", HEAD + "    dhcp: true\n", None, ["address"]),
@@ -77,12 +78,12 @@ DEFINITIONS = [
     ("slash in a name", "networks:\n  ../bad: {mode: nat}\n", 2, []),
     ("line break in a name", 'networks:\n  "a\\nb": {mode: nat}\n', 2, []),
     ("space in a bridge name", HEAD + '    bridge: {name: "a b"}\n', 4, []),
-    ("two networks on one bridge", "networks:\n  bad1: {mode: nat, bridge: {name: shared}}\n"
-     "  bad2: {mode: nat, bridge: {name: shared}}\n", None, ["shared", "bad1", "bad2"]),
-    ("the bridge of another network", HEAD + "    bridge: {name: vn-good}\n", None,
+    ("two networks on one bridge", "networks:\n  bad1: {mode: open, bridge: {name: shared}}\n"
+     "  bad2: {mode: open, bridge: {name: shared}}\n", None, ["shared", "bad1", "bad2"]),
+    ("the bridge of another network", PLAIN + "    bridge: {name: vn-good}\n", None,
      ["vn-good", "good"]),
-    ("name of a foreign device", HEAD + "    bridge: {name: up0}\n", None, ["up0"]),
-    ("name of a foreign bridge", HEAD + "    bridge: {name: foreign0}\n", None, ["foreign0"]),
+    ("name of a foreign device", PLAIN + "    bridge: {name: up0}\n", None, ["up0"]),
+    ("name of a foreign bridge", PLAIN + "    bridge: {name: foreign0}\n", None, ["foreign0"]),
     ("uplink that is not there", "networks:\n  bad:\n    mode: bridged\n    uplink: nic77\n",
      None, ["nic77"]),
     ("bridged without bridge and uplink", "networks:\n  bad:\n    mode: bridged\n", None,
@@ -101,13 +102,13 @@ DEFINITIONS = [
      "      - tcp 70000 -> 10.2.0.5:80\n", 6, ["70000"]),
     ("forward of another protocol", HEAD + "    addresses: [10.2.0.1/24]\n    forwards:\n"
      "      - icmp 80 -> 10.2.0.5:80\n", 6, ["icmp", "tcp", "udp"]),
-    ("MTU too small", HEAD + "    bridge: {mtu: 67}\n", 4, ["67", "68"]),
-    ("MTU too large", HEAD + "    bridge: {mtu: 65536}\n", 4, ["65536", "65535"]),
+    ("MTU too small", PLAIN + "    bridge: {mtu: 67}\n", 4, ["67", "68"]),
+    ("MTU too large", PLAIN + "    bridge: {mtu: 65536}\n", 4, ["65536", "65535"]),
     ("MTU too small for IPv6", HEAD + '    addresses: ["fd02::1/64"]\n    bridge: {mtu: 1200}\n',
      None, ["1280"]),
-    ("number that overflows", HEAD + "    bridge: {mtu: 18446744073709551617}\n", 4, []),
-    ("negative number", HEAD + "    bridge: {mtu: -1}\n", 4, []),
-    ("group_fwd_mask with bits the kernel refuses", HEAD + "    bridge: {group_fwd_mask: 7}\n",
+    ("number that overflows", PLAIN + "    bridge: {mtu: 18446744073709551617}\n", 4, []),
+    ("negative number", PLAIN + "    bridge: {mtu: -1}\n", 4, []),
+    ("group_fwd_mask with bits the kernel refuses", PLAIN + "    bridge: {group_fwd_mask: 7}\n",
      4, ["group_fwd_mask"]),
     ("a dnsmasq option smuggled in", HEAD + '    addresses: [10.2.0.1/24]\n'
      '    domain: "a\\naddn-hosts=/etc/shadow"\n', 5, []),
@@ -128,11 +129,15 @@ class BadCase(HostCase):
         self.before = Witness(self.host)
         self.networks = self.bystander.ListNetworks()
 
-    def assert_untouched(self):
-        """Another client is served, and neither kernel nor netd has anything new."""
+    def assert_served(self):
+        """Another client is served, and netd has nothing new."""
         start = time.monotonic()
         self.assertEqual(self.bystander.ListNetworks(), self.networks)
         self.assertLess(time.monotonic() - start, 5)
+
+    def assert_untouched(self):
+        """Nor has the kernel."""
+        self.assert_served()
         self.assertEqual(self.before.diff(Witness(self.host)), "")
 
     def assert_refused(self, method, words=(), error=None, **parameters):
@@ -447,7 +452,7 @@ class Wire(BadCase):
             os.close(reply.fds[0])
         wait_until(lambda: not self.bystander.ListPorts()["ports"], timeout=30)
         self.assertLess(self.netd.resident_kib() - before, 32 * 1024)
-        self.assert_untouched()
+        self.assert_served()
 
     def test_descriptors_sent_unasked(self):
         count = self.netd.fd_count()
@@ -554,19 +559,21 @@ class Rights(BadCase):
     def test_nobody_may_nothing(self):
         port = self.raw_port(self.netd, "good", name="web")
         before = Witness(self.host)
-        for method, parameters in (
-                ("Apply", {"yaml": "networks: {bad: {mode: isolated}}"}),
-                ("StartNetwork", {"name": "good"}),
-                ("StopNetwork", {"name": "good", "force": True}),
-                ("DeleteNetwork", {"name": "good", "force": True}),
-                ("AttachPort", {"network": "good"}),
-                ("AttachPort", {"network": "good", "ifname": port.ifname, "adopt": True}),
-                ("UpdatePort", {"name": "web", "mtu": 1300}),
-                ("DetachPort", {"name": "web"})):
+        for method, parameters, word in (
+                ("Apply", {"yaml": "networks: {bad: {mode: isolated}}"}, "root"),
+                ("StartNetwork", {"name": "good"}, "root"),
+                ("StopNetwork", {"name": "good", "force": True}, "root"),
+                ("DeleteNetwork", {"name": "good", "force": True}, "root"),
+                ("AttachPort", {"network": "good"}, "access.yaml"),
+                ("AttachPort", {"network": "good", "ifname": port.ifname, "adopt": True}, None),
+                ("UpdatePort", {"name": "web", "mtu": 1300}, None),
+                ("DetachPort", {"name": "web"}, None)):
             with self.subTest("%s %s" % (method, parameters)):
                 result = self.as_nobody("call", method, json.dumps(parameters))
                 self.assertNotEqual(result.returncode, 0, result.stdout)
-                self.assertIn("ermission", result.stdout)
+                if word:  # who may, and how to be allowed
+                    self.assertEqual(result.returncode, 4, result.stdout)
+                    self.assertIn(word, result.stdout)
         # What nobody may not use, nobody does not see.
         result = self.as_nobody("call", "ListPorts", "{}")
         self.assertNotIn("web", result.stdout)

@@ -97,7 +97,7 @@ class Uplink(HostCase):
         super().setUp()
         # A static route and a second address, which must move along.
         self.host.ip("route", "add", "203.0.113.0/24", "via", GATEWAY4, "metric", "77")
-        self.host.ip("addr", "add", "192.0.2.3/24", "dev", "up0")
+        self.host.ip("addr", "add", "192.0.2.3/24", "brd", "+", "dev", "up0")
 
     def running(self, netd, seconds=25):
         return wait_until(lambda: netd.call("DescribeNetwork", name="lan")["network"]["state"]

@@ -53,6 +53,7 @@ class Cli(HostCase):
         self.assertIn("blue", self.vnetctl("network", "stop", "blue", status=6))
         self.vnetctl("port", "detach", "web")
         self.assertNotIn("web", self.vnetctl("port", "list"))
+        guest.kill()
         self.vnetctl("network", "stop", "blue")
         self.assertIsNone(self.host.link("vn-blue"))
         self.vnetctl("network", "start", "blue")

@@ -317,6 +317,7 @@ class Service(DhcpCase):
 
     def test_dnsmasq_is_not_root(self):
         netd = self.netd_with(FULL)
+        self.guest(netd, "blue").dhcp()
         with open("/proc/%d/status" % self.dnsmasqs(netd)[0], encoding="ascii") as f:
             uids = [line.split()[1:] for line in f if line.startswith("Uid:")][0]
         self.assertNotIn("0", uids)

@@ -133,7 +133,7 @@ class Netd:
         raise AssertionError("no VmRSS")
 
     def dnsmasq_pids(self):
-        """Those of this netd: their command line names its directories."""
+        """Those that serve for this netd: their command line names its directories."""
         found = []
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
@@ -141,9 +141,13 @@ class Netd:
             try:
                 with open("/proc/%s/cmdline" % entry, "rb") as f:
                     words = f.read().split(b"\0")
+                with open("/proc/%s/stat" % entry, "rb") as f:
+                    parent = int(f.read().rsplit(b")", 1)[1].split()[1])
             except OSError:
                 continue
-            if os.path.basename(words[0]) == b"dnsmasq" and self.folder.encode() in b" ".join(words):
+            # One that still has a parent tries a configuration, or is on its way to be a daemon.
+            if os.path.basename(words[0]) == b"dnsmasq" and parent == 1 and \
+                    self.folder.encode() in b" ".join(words):
                 found.append(int(entry))
         return sorted(found)
 

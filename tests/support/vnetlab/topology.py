@@ -24,7 +24,7 @@ class HostCase(LabCase):
     def wire_up(self, name):
         host, outside = self.host, self.outside
         veth(host, name, outside, "eth0")
-        host.ip("addr", "add", HOST4 + "/24", "dev", name)
+        host.ip("addr", "add", HOST4 + "/24", "brd", "+", "dev", name)
         host.ip("addr", "add", HOST6 + "/64", "dev", name)
         host.ip("route", "add", "default", "via", GATEWAY4)
         host.ip("-6", "route", "add", "default", "via", GATEWAY6, "dev", name)

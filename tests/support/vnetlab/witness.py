@@ -7,16 +7,20 @@ import os
 
 VOLATILE = {"valid_life_time", "preferred_life_time", "stats", "stats64", "metainfo", "expires",
             "hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "topology_change",
-            "topology_change_detected", "designated_root", "cache", "packets", "bytes",
+            "forward_delay_timer", "hold_timer", "message_age_timer", "tso_max_size",
+            "tso_max_segs", "topology_change_detected", "designated_root", "cache", "packets", "bytes",
             # The kernel counts these up with every rule it is given.
-            "handle"}
+            "handle",
+            # Carrier comes and goes with the guests, and the kernel notices late (linkwatch).
+            "operstate", "state"}
+CARRIER_FLAGS = {"NO-CARRIER", "LOWER_UP", "linkdown"}
 
 
 def _strip(value):
     if isinstance(value, dict):
         return {k: _strip(v) for k, v in value.items() if k not in VOLATILE}
     if isinstance(value, list):
-        return [_strip(v) for v in value]
+        return [_strip(v) for v in value if not (isinstance(v, str) and v in CARRIER_FLAGS)]
     return value
 
 
