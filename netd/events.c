@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
+#define GATHER_USEC 1000          /* events are read this long after the first */
 #define SETTLE_USEC 30000         /* events of one action come within this */
 #define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
 #define REPAIR_INTERVAL_USEC 10000000ull
@@ -242,16 +243,34 @@ static void on_event(void *context, const struct kernel_event *event)
 	}
 }
 
-static void on_readable(void *arg, uint32_t events)
+static void listen_for(struct netd *d, uint32_t events)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(d->kernel_sources); i++)
+		if (d->kernel_sources[i])
+			loop_modify(d->kernel_sources[i], events);
+}
+
+static void dispatch(void *arg)
 {
 	static struct log_limit limit = LOG_LIMIT(60, 3);
 	struct netd *d = arg;
 	struct vnet_error err = { 0 };
 
-	(void)events;
 	if (kernel_dispatch(d->kernel, on_event, d, &err) < 0 && log_limit_pass(&limit))
 		log_error("kernel events: %s", err.message);
 	ports_forget_gone(d);
+	listen_for(d, EPOLLIN);
+}
+
+/* The first of a handful: the rest of one action follows at once, and clients are served meanwhile. */
+static void on_readable(void *arg, uint32_t events)
+{
+	struct netd *d = arg;
+
+	(void)events;
+	listen_for(d, 0);
+	if (!d->event_timer)
+		loop_timer_add(d->loop, GATHER_USEC, dispatch, d, &d->event_timer);
 }
 
 int events_start(struct netd *d, struct vnet_error *err)

@@ -49,6 +49,7 @@ struct netd {
 	VEC(struct port_entry *) gone;  /* devices that vanished in this round of events */
 	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
 	struct loop_source *dhcp_timer;
+	struct loop_source *event_timer; /* events have come and are gathered */
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */

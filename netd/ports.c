@@ -23,13 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static int port_save(struct netd *d, const struct port_entry *entry, struct vnet_error *err)
+static int port_save(struct netd *d, const struct port_entry *entry, bool is_new,
+		     struct vnet_error *err)
 {
 	json_t *object = port_to_json(entry->port);
 	int r;
 
 	json_object_set_new(object, "ifindex", json_integer(entry->ifindex));
-	r = store_put(d->store, STORE_PORTS, entry->port->name, object, err);
+	r = (is_new ? store_add : store_put)(d->store, STORE_PORTS, entry->port->name, object, err);
 	json_decref(object);
 	return r;
 }
@@ -239,7 +240,7 @@ static int attach_new(struct netd *d, struct port_entry *entry, struct attachmen
 	r = open_vhost(d, entry->port, ret, err);
 	/* Before the rules: a netd killed from here on finds whose device this is. */
 	if (r == 0)
-		r = port_save(d, entry, err);
+		r = port_save(d, entry, true, err);
 	if (r == 0)
 		r = put_on_bridge(d, entry, err);
 	return r;
@@ -339,7 +340,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	vnet_error_clear(&entry->problem);
 	monitor_emit(d, "port-changed", entry->port->network, entry->port->name, NULL, "%s",
 		     entry->port->ifname);
-	return port_save(d, entry, err);
+	return port_save(d, entry, false, err);
 }
 
 /* ---- the end ---- */

@@ -93,9 +93,9 @@ static int write_all(int fd, const char *text, size_t size)
 	return 0;
 }
 
-static int write_file(int dir, const char *name, const char *text, bool is_durable)
+static int write_file(int dir, const char *name, int flags, const char *text, bool is_durable)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
 
 	if (fd < 0)
@@ -108,6 +108,14 @@ static int write_file(int dir, const char *name, const char *text, bool is_durab
 	return r;
 }
 
+static int to_text(json_t *object, const char *name, char **ret, struct vnet_error *err)
+{
+	json_object_set_new(object, "version", json_integer(STORE_VERSION));
+	*ret = json_dumps(object, JSON_COMPACT);
+	return *ret ? 0 : vnet_error_set(err, -EINVAL, "state-encoding",
+					 "%s cannot be written as JSON", name);
+}
+
 int store_put(struct store *store, enum store_area area, const char *name, json_t *object,
 	      struct vnet_error *err)
 {
@@ -117,12 +125,10 @@ int store_put(struct store *store, enum store_area area, const char *name, json_
 	bool is_durable = areas[area].is_durable;
 	int dir = store->dirs[area], r;
 
-	json_object_set_new(object, "version", json_integer(STORE_VERSION));
-	text = json_dumps(object, JSON_COMPACT);
-	if (!text)
-		return vnet_error_set(err, -EINVAL, "state-encoding",
-				      "%s cannot be written as JSON", name);
-	r = write_file(dir, temporary, text, is_durable);
+	r = to_text(object, name, &text, err);
+	if (r < 0)
+		return r;
+	r = write_file(dir, temporary, O_TRUNC, text, is_durable);
 	if (r == 0 && renameat(dir, temporary, dir, target) < 0)
 		r = -errno;
 	if (r == 0 && is_durable && fsync(dir) < 0)
@@ -133,6 +139,26 @@ int store_put(struct store *store, enum store_area area, const char *name, json_
 				      areas[area].name, target, strerror(-r));
 	}
 	return 0;
+}
+
+int store_add(struct store *store, enum store_area area, const char *name, json_t *object,
+	      struct vnet_error *err)
+{
+	AUTO_FREE char *target = mem_printf("%s.json", name);
+	AUTO_FREE char *text = NULL;
+	int r = to_text(object, name, &text, err);
+
+	if (r < 0)
+		return r;
+	r = write_file(store->dirs[area], target, O_EXCL, text, areas[area].is_durable);
+	if (r == -EEXIST)
+		return store_put(store, area, name, object, err);
+	if (r < 0) {
+		unlinkat(store->dirs[area], target, 0);
+		vnet_error_set(err, r, "state-write", "cannot write state %s/%s: %s",
+			       areas[area].name, target, strerror(-r));
+	}
+	return r;
 }
 
 int store_remove(struct store *store, enum store_area area, const char *name,
