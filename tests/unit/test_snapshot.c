@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_snapshot.c - snapshots: text there and back, lookups, bad text */
+
+#include "plan/snapshot.h"
+#include "vnet/error.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static struct snapshot parse(const char *text)
+{
+	struct snapshot snap = { 0 };
+	struct vnet_error err = { 0 };
+	char buf[512];
+
+	if (snapshot_from_text(text, &snap, &err) < 0)
+		fail_msg("%s", vnet_error_text(&err, buf, sizeof(buf)));
+	return snap;
+}
+
+static void assert_round_trip(const char *text)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse(text);
+	AUTO_FREE char *again = snapshot_to_text(&snap);
+
+	assert_string_equal(again, text);
+}
+
+static void test_defaults_are_left_out(void **state)
+{
+	(void)state;
+	assert_round_trip("");
+	assert_round_trip("link 2 eth0\n");
+	assert_round_trip("link 3 br0 kind bridge\n"
+			  "link 4 vp0 kind tun master br0\n");
+	assert_round_trip("link 2 eth0\n"
+			  "addr 192.0.2.2/24 dev eth0\n"
+			  "route 0.0.0.0/0 via 192.0.2.1 dev eth0\n"
+			  "route 192.0.2.0/24 dev eth0 proto kernel src 192.0.2.2\n"
+			  "sysctl net/ipv4/ip_forward 1\n");
+}
+
+static void test_every_field(void **state)
+{
+	(void)state;
+	assert_round_trip(
+		"link 1 lo mtu 65536 txqueuelen 0 group 7 up running lower_up loopback addrgen off\n"
+		"link 2 br0 kind bridge mac 02:00:00:00:00:10 pointopoint flags 0x100 alias "
+		"a%20b%25%23%40 stp forward_delay 200 hello_time 100 max_age 1000 ageing 0 "
+		"priority 4096 no_mcast_snooping group_fwd_mask 8 vlan_filtering nf_call_iptables "
+		"nf_call_ip6tables nf_call_arptables\n"
+		"link 3 vp0 kind tun master br0 parent lo addrgen none state blocking isolated "
+		"no_learning hairpin no_flood no_mcast_flood tun persistent multi_queue vnet_hdr "
+		"tun_owner 1000 tun_group 2000\n"
+		"addr 10.0.0.1/32 dev br0 peer 10.0.0.2 scope link valid 60 preferred 30 metric 5 "
+		"label br0:x proto 118 temporary nodad dadfailed deprecated tentative mngtmpaddr "
+		"noprefixroute flags 0x800\n"
+		"route 10.0.0.0/8 type blackhole via fe80::1 dev br0 table 100 proto dhcp "
+		"scope link metric 9 src 10.0.0.1 onlink flags 0x1 mtu 1400\n"
+		"route ::/0 dev br0 pref 1 expires 1800\n");
+}
+
+static void test_values(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse(
+		"# a comment, then lines in any order\n"
+		"addr fe80::1/64 dev vp0  # link-local\n"
+		"\n"
+		"link 7 vp0 kind tun master br0 up\n"
+		"link 3 br0 kind bridge\n"
+		"route ::1/128 type local dev br0 table local\n"
+		"route 10.0.0.1/32 type local dev br0 table local\n");
+	const struct link *br0 = snapshot_link(&snap, "br0"), *vp0 = snapshot_link(&snap, "vp0");
+
+	(void)state;
+	assert_non_null(br0);
+	assert_non_null(vp0);
+	assert_int_equal(vp0->ifindex, 7);
+	assert_int_equal(vp0->master, 3);
+	assert_int_equal(vp0->mtu, 1500);
+	assert_int_equal(vp0->txqueuelen, 1000);
+	assert_int_equal(vp0->flags, IFF_UP | IFF_BROADCAST | IFF_MULTICAST);
+	assert_int_equal(vp0->port.state, 3);
+	assert_true(vp0->port.learning);
+	assert_true(vp0->tun.is_tap);
+	assert_int_equal(vp0->tun.owner, UINT32_MAX);
+	assert_int_equal(br0->bridge.forward_delay, 1500);
+	assert_true(br0->bridge.multicast_snooping);
+	assert_ptr_equal(snapshot_link_by_index(&snap, 7), vp0);
+	assert_null(snapshot_link_by_index(&snap, 4));
+	assert_null(snapshot_link(&snap, "vp"));
+	assert_int_equal(snap.addrs.v[0].scope, RT_SCOPE_LINK);
+	assert_int_equal(snap.addrs.v[0].flags, IFA_F_PERMANENT);
+	assert_int_equal(snap.addrs.v[0].valid, UINT32_MAX);
+	assert_int_equal(snap.routes.v[0].family, AF_INET);
+	assert_int_equal(snap.routes.v[0].scope, RT_SCOPE_HOST);
+	assert_int_equal(snap.routes.v[0].table, RT_TABLE_LOCAL);
+	assert_int_equal(snap.routes.v[1].scope, RT_SCOPE_UNIVERSE);
+}
+
+/* An index whose device is gone, and a device whose name looks like that. */
+static void test_unknown_device(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse("link 3 %4012\naddr 10.0.0.1/8 dev @12\n"
+						   "addr 10.0.0.2/8 dev %4012\n");
+
+	(void)state;
+	assert_string_equal(snap.links.v[0].name, "@12");
+	assert_int_equal(snap.addrs.v[0].ifindex, 3);
+	assert_int_equal(snap.addrs.v[1].ifindex, 12);
+	assert_round_trip("link 3 %4012\naddr 10.0.0.2/8 dev %4012\naddr 10.0.0.1/8 dev @12\n");
+}
+
+static void test_sysctl(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse("sysctl c 3\nsysctl a -1\nsysctl b 2\n");
+	int64_t value = 7;
+
+	(void)state;
+	assert_int_equal(snapshot_sysctl(&snap, "a", &value), 0);
+	assert_int_equal(value, -1);
+	assert_int_equal(snapshot_sysctl(&snap, "c", &value), 0);
+	assert_int_equal(value, 3);
+	assert_int_equal(snapshot_sysctl(&snap, "bb", &value), -ENOENT);
+	assert_int_equal(value, 3);
+}
+
+static void test_mark(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse("link 1 a alias vnet:bridge:x\nlink 2 b alias vne\n"
+						   "link 3 c\nlink 4 d alias xvnet:\n");
+
+	(void)state;
+	assert_true(link_is_ours(&snap.links.v[0]));
+	for (int i = 1; i < 4; i++)
+		assert_false(link_is_ours(&snap.links.v[i]));
+}
+
+static void test_bad_text(void **state)
+{
+	static const struct {
+		const char *text, *message;
+		unsigned line;
+	} cases[] = {
+		{ "lonk 2 eth0\n", "lonk: is none of link, addr, route, sysctl", 1 },
+		{ "link 2 eth0\nlink x eth1\n", "x: is not an interface index", 2 },
+		{ "link 0 eth0\n", "0: is not an interface index", 1 },
+		{ "link 4294967296 eth0\n", "4294967296: is not an interface index", 1 },
+		{ "link 2\n", "end of line: is not an interface name", 1 },
+		{ "link 2 abcdefghijklmnop\n", "abcdefghijklmnop: is not an interface name", 1 },
+		{ "link 2 a\nlink 2 b\n", "b: index or name stands twice", 2 },
+		{ "link 2 a\nlink 3 a\n", "a: index or name stands twice", 2 },
+		{ "link 2 a colour red\n", "colour: unknown word", 1 },
+		{ "link 2 a stp\n", "stp: unknown word", 1 },
+		{ "link 2 a mtu\n", "mtu: wants a value", 1 },
+		{ "link 2 a mtu -1\n", "-1: is not a value for this field", 1 },
+		{ "link 2 a mtu 4294967296\n", "4294967296: is not a value for this field", 1 },
+		{ "link 2 a kind bridge priority 65536\n", "65536: is not a value for this field", 1 },
+		{ "link 2 a master b\n", "b: is not a value for this field", 1 },
+		{ "link 2 a mac 02:00\n", "02:00: is not a value for this field", 1 },
+		{ "addr 10.0.0.1 dev a\n", "10.0.0.1: is not ADDRESS/LENGTH", 1 },
+		{ "link 2 a\n\naddr 10.0.0.1/8\n", "10.0.0.1/8: wants dev NAME", 3 },
+		{ "route default\n", "default: is not ADDRESS/LENGTH", 1 },
+		{ "route 0.0.0.0/0 via x\n", "x: is not a value for this field", 1 },
+		{ "route\n", "route: is alone", 1 },
+		{ "sysctl a\n", "a: wants a value", 1 },
+		{ "sysctl a 1x\n", "1x: is not one number", 1 },
+		{ "sysctl a 1 2\n", "1: is not one number", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct snapshot snap = { 0 };
+		struct vnet_error err = { 0 };
+
+		assert_int_equal(snapshot_from_text(cases[i].text, &snap, &err), -EINVAL);
+		assert_string_equal(err.code, "bad-snapshot");
+		assert_string_equal(err.message, cases[i].message);
+		assert_int_equal(err.line, cases[i].line);
+		assert_int_equal(snap.links.n, 0);
+	}
+}
+
+static void test_sort(void **state)
+{
+	(void)state;
+	AUTO_SNAPSHOT struct snapshot snap = parse("link 9 a\nlink 3 b\n"
+						   "route 10.2.0.0/16 dev a\nroute ::/0 dev a\n"
+						   "route 10.1.0.0/16 dev a metric 2\n"
+						   "route 10.1.0.0/16 dev a metric 1\n"
+						   "addr 10.0.0.2/8 dev a\naddr 10.0.0.9/8 dev b\n"
+						   "addr 10.0.0.1/8 dev a\n");
+	AUTO_FREE char *text = snapshot_to_text(&snap);
+
+	assert_string_equal(text, "link 3 b\nlink 9 a\n"
+				  "addr 10.0.0.9/8 dev b\naddr 10.0.0.1/8 dev a\naddr 10.0.0.2/8 dev a\n"
+				  "route 10.1.0.0/16 dev a metric 1\nroute 10.1.0.0/16 dev a metric 2\n"
+				  "route 10.2.0.0/16 dev a\nroute ::/0 dev a\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults_are_left_out),
+		cmocka_unit_test(test_every_field),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_unknown_device),
+		cmocka_unit_test(test_sysctl),
+		cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_bad_text),
+		cmocka_unit_test(test_sort),
+	};
+
+	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
+}
