@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_plan_host.c - what the host must offer; and the hot path of one port */
+
+#include "base/strbuf.h"
+#include "nft/ruleset.h"
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define HOST \
+	"link 1 lo up loopback flags 0x0 mtu 65536\n" \
+	"link 2 eth0 up\n" \
+	"link 3 eth1 up\n" \
+	"link 4 br0 kind bridge up\n" \
+	"link 5 tap0 kind tun\n" \
+	"link 6 vn-old kind bridge up alias vnet:bridge:old\n" \
+	"link 7 vp0 kind tun alias vnet:port:old:vm1\n" \
+	"link 8 eth2 master br0 up\n" \
+	"link 9 eth3 master vn-old up\n" \
+	"addr 127.0.0.1/8 dev lo\n" \
+	"addr ::1/128 dev lo\n" \
+	"addr 192.0.2.2/24 dev eth0\n" \
+	"addr fe80::1/64 dev eth0\n" \
+	"addr 2001:db8:1::2/64 dev eth0\n" \
+	"addr 10.50.0.1/24 dev vn-old\n" \
+	"route 0.0.0.0/0 via 192.0.2.1 dev eth0\n" \
+	"route ::/0 via fe80::9 dev eth0\n" \
+	"route 192.0.2.0/24 dev eth0 proto kernel src 192.0.2.2\n" \
+	"route 10.0.0.0/8 via 192.0.2.7 dev eth0\n" \
+	"route 172.16.0.0/12 dev eth1\n" \
+	"route 10.20.30.0/24 via 192.0.2.8 dev eth0\n" \
+	"route 10.50.0.0/24 dev vn-old proto kernel\n" \
+	"route 10.99.0.0/16 via 10.50.0.9 dev vn-old proto vnet\n"
+
+static const struct {
+	const char *name, *definition;
+	int number;            /* 0: fine */
+	const char *code, *path, *message;
+} cases[] = {
+	{ "free subnet", "mode: nat\naddresses: [10.1.0.1/24, 'fd00::1/64']", 0, NULL, NULL, NULL },
+	{ "part of a routed prefix", "mode: routed\naddresses: [10.20.31.1/24]", 0, NULL, NULL, NULL },
+	{ "no address at all", "mode: isolated\nhost_access: false", 0, NULL, NULL, NULL },
+	{ "beside networks of ours", "mode: nat\naddresses: [10.50.0.1/24]", 0, NULL, NULL, NULL },
+	{ "where only our route was", "mode: nat\naddresses: [10.99.1.1/24]", 0, NULL, NULL, NULL },
+	{ "our bridge under another network's mark", "mode: nat\nbridge: {name: vn-old}", 0, NULL, NULL,
+	  NULL },
+	{ "address of the host", "mode: nat\naddresses: [10.1.0.1/24, 192.0.2.129/25]", -EADDRINUSE,
+	  "subnet-in-use", "blue.addresses[1]",
+	  "192.0.2.129/25 overlaps 192.0.2.2/24 on interface eth0; choose another subnet, or subnet: "
+	  "auto" },
+	{ "address of the host, IPv6", "mode: nat\naddresses: ['2001:db8:1::1/64']", -EADDRINUSE,
+	  "subnet-in-use", "blue.addresses[0]",
+	  "2001:db8:1::1/64 overlaps 2001:db8:1::2/64 on interface eth0; choose another subnet, or "
+	  "subnet: auto" },
+	{ "the same as a route", "mode: nat\naddresses: [10.20.30.1/24]", -EADDRINUSE, "subnet-in-use",
+	  "blue.addresses[0]",
+	  "10.20.30.1/24 overlaps the route to 10.20.30.0/24 through eth0; choose another subnet, or "
+	  "subnet: auto" },
+	{ "covers a route", "mode: nat\naddresses: [10.20.0.1/16]", -EADDRINUSE, "subnet-in-use",
+	  "blue.addresses[0]",
+	  "10.20.0.1/16 overlaps the route to 10.20.30.0/24 through eth0; choose another subnet, or "
+	  "subnet: auto" },
+	{ "part of what is on link", "mode: nat\naddresses: [172.20.0.1/24]", -EADDRINUSE, "subnet-in-use",
+	  "blue.addresses[0]",
+	  "172.20.0.1/24 overlaps the route to 172.16.0.0/12 through eth1; choose another subnet, or "
+	  "subnet: auto" },
+	{ "static route that exists",
+	  "mode: nat\naddresses: [10.1.0.1/24]\nroutes: [{to: 10.0.0.0/8, via: 10.1.0.2}]", -EEXIST,
+	  "route-exists", "blue.routes[0].to",
+	  "a route to 10.0.0.0/8 with this metric exists already, through eth0; give another metric" },
+	{ "static route of another metric",
+	  "mode: nat\naddresses: [10.1.0.1/24]\nroutes: [{to: 10.0.0.0/8, via: 10.1.0.2, metric: 5}]", 0,
+	  NULL, NULL, NULL },
+	{ "foreign bridge by our name", "mode: nat\nbridge: {name: br0}", -EEXIST, "device-exists",
+	  "blue.bridge.name",
+	  "a bridge named br0 exists already and is not ours; give the network another bridge.name, or "
+	  "remove that device" },
+	{ "foreign NIC by our name", "mode: isolated\nbridge: {name: eth1}", -EEXIST, "device-exists",
+	  "blue.bridge.name",
+	  "a network device named eth1 exists already and is not ours; give the network another "
+	  "bridge.name, or remove that device" },
+	{ "existing bridge", "mode: bridged\nbridge: {name: br0}", 0, NULL, NULL, NULL },
+	{ "no such bridge", "mode: bridged\nbridge: {name: br9}", -ENODEV, "no-bridge",
+	  "blue.bridge.name",
+	  "there is no bridge br9 on this host; create it, or give the network an uplink instead" },
+	{ "not a bridge", "mode: bridged\nbridge: {name: eth1}", -EINVAL, "not-a-bridge",
+	  "blue.bridge.name",
+	  "eth1 is a network device, not a bridge; name a bridge, or take the device into a bridge of "
+	  "ours with uplink: eth1" },
+	{ "uplink", "mode: bridged\nuplink: eth0", 0, NULL, NULL, NULL },
+	{ "uplink in a bridge of ours", "mode: bridged\nuplink: eth3", 0, NULL, NULL, NULL },
+	{ "no such uplink", "mode: bridged\nuplink: eth9", -ENODEV, "bad-uplink", "blue.uplink",
+	  "uplink eth9 does not exist on this host" },
+	{ "uplink in another bridge", "mode: bridged\nuplink: eth2", -EBUSY, "bad-uplink", "blue.uplink",
+	  "uplink eth2 belongs to br0 already; take it out first" },
+	{ "loopback as uplink", "mode: bridged\nuplink: lo", -EINVAL, "bad-uplink", "blue.uplink",
+	  "uplink lo is the loopback device" },
+	{ "bridge as uplink", "mode: bridged\nuplink: br0", -EINVAL, "bad-uplink", "blue.uplink",
+	  "uplink br0 is a bridge itself; give it as bridge.name, without uplink" },
+	{ "port as uplink", "mode: bridged\nuplink: vp0", -EINVAL, "bad-uplink", "blue.uplink",
+	  "uplink vp0 is a guest's port" },
+};
+
+static void indent(const char *definition, struct strbuf *ret)
+{
+	strbuf_append(ret, "networks:\n  blue:\n");
+	while (*definition) {
+		size_t n = strcspn(definition, "\n");
+
+		strbuf_printf(ret, "    %.*s\n", (int)n, definition);
+		definition += n + (definition[n] == '\n');
+	}
+}
+
+static void read_network(const char *definition, network_vec *ret)
+{
+	AUTO_STRBUF struct strbuf yaml = { 0 };
+	struct vnet_error err = { 0 };
+	char buf[512];
+
+	indent(definition, &yaml);
+	if (networks_from_yaml(yaml.s, yaml.len, "blue.yaml", ret, &err) < 0)
+		fail_msg("%s", vnet_error_text(&err, buf, sizeof(buf)));
+}
+
+static void test_check_host(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+
+	(void)state;
+	assert_int_equal(snapshot_from_text(HOST, &snap, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_NETWORKS network_vec nets = { 0 };
+		struct vnet_error err = { 0 };
+
+		read_network(cases[i].definition, &nets);
+		if (plan_check_host(nets.v[0], &snap, &err) != cases[i].number)
+			fail_msg("%s: %d, %s", cases[i].name, err.number, err.message);
+		if (!cases[i].number)
+			continue;
+		assert_string_equal(err.message, cases[i].message);
+		assert_string_equal(err.code, cases[i].code);
+		assert_string_equal(err.path, cases[i].path);
+		assert_string_equal(err.file, "blue.yaml");
+		assert_int_not_equal(err.line, 0);
+		assert_int_equal(plan_check_host(nets.v[0], &snap, NULL), cases[i].number);
+	}
+}
+
+static void test_host_without_ipv6(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(snapshot_from_text("link 1 lo up loopback addrgen off\n", &snap, NULL), 0);
+	read_network("mode: nat\naddresses: [10.1.0.1/24, 'fd00::1/64']", &nets);
+	assert_int_equal(plan_check_host(nets.v[0], &snap, &err), -EAFNOSUPPORT);
+	assert_string_equal(err.code, "no-ipv6");
+	assert_string_equal(err.path, "blue.addresses[1]");
+}
+
+/* The hot path. */
+
+static struct port *read_port(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+	struct vnet_error err = { 0 };
+	struct port *port = NULL;
+
+	assert_non_null(json);
+	if (port_from_json(json, &port, &err) < 0)
+		fail_msg("%s", err.message);
+	json_decref(json);
+	return port;
+}
+
+static void assert_ops(const op_vec *ops, const char *wanted)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+
+	vec_each(op, ops) {
+		AUTO_FREE char *words = op_to_text(op);
+
+		assert_string_equal(op->network, "blue");
+		strbuf_printf(&text, "%s%s\n", op->loses_traffic ? "! " : "", words);
+	}
+	assert_string_equal(text.s ? text.s : "", wanted);
+}
+
+#define VM "\"name\": \"vm1\", \"network\": \"blue\", \"ifname\": \"vp0\""
+
+static void test_attach(void **state)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *port = read_port("{" VM ", \"mac\": \"52:54:00:00:00:01\"}");
+	AUTO_OPS op_vec ops = { 0 };
+
+	(void)state;
+	read_network("mode: nat\naddresses: [10.1.0.1/24]\nports: {mtu: 1400}", &nets);
+	plan_port_attach(nets.v[0], port, &ops);
+	assert_ops(&ops, "firewall: 3 elements added\n"
+			 "set vp0: join vn-blue, mac fe:54:00:00:00:01, mtu 1400, txqueuelen 1000, ipv6 "
+			 "link-local none, alias \"vnet:port:blue:vm1\", up\n");
+}
+
+static void test_attach_options(void **state)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *port =
+		read_port("{" VM ", \"learnMac\": true, \"isolated\": true, \"linkDown\": true, "
+			  "\"mtu\": 9000, \"txqueuelen\": 10}");
+	AUTO_OPS op_vec ops = { 0 };
+
+	(void)state;
+	read_network("mode: isolated\nbridge: {mtu: 9000, name: br7}", &nets);
+	plan_port_attach(nets.v[0], port, &ops);
+	assert_ops(&ops, "firewall: 3 elements added\n"
+			 "set vp0: join br7, mtu 9000, txqueuelen 10, ipv6 link-local none, alias "
+			 "\"vnet:port:blue:vm1\", down\n"
+			 "set vp0: isolated\n");
+}
+
+static void test_detach(void **state)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *port = read_port("{" VM ", \"mac\": \"52:54:00:00:00:01\"}");
+	AUTO(port_free) struct port *persistent = port_copy(port), *adopted = port_copy(port);
+	AUTO_OPS op_vec gone = { 0 }, held = { 0 }, deleted = { 0 }, left = { 0 };
+
+	(void)state;
+	persistent->persistent = true;
+	adopted->adopted = true;
+	read_network("mode: nat\naddresses: [10.1.0.1/24]", &nets);
+	plan_port_detach(nets.v[0], port, false, &gone);
+	assert_ops(&gone, "firewall: 3 elements deleted\n");
+	plan_port_detach(nets.v[0], port, true, &held);
+	assert_ops(&held, "! set vp0: leave its bridge, alias \"\", down\n"
+			  "firewall: 3 elements deleted\n");
+	plan_port_detach(nets.v[0], persistent, true, &deleted);
+	assert_ops(&deleted, "! set vp0: leave its bridge, down\n"
+			     "firewall: 3 elements deleted\n"
+			     "delete device vp0\n");
+	plan_port_detach(nets.v[0], adopted, true, &left);
+	assert_ops(&left, "! set vp0: leave its bridge, alias \"\", down\n"
+			  "firewall: 3 elements deleted\n");
+}
+
+static void test_update(void **state)
+{
+	static const struct { const char *change, *ops; } updates[] = {
+		{ "", "" },
+		{ ", \"mtu\": 1400", "set vp0: mtu 1400\n" },
+		{ ", \"txqueuelen\": 5", "set vp0: txqueuelen 5\n" },
+		{ ", \"linkDown\": true", "set vp0: down\n" },
+		{ ", \"isolated\": true", "set vp0: isolated\n" },
+		{ ", \"isolated\": false", "" },
+		{ ", \"addresses\": [\"10.1.0.9\"]", "" },
+		{ ", \"mac\": \"52:54:00:00:00:02\", \"mtu\": 1400, \"isolated\": true",
+		  "firewall: 1 element added, 1 element deleted\n"
+		  "set vp0: mac fe:54:00:00:00:02, mtu 1400\n"
+		  "set vp0: isolated\n" },
+	};
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *before = read_port("{" VM ", \"mac\": \"52:54:00:00:00:01\"}");
+
+	(void)state;
+	read_network("mode: nat\naddresses: [10.1.0.1/24]", &nets);
+	for (size_t i = 0; i < ARRAY_SIZE(updates); i++) {
+		AUTO_FREE char *text = mem_printf("{" VM "%s%s}", updates[i].change,
+						  strstr(updates[i].change, "\"mac\"") ? "" :
+						  ", \"mac\": \"52:54:00:00:00:01\"");
+		AUTO(port_free) struct port *after = read_port(text);
+		AUTO_OPS op_vec ops = { 0 };
+
+		plan_port_update(nets.v[0], before, after, &ops);
+		assert_ops(&ops, updates[i].ops);
+	}
+}
+
+/* A port that learned its MAC: the guard changes, and the TAP's own address. */
+static void test_learned(void **state)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *before = read_port("{" VM ", \"learnMac\": true}");
+	AUTO(port_free) struct port *after = port_copy(before);
+	AUTO_OPS op_vec ops = { 0 };
+
+	(void)state;
+	after->has_mac = true;
+	after->mac = (struct mac){ { 0x52, 0x54, 0, 0, 0, 7 } };
+	read_network("mode: nat\naddresses: [10.1.0.1/24]", &nets);
+	plan_port_update(nets.v[0], before, after, &ops);
+	assert_ops(&ops, "firewall: 1 element added, 1 element deleted\nset vp0: mac fe:54:00:00:00:07\n");
+}
+
+/* The hot path and a full plan come to the same end: the second finds nothing to do. */
+static void test_hot_path_is_complete(void **state)
+{
+	static const char *const ports[] = {
+		"{" VM ", \"mac\": \"52:54:00:00:00:01\"}",
+		"{" VM ", \"learnMac\": true, \"isolated\": true, \"mtu\": 1300}",
+		"{" VM ", \"mac\": \"fe:54:00:00:00:01\", \"linkDown\": true, \"txqueuelen\": 7}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		AUTO_NETWORKS network_vec nets = { 0 };
+		AUTO(port_free) struct port *port = read_port(ports[i]);
+		AUTO_SNAPSHOT struct snapshot snap = { 0 };
+		AUTO_PLAN struct plan start = { 0 }, again = { 0 };
+		AUTO_OPS op_vec attach = { 0 };
+		struct desired d = { 0 };
+
+		read_network("mode: isolated\naddresses: [10.1.0.1/24]", &nets);
+		vec_push(&d.networks, nets.v[0]);
+		assert_int_equal(snapshot_from_text("link 1 lo up loopback\nlink 9 vp0 kind tun lower_up\n",
+						    &snap, NULL), 0);
+		assert_int_equal(plan_make(&d, &snap, &start, NULL), 0);
+		vec_each(op, &start.ops)
+			assert_int_equal(op_apply(op, &snap, NULL), 0);
+		plan_port_attach(nets.v[0], port, &attach);
+		vec_each(op, &attach)
+			assert_int_equal(op_apply(op, &snap, NULL), 0);
+		vec_push(&d.ports, port);
+		assert_int_equal(plan_make(&d, &snap, &again, NULL), 0);
+		assert_int_equal(again.ops.n, 0);
+		desired_free(&d);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_check_host),
+		cmocka_unit_test(test_host_without_ipv6),
+		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_attach_options),
+		cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_learned),
+		cmocka_unit_test(test_hot_path_is_complete),
+	};
+
+	return cmocka_run_group_tests_name("plan_host", tests, NULL, NULL);
+}
