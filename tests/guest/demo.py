@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(HERE, "../support"))
 sys.dont_write_bytecode = True
 
 from vnetlab import (DnsServer, HOST4, HttpServer, INTERNET4, Namespace, Netd,  # noqa: E402
-                     find_program, nft_elements, veth, wait_until)
+                     find_program, http_get, nft_elements, veth, wait_until)
 from vnetlab.qemu import QemuGuest, build_guest, has_kvm  # noqa: E402
 
 NETWORK = """\
@@ -120,10 +120,9 @@ class Demo:
     def forward(self):
         say("From the internet through the port forward into the guest")
         self.in_guest("echo 'hello from the guest' >/www/index.html; httpd -h /www")
-        result = self.outside.run("busybox", "wget", "-q", "-T", "10", "-O", "-",
-                                  "http://%s:8080/" % HOST4, check=False)
-        show(result.stdout, "outside$ wget -O - http://%s:8080/" % HOST4)
-        check("the guest's page came", "hello from the guest" in result.stdout)
+        page = http_get(self.outside, HOST4, 8080)
+        show(page or "", "outside$ wget -O - http://%s:8080/" % HOST4)
+        check("the guest's page came", page == "hello from the guest\n")
 
     def spoof(self):
         say("The guest pretends to be somebody else")
@@ -149,8 +148,9 @@ class Demo:
         wait_until(lambda: not self.netd.call("ListLeases")["leases"], what="the lease to go")
         check("no lease", True)
         self.netd.call("StopNetwork", name="blue")
+        wait_until(lambda: not self.netd.dnsmasq_pids(), what="dnsmasq to end")
         check("network stopped: no bridge, no rule, no dnsmasq",
-              self.host.link("vn-blue") is None and not self.netd.dnsmasq_pids()
+              self.host.link("vn-blue") is None
               and not self.host.run("nft", "list", "ruleset").stdout.strip())
 
 

@@ -7,7 +7,7 @@ import shutil
 import stat
 
 from vnetlab import (DnsServer, GATEWAY4, HOST4, HostCase, HttpServer, INTERNET4, find_program,
-                     nft_elements, wait_until)
+                     http_get, nft_elements, wait_until)
 from vnetlab.qemu import QemuGuest, build_guest
 
 NETWORK = """
@@ -25,8 +25,7 @@ networks:
 MAC = "52:54:00:00:00:05"
 ACCESS = """
 rules:
-  - users: [nobody]
-    networks: [blue]
+  - {users: [nobody], allow: [blue]}
 """
 
 
@@ -63,7 +62,7 @@ class GuestCase(HostCase):
         status, text = guest.run("nslookup -type=a www.example.com")
         self.assertEqual(status, 0, text)
         self.assertIn(INTERNET4, text)
-        status, text = guest.run("wget -q -T 10 -O - http://www.example.com/")
+        status, text = guest.run("wget -q -O - http://www.example.com/")
         self.assertEqual(status, 0, text)
         self.assertIn("internet " + HOST4, text)
         port = self.port()
@@ -122,13 +121,14 @@ class Api(GuestCase):
         for fd in reply.fds:
             os.close(fd)
         guest.wait_ready()
-        self.assertEqual(guest.run("wget -q -T 10 -O - http://www.example.com/")[0], 0)
+        self.assertEqual(guest.run("wget -q -O - http://www.example.com/")[0], 0)
         self.assertEqual(guest.run("ls -d /sys/class/net/eth0/queues/rx-*")[1].split(),
                          ["/sys/class/net/eth0/queues/rx-0", "/sys/class/net/eth0/queues/rx-1"])
         self.assert_kill_leaves_nothing(guest)
 
     def test_hot_plug_over_qmp(self):
-        guest = self.boot(append="mini.dhcp=no", qmp=True)
+        guest = self.boot(["-device", "pcie-root-port,id=slot1,chassis=1"],
+                          append="mini.dhcp=no", qmp=True)
         guest.wait_ready()
         reply = self.netd.call("AttachPort", network="blue", name="hot", mac=MAC, vhost="off")
         guest.qmp.call("getfd", fds=reply.fds, fdname="hot0")
@@ -136,12 +136,12 @@ class Api(GuestCase):
             os.close(fd)
         guest.qmp.call("netdev_add", type="tap", id="hot", fd="hot0")
         guest.qmp.call("device_add", driver="virtio-net-pci", netdev="hot", id="nic", mac=MAC,
-                       bus="hotplug", romfile="")
+                       bus="slot1", romfile="")
         status, text = guest.run(
             "for i in 1 2 3 4 5 6 7 8 9 10; do [ -e /sys/class/net/eth0 ] && break; sleep 1; done;"
             "ip link set eth0 up && udhcpc -q -n -f -t 20 -T 1 -i eth0 -s /dhcp.sh")
         self.assertEqual(status, 0, text)
-        self.assertEqual(guest.run("wget -q -T 10 -O - http://%s/" % INTERNET4)[0], 0)
+        self.assertEqual(guest.run("wget -q -O - http://%s/" % INTERNET4)[0], 0)
         self.assertEqual(self.port()["mac"], MAC)
         # Unplugged: QEMU closes the descriptor, and the port is gone though QEMU lives.
         guest.qmp.call("device_del", id="nic")
@@ -228,7 +228,7 @@ class Run(GuestCase):
         self.assertRegex(status, r"Uid:\t65534\t65534\t65534\t65534")
         self.assertRegex(status, r"CapEff:\t0+\n")
         self.assertRegex(status, r"Groups:\t(65534 )?\n")
-        self.assertEqual(guest.run("wget -q -T 10 -O - http://www.example.com/")[0], 0)
+        self.assertEqual(guest.run("wget -q -O - http://www.example.com/")[0], 0)
         self.assert_kill_leaves_nothing(guest)
 
 
@@ -241,9 +241,7 @@ class Forward(GuestCase):
         guest.wait_ready()
         self.assertEqual(guest.address()[0], "10.10.0.5")
         guest.run("echo from the guest >/www/index.html; httpd -h /www -p 80")
-        result = self.outside.run("busybox", "wget", "-q", "-T", "10", "-O", "-",
-                                  "http://%s:8080/" % HOST4)
-        self.assertEqual(result.stdout, "from the guest\n")
+        self.assertEqual(http_get(self.outside, HOST4, 8080), "from the guest\n")
 
     def test_netd_restart_under_a_running_guest(self):
         guest = self.boot(prefix=[find_program("vnetctl"), "run", "blue", "--"])

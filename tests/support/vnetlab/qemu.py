@@ -5,6 +5,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ def has_kvm():
 
 def machine_arguments(append=""):
     """QEMU's arguments for the guest, all but its network and console."""
-    folder = os.path.abspath(build_path("guest"))
+    folder = readable_by_all(os.path.abspath(build_path("guest")))
     if has_kvm():
         accelerator = ["-accel", "kvm", "-cpu", "host"]
     else:
@@ -41,6 +42,16 @@ def machine_arguments(append=""):
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-kernel", os.path.join(folder, "kernel"), "-initrd", os.path.join(folder, "initrd.cpio"),
         "-append", command_line]
+
+
+def readable_by_all(folder):
+    """A copy in the sandbox: a guest may run as a user who cannot look into the build directory."""
+    target = "/run/lab/guest"
+    if not os.path.isdir(target):
+        shutil.copytree(folder, target)
+        for path in [target] + [os.path.join(target, n) for n in os.listdir(target)]:
+            os.chmod(path, 0o755)
+    return target
 
 
 def build_guest():
@@ -82,7 +93,11 @@ class QemuGuest:
         self.qmp = None
         if qmp:
             qmp_listener.close()
-            self.qmp = Qmp(self.qmp_path)
+            try:
+                self.qmp = Qmp(self.qmp_path)
+            except (EOFError, OSError):
+                self.process.wait(10)
+                raise AssertionError("QEMU ended at once: " + self.errors()) from None
         self.console = socket.socket(socket.AF_UNIX)
         self.console.connect(self.console_path)
         self.text = ""

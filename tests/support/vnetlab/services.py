@@ -150,3 +150,19 @@ def udp_ask(ns, address, port, timeout=1, tries=3, source=None):
             answer.replied_from = peer[0]
             return answer
     return None
+
+
+def http_get(ns, address, port=80, path="/", timeout=10):
+    """The page's text, or None."""
+    with ns, socket.socket(_family(address), socket.SOCK_STREAM) as s:
+        s.settimeout(timeout)
+        try:
+            s.connect((address, port))
+            s.sendall(b"GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" % (path.encode(), address.encode()))
+            data = b""
+            while chunk := s.recv(65536):
+                data += chunk
+        except OSError:
+            return None
+    head, _, body = data.partition(b"\r\n\r\n")
+    return body.decode() if b" 200 " in head.split(b"\r\n")[0] else None
