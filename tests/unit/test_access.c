@@ -461,6 +461,46 @@ static void test_bad_policies(void **state)
 	}
 }
 
+static char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	AUTO_STRBUF struct strbuf text = { 0 };
+	char buf[4096];
+	size_t n;
+
+	assert_non_null(file);
+	while ((n = fread(buf, 1, sizeof(buf), file)) > 0)
+		strbuf_append_n(&text, buf, n);
+	fclose(file);
+	return strbuf_take(&text);
+}
+
+/* The shipped file, as it is and with its example's comments taken off; the reference's blocks. */
+static void test_shipped(void **state)
+{
+	AUTO_FREE char *shipped = read_file("configs/access.yaml");
+	AUTO_FREE char *reference = read_file("docs/reference-access.md");
+	AUTO_STRBUF struct strbuf example = { 0 };
+	unsigned n_blocks = 0;
+
+	(void)state;
+	access_policy_free(read_policy(shipped));
+	for (char *p = strstr(shipped, "#rules:"); p && *p; p += strcspn(p, "\n") + 1)
+		if (*p == '#')
+			strbuf_printf(&example, "%.*s\n", (int)strcspn(p + 1, "\n"), p + 1);
+	access_policy_free(read_policy(example.s));
+	for (char *p = reference; (p = strstr(p, "```yaml\n")); n_blocks++) {
+		char *end = strstr(p, "\n```");
+		AUTO_FREE char *block = NULL;
+
+		assert_non_null(end);
+		p += strlen("```yaml\n");
+		block = mem_strndup(p, (size_t)(end + 1 - p));
+		access_policy_free(read_policy(block));
+	}
+	assert_int_equal(n_blocks, 2);
+}
+
 /* --- bridge.conf --- */
 
 struct test_file {
@@ -690,6 +730,7 @@ int main(void)
 		cmocka_unit_test(test_update),
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_bad_policies),
+		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_bridge_conf),
 		cmocka_unit_test(test_bridge_conf_all),
 		cmocka_unit_test(test_bridge_conf_readers),

@@ -69,7 +69,8 @@ static void assert_round_trip(const network_vec *nets, const json_t *json)
 	char text[1024];
 
 	if (networks_from_json(json, &again, &err) < 0)
-		fail_msg("the canonical form is refused: %s", vnet_error_text(&err, text, sizeof(text)));
+		fail_msg("the canonical form is refused: %s",
+			 vnet_error_text(&err, text, sizeof(text)));
 	assert_int_equal(again.n, nets->n);
 	for (size_t i = 0; i < nets->n; i++) {
 		AUTO(network_free) struct network *copy = network_copy(nets->v[i]);
@@ -98,7 +99,8 @@ static char *run_case(const char *path, const char *name, bool *ret_is_error)
 	*ret_is_error = read_and_check(text, size, file, &nets, &err) < 0;
 	if (*ret_is_error) {
 		assert_true(err.number < 0 && err.code[0] && err.message[0]);
-		return mem_printf("%s [%s]\n", vnet_error_text(&err, message, sizeof(message)), err.code);
+		return mem_printf("%s [%s]\n", vnet_error_text(&err, message, sizeof(message)),
+				  err.code);
 	}
 	assert_false(vnet_error_is_set(&err));
 	json = networks_to_json(nets.v, nets.n);
@@ -127,7 +129,8 @@ static bool check_case(const char *path)
 	wanted = read_text(is_error ? err_path : json_path, NULL);
 	if (wanted && strcmp(wanted, got) == 0)
 		return true;
-	print_error("%s: wanted:\n%sgot:\n%s", path, wanted ? wanted : "nothing of this kind\n", got);
+	print_error("%s: wanted:\n%sgot:\n%s", path, wanted ? wanted : "nothing of this kind\n",
+		    got);
 	return false;
 }
 
@@ -146,6 +149,55 @@ static void test_golden(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* --- what is shipped and documented --- */
+
+static void assert_accepted(const char *text, const char *name)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+	char message[1024];
+
+	if (read_and_check(text, strlen(text), name, &nets, &err) < 0)
+		fail_msg("%s", vnet_error_text(&err, message, sizeof(message)));
+	assert_true(nets.n > 0);
+}
+
+static void test_examples(void **state)
+{
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob("configs/examples/*.yaml", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 5);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		AUTO_FREE char *text = read_text(found.gl_pathv[i], NULL);
+
+		assert_accepted(text, found.gl_pathv[i]);
+	}
+	globfree(&found);
+}
+
+/* Each block fenced as ```yaml is a whole definition. */
+static void test_reference(void **state)
+{
+	static const char open[] = "```yaml\n", close[] = "\n```";
+	AUTO_FREE char *text = read_text("docs/reference-network.md", NULL);
+	size_t n_blocks = 0;
+
+	(void)state;
+	assert_non_null(text);
+	for (char *p = text; (p = strstr(p, open)); n_blocks++) {
+		char *end = strstr(p, close);
+		AUTO_FREE char *block = NULL;
+
+		assert_non_null(end);
+		p += strlen(open);
+		block = mem_strndup(p, (size_t)(end + 1 - p));
+		assert_accepted(block, "docs/reference-network.md");
+	}
+	assert_true(n_blocks >= 5);
+}
+
 /* --- without files --- */
 
 static struct network *read_one(const char *yaml)
@@ -162,7 +214,8 @@ static struct network *read_one(const char *yaml)
 
 static void test_defaults(void **state)
 {
-	AUTO(network_free) struct network *net =
+	AUTO(network_free)
+	struct network *net =
 		read_one("networks: {blue: {mode: nat, addresses: [192.168.10.1/24]}}");
 	char bridge[16];
 
@@ -191,14 +244,17 @@ static void test_defaults(void **state)
 
 static void test_defaults_that_follow(void **state)
 {
-	AUTO(network_free) struct network *bridged =
-		read_one("networks: {lan: {mode: bridged, bridge: {name: br0}}}");
-	AUTO(network_free) struct network *six = read_one(
-		"networks: {six: {mode: routed, domain: six.test, addresses: [fd00::1/64],"
-		" dhcp6: true, dns: {forwarders: [fd00:f::1]}}}");
-	AUTO(network_free) struct network *slaac =
+	AUTO(network_free)
+	struct network *bridged = read_one("networks: {lan: {mode: bridged, bridge: {name: br0}}}");
+	AUTO(network_free)
+	struct network *six =
+		read_one("networks: {six: {mode: routed, domain: six.test, addresses: [fd00::1/64],"
+			 " dhcp6: true, dns: {forwarders: [fd00:f::1]}}}");
+	AUTO(network_free)
+	struct network *slaac =
 		read_one("networks: {s: {mode: isolated, addresses: [fe80::1/64, fd00::1/64]}}");
-	AUTO(network_free) struct network *local =
+	AUTO(network_free)
+	struct network *local =
 		read_one("networks: {s: {mode: isolated, addresses: [fe80::1/64], dns: false}}");
 
 	(void)state;
@@ -262,7 +318,8 @@ static void test_equal(void **state)
 /* An address chosen for `subnet: auto` is used, compared, but not written. */
 static void test_chosen_address(void **state)
 {
-	AUTO(network_free) struct network *net = read_one("networks: {n: {mode: nat, subnet: auto}}");
+	AUTO(network_free)
+	struct network *net = read_one("networks: {n: {mode: nat, subnet: auto}}");
 	AUTO(network_free) struct network *declared = network_copy(net);
 	struct vnet_error err = { 0 };
 	json_t *json;
@@ -289,7 +346,8 @@ static void test_json(void **state)
 	json_t *json = json_pack("{s:{s:s,s:[s],s:n}}", "blue", "mode", "routed", "addresses",
 				 "10.1.0.1/24", "domain");
 	json_t *outer = json_pack("{s:O}", "networks", json);
-	json_t *wrong = json_pack("{s:{s:s,s:{s:s}}}", "blue", "mode", "nat", "bridge", "stp", "true");
+	json_t *wrong =
+		json_pack("{s:{s:s,s:{s:s}}}", "blue", "mode", "nat", "bridge", "stp", "true");
 
 	(void)state;
 	assert_int_equal(networks_from_json(json, &bare, &err), 0);
@@ -360,7 +418,8 @@ static void test_truncated(void **state)
 
 static void test_bridge_mac(void **state)
 {
-	AUTO(network_free) struct network *net =
+	AUTO(network_free)
+	struct network *net =
 		read_one("networks: {blue: {mode: isolated, bridge: {mac: 52:54:00:aa:bb:cc}}}");
 	AUTO(network_free) struct network *blue = read_one("networks: {blue: {mode: isolated}}");
 	AUTO(network_free) struct network *green = read_one("networks: {green: {mode: isolated}}");
@@ -379,6 +438,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_defaults_that_follow),
 		cmocka_unit_test(test_equal),
