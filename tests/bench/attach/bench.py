@@ -69,7 +69,8 @@ class Way:
 
 def plain_bridge(name):
     ns = Namespace(name)
-    ns.ip("link", "add", "br0", "type", "bridge")
+    # A chosen address, as ours have: else the kernel looks for the lowest of all ports each time.
+    ns.ip("link", "add", "br0", "address", "52:54:00:00:00:fe", "type", "bridge")
     ns.ip("link", "set", "br0", "up")
     return ns
 
