@@ -53,7 +53,6 @@ struct netd {
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */
-	bool links_are_suspect;
 	struct uplink_watch *uplinks;
 	int signal_fd;
 	struct loop_source *signal_source;
@@ -73,8 +72,9 @@ void outcome_free(struct outcome *outcome);
 
 /*
  * Brings the kernel and the services to what the registry wants. A network that
- * fails is marked so, logged once and tried again later; the others go on. Returns
- * the first failure, with err set; outcome may be NULL.
+ * fails is marked so (its entry's state and problem), logged once and tried again
+ * later; the others go on, and that is no error here. An error is what concerns
+ * the host: no snapshot, no plan, the rules refused. outcome and err may be NULL.
  */
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
 /* What reconcile() would do if `nets` (may be empty) were defined and wanted too. Changes nothing. */

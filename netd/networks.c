@@ -313,7 +313,9 @@ void networks_check_at_start(struct netd *d, const struct snapshot *snap)
 struct change {
 	struct network_entry *entry;
 	struct network *before; /* NULL: it is new */
-	bool was_wanted, was_from_file;
+	bool had_before, was_wanted, was_from_file;
+	bool must_watch;        /* takes a NIC: started by uplink.c */
+	bool is_undone;
 };
 
 static int persist(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
@@ -339,6 +341,7 @@ static void put(struct netd *d, struct network *net, bool is_from_file, struct c
 	if (entry) {
 		uplink_cancel(d, entry);
 		ret->before = network_copy(entry->net);
+		ret->had_before = true;
 		ret->was_wanted = entry->is_wanted;
 		ret->was_from_file = entry->is_from_file;
 	}
@@ -349,7 +352,8 @@ static void put(struct netd *d, struct network *net, bool is_from_file, struct c
 	if (ret->entry->state == NETWORK_FAILED)
 		ret->entry->state = NETWORK_STOPPED;
 	/* Its NIC is taken under watch, by uplink.c, not by a plain reconcile. */
-	if (ret->entry->is_wanted && uplink_must_watch(d, net))
+	ret->must_watch = ret->entry->is_wanted && uplink_must_watch(d, net);
+	if (ret->must_watch)
 		ret->entry->is_wanted = false;
 }
 
@@ -367,66 +371,85 @@ static void put_back(struct netd *d, struct change *change)
 	}
 }
 
-static void change_done(struct netd *d, struct change *change, bool failed)
+static void change_done(struct netd *d, struct change *change)
 {
 	struct network_entry *entry = change->entry;
 
-	if (failed && !change->before && entry->n_ports == 0 && !entry->is_wanted) {
+	if (!change->is_undone) {
+		if (change->must_watch)
+			uplink_begin(d, entry);
+		if (change->before)
+			monitor_emit(d, "network-changed", entry->net->name, NULL, NULL,
+				     "network %s has a new definition", entry->net->name);
+	} else if (change->had_before) {
+		persist(d, entry, NULL);
+	} else {
+		store_remove(d->store, STORE_DEFINITIONS, entry->net->name, NULL);
 		store_remove(d->store, STORE_NETWORKS, entry->net->name, NULL);
+		store_remove(d->store, STORE_SUBNETS, entry->net->name, NULL);
 		registry_remove_network(&d->registry, entry);
-	} else if (!failed && change->before) {
-		monitor_emit(d, "network-changed", entry->net->name, NULL, NULL,
-			     "network %s has a new definition", entry->net->name);
 	}
 	network_free(change->before);
 }
 
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct outcome *outcome,
-		   struct vnet_error *err)
+typedef VEC(struct change) change_vec;
+
+/* Puts the definitions into the registry and into the files. nets is emptied. */
+static int define_all(struct netd *d, network_vec *nets, bool is_from_file, change_vec *changes,
+		      struct vnet_error *err)
 {
-	VEC(struct change) changes = { 0 };
-	bool undo = false;
 	int r = 0;
 
 	vec_each(net, nets) {
 		struct network_entry *old = registry_network(&d->registry, (*net)->name);
 
 		if (old && old->is_from_file == is_from_file && old->state != NETWORK_FAILED &&
-		    network_equal(old->net, *net)) {
+		    network_equal(old->net, *net))
 			/* The same definition from another line: nothing to do but to know where. */
 			registry_put_network(&d->registry, *net);
-			continue;
-		}
-		put(d, *net, is_from_file, vec_add(&changes));
+		else
+			put(d, *net, is_from_file, vec_add(changes));
 	}
 	nets->n = 0;
-	vec_each(change, &changes)
+	vec_each(change, changes)
 		if (r == 0)
 			r = persist(d, change->entry, err);
+	return r;
+}
+
+/* Whether this change did not come to be, and why. */
+static bool change_failed(const struct change *change, int host_failure, struct vnet_error *err)
+{
+	if (host_failure < 0)
+		return true;
+	if (change->entry->state != NETWORK_FAILED)
+		return false;
+	if (!vnet_error_is_set(err))
+		*err = change->entry->problem;
+	return true;
+}
+
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct outcome *outcome,
+		   struct vnet_error *err)
+{
+	change_vec changes = { 0 };
+	bool undo = false;
+	int r = define_all(d, nets, is_from_file, &changes, err);
+
 	if (r == 0)
 		r = reconcile(d, outcome, err);
 	vec_each(change, &changes) {
-		if (r < 0 && (change->entry->state == NETWORK_FAILED || !change->entry->is_wanted)) {
+		change->is_undone = change_failed(change, r, err);
+		if (change->is_undone)
 			put_back(d, change);
-			undo = true;
-		}
+		undo |= change->is_undone;
 	}
 	if (undo)
 		reconcile(d, NULL, NULL);
-	vec_each(change, &changes) {
-		bool failed = r < 0 && !change->before && !change->entry->is_wanted;
-
-		if (r < 0)
-			persist(d, change->entry, NULL);
-		else if (!change->entry->is_wanted && change->entry->net->autostart &&
-			 (!change->before || change->was_wanted))
-			uplink_begin(d, change->entry);
-		if (failed)
-			store_remove(d->store, STORE_DEFINITIONS, change->entry->net->name, NULL);
-		change_done(d, change, r < 0);
-	}
+	vec_each(change, &changes)
+		change_done(d, change);
 	vec_free(&changes);
-	return r;
+	return r < 0 ? r : undo ? err->number : 0;
 }
 
 /* ---- start, stop, delete ---- */
@@ -452,8 +475,12 @@ int network_start(struct netd *d, struct network_entry *entry, struct outcome *o
 	r = network_save_runtime(d, entry, err);
 	if (r == 0)
 		r = reconcile(d, outcome, err);
-	if (entry->state != NETWORK_FAILED)
-		return r;
+	if (r == 0 && entry->state != NETWORK_FAILED)
+		return 0;
+	if (r == 0) {
+		*err = entry->problem;
+		r = err->number;
+	}
 	/* What failed when asked for is not left half there. */
 	entry->is_wanted = false;
 	entry->state = NETWORK_STOPPED;
@@ -494,11 +521,15 @@ int network_stop(struct netd *d, struct network_entry *entry, bool force, struct
 	uplink_cancel(d, entry);
 	entry->is_wanted = false;
 	r = network_save_runtime(d, entry, err);
+	entry->state = NETWORK_STOPPED;
 	if (r == 0)
 		r = reconcile(d, NULL, err);
+	if (r == 0 && entry->state == NETWORK_FAILED) {
+		*err = entry->problem;
+		r = err->number;
+	}
 	if (r < 0)
 		return r;
-	entry->state = NETWORK_STOPPED;
 	vnet_error_clear(&entry->problem);
 	log_info("network %s: stopped", entry->net->name);
 	monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL, "network %s is stopped",

@@ -82,8 +82,7 @@ static int make_plan(struct netd *d, const struct desired *desired, struct snaps
 struct run {
 	struct netd *d;
 	VEC(const char *) failed; /* networks whose later operations are skipped */
-	struct vnet_error *first; /* the first failure, for the caller */
-	int number;
+	struct vnet_error *err;   /* the host's first failure, for the caller */
 };
 
 static bool run_skips(const struct run *run, const char *network)
@@ -96,27 +95,28 @@ static bool run_skips(const struct run *run, const char *network)
 	return false;
 }
 
-static void run_note_failure(struct run *run, const struct op *op, const struct vnet_error *err)
+static void run_network_failed(struct run *run, const char *network, struct vnet_error *err)
 {
-	struct network_entry *entry = registry_network(&run->d->registry, op->network);
-	struct vnet_error full = *err;
+	struct network_entry *entry = registry_network(&run->d->registry, network);
 
-	if (op->network[0]) {
-		vec_push(&run->failed, op->network);
-		vnet_error_prefix(&full, "network %s", op->network);
-	}
-	if (!run->number) {
-		run->number = full.number;
-		if (run->first && !vnet_error_is_set(run->first))
-			*run->first = full;
-	}
+	vec_push(&run->failed, network);
+	vnet_error_prefix(err, "network %s", network);
 	if (entry) {
-		network_set_failed(run->d, entry, &full);
+		network_set_failed(run->d, entry, err);
 	} else {
 		char text[1024];
 
-		log_error("%s; trying again", vnet_error_text(&full, text, sizeof(text)));
+		log_error("%s; trying again", vnet_error_text(err, text, sizeof(text)));
 	}
+}
+
+static void run_host_failed(struct run *run, const struct vnet_error *err)
+{
+	char text[1024];
+
+	if (!vnet_error_is_set(run->err))
+		*run->err = *err;
+	log_error("%s; trying again", vnet_error_text(err, text, sizeof(text)));
 }
 
 /* False: the rules could not be set, so nothing that relies on them may follow. */
@@ -139,7 +139,10 @@ static bool run_ops(struct run *run, const op_vec *ops)
 			continue;
 		}
 		i += done;
-		run_note_failure(run, &ops->v[i], &err);
+		if (ops->v[i].network[0])
+			run_network_failed(run, ops->v[i].network, &err);
+		else
+			run_host_failed(run, &err);
 		if (ops->v[i].kind == OP_NFT)
 			return false;
 		i++;
@@ -160,16 +163,8 @@ static void run_services(struct run *run)
 
 		if (run_failed(run, *entry))
 			continue;
-		if (dhcp_apply(run->d, *entry, &err) < 0) {
-			vnet_error_prefix(&err, "network %s", (*entry)->net->name);
-			if (!run->number) {
-				run->number = err.number;
-				if (run->first && !vnet_error_is_set(run->first))
-					*run->first = err;
-			}
-			vec_push(&run->failed, (*entry)->net->name);
-			network_set_failed(run->d, *entry, &err);
-		}
+		if (dhcp_apply(run->d, *entry, &err) < 0)
+			run_network_failed(run, (*entry)->net->name, &err);
 	}
 }
 
@@ -233,69 +228,77 @@ static void find_ifindexes(struct netd *d)
 	}
 }
 
-static void report_repairs(struct netd *d, const struct plan *plan)
+static void report_plan(const struct plan *plan)
 {
 	vec_each(op, &plan->ops) {
 		AUTO_FREE char *text = op_to_text(op);
 
-		log_info("%s%s%s", op->network[0] ? op->network : "host", ": ", text);
+		log_info("%s: %s", op->network[0] ? op->network : "host", text);
 	}
 	vec_each(note, &plan->notes)
 		log_notice("%s", *note);
-	(void)d;
+}
+
+/* Executes the plan and tells the networks how it went. */
+static void run_plan(struct run *run, const struct plan *plan)
+{
+	struct netd *d = run->d;
+	bool rules_stand = run_ops(run, &plan->ops);
+
+	find_bridges(d);
+	find_ifindexes(d);
+	if (!rules_stand)
+		return;
+	run_services(run);
+	vec_each(entry, &d->registry.networks)
+		if ((*entry)->is_wanted && !run_failed(run, *entry))
+			network_set_running(d, *entry);
+}
+
+static int plan_now(struct netd *d, struct plan *ret, struct vnet_error *err)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	struct desired desired = { 0 };
+	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+
+	if (r < 0)
+		return r;
+	sweep_ports(d, &snap);
+	build_desired(d, NULL, 0, &desired);
+	r = make_plan(d, &desired, &snap, ret, err);
+	desired_forget(&desired);
+	return r < 0 ? r : host_remember(d, ret, err);
+}
+
+static void outcome_take(struct outcome *ret, struct plan *plan)
+{
+	memcpy(&ret->ops, &plan->ops, sizeof(plan->ops));
+	memcpy(&ret->notes, &plan->notes, sizeof(plan->notes));
+	memset(&plan->ops, 0, sizeof(plan->ops));
+	memset(&plan->notes, 0, sizeof(plan->notes));
 }
 
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
 {
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	AUTO_PLAN struct plan plan = { 0 };
-	struct desired desired = { 0 };
-	struct run run = { .d = d, .first = err };
-	bool rules_stand;
-	int r;
+	struct vnet_error problem = { 0 };
+	struct run run = { .d = d, .err = &problem };
 
-	d->links_are_suspect = false;
-	r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
-	if (r < 0)
-		goto failed;
-	sweep_ports(d, &snap);
-	build_desired(d, NULL, 0, &desired);
-	r = make_plan(d, &desired, &snap, &plan, err);
-	desired_forget(&desired);
-	if (r < 0)
-		goto failed;
-	r = host_remember(d, &plan, err);
-	if (r < 0)
-		goto failed;
-	report_repairs(d, &plan);
-	rules_stand = run_ops(&run, &plan.ops);
-	find_bridges(d);
-	find_ifindexes(d);
-	if (rules_stand) {
-		run_services(&run);
-		vec_each(entry, &d->registry.networks)
-			if ((*entry)->is_wanted && !run_failed(&run, *entry))
-				network_set_running(d, *entry);
+	if (plan_now(d, &plan, &problem) < 0) {
+		run_host_failed(&run, &problem);
+	} else {
+		report_plan(&plan);
+		run_plan(&run, &plan);
+		if (!problem.number && !run.failed.n)
+			host_forget(d, &plan, NULL);
 	}
-	if (!run.number)
-		host_forget(d, &plan, NULL);
-	schedule_retry(d, run.number != 0);
+	schedule_retry(d, problem.number || run.failed.n);
 	vec_free(&run.failed);
-	if (outcome) {
-		memcpy(&outcome->ops, &plan.ops, sizeof(plan.ops));
-		memcpy(&outcome->notes, &plan.notes, sizeof(plan.notes));
-		memset(&plan.ops, 0, sizeof(plan.ops));
-		memset(&plan.notes, 0, sizeof(plan.notes));
-	}
-	return run.number;
-failed: {
-	char text[1024];
-
-	if (err)
-		log_error("reconcile: %s", vnet_error_text(err, text, sizeof(text)));
-	schedule_retry(d, true);
-	return r;
-}
+	if (outcome)
+		outcome_take(outcome, &plan);
+	if (err && problem.number && !vnet_error_is_set(err))
+		*err = problem;
+	return problem.number;
 }
 
 int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
@@ -311,9 +314,6 @@ int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
 	if (r < 0)
 		return r;
 	dhcp_plan(d, nets, n_nets, &plan.ops);
-	memcpy(&ret->ops, &plan.ops, sizeof(plan.ops));
-	memcpy(&ret->notes, &plan.notes, sizeof(plan.notes));
-	memset(&plan.ops, 0, sizeof(plan.ops));
-	memset(&plan.notes, 0, sizeof(plan.notes));
+	outcome_take(ret, &plan);
 	return 0;
 }
