@@ -37,15 +37,23 @@ static int no_device(const char *name, struct vnet_error *err)
 	return vnet_error_set(err, -ENODEV, "no-device", "no device %s", name);
 }
 
+/* As the kernel counts: always up. */
+static void skip_index(struct snapshot *snap, int ifindex)
+{
+	if (snap->next_ifindex <= ifindex)
+		snap->next_ifindex = ifindex + 1;
+}
+
 static struct link *add_link(struct snapshot *snap, const char *name, const char *kind)
 {
 	struct link *link;
-	int ifindex = 1;
 
-	if (snap->links.n) /* sorted: the last is the highest; the kernel counts up too */
-		ifindex = snap->links.v[snap->links.n - 1].ifindex + 1;
+	if (snap->links.n) /* sorted: the last is the highest */
+		skip_index(snap, snap->links.v[snap->links.n - 1].ifindex);
+	if (!snap->next_ifindex)
+		snap->next_ifindex = 1;
 	link = vec_add(&snap->links);
-	link->ifindex = ifindex;
+	link->ifindex = snap->next_ifindex++;
 	snprintf(link->name, sizeof(link->name), "%s", name);
 	snprintf(link->kind, sizeof(link->kind), "%s", kind);
 	link->flags = IFF_BROADCAST | IFF_MULTICAST;
@@ -54,18 +62,34 @@ static struct link *add_link(struct snapshot *snap, const char *name, const char
 	return link;
 }
 
+/* Where in n items of a sorted array the item belongs, behind its equals. */
+static size_t place_of(const void *v, size_t n, size_t size, const void *item,
+		       int (*compare)(const void *a, const void *b))
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(item, (const char *)v + middle * size) < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 /*
- * Inserting keeps the order of snapshot_sort(), in linear time: a plan of
- * thousands of operations must not sort thousands of times.
+ * Inserting keeps the order of snapshot_sort(): a plan of thousands of
+ * operations must not sort thousands of times.
  */
 #define DEFINE_INSERT(name, type, member, compare) \
 	static void name(struct snapshot *snap, const struct type *item) \
 	{ \
-		size_t i; \
+		size_t n = snap->member.n, i = place_of(snap->member.v, n, sizeof(*item), item, compare); \
 \
-		vec_push(&snap->member, *item); \
-		for (i = snap->member.n - 1; i > 0 && compare(item, &snap->member.v[i - 1]) < 0; i--) \
-			snap->member.v[i] = snap->member.v[i - 1]; \
+		vec_add(&snap->member); \
+		memmove(&snap->member.v[i + 1], &snap->member.v[i], (n - i) * sizeof(*item)); \
 		snap->member.v[i] = *item; \
 	} \
 	struct vnet_swallow_semicolon
@@ -319,6 +343,7 @@ static int link_delete(const struct op_link *op, struct snapshot *snap, struct v
 		return vnet_error_set(err, -EPERM, "foreign-device",
 				      "%s does not carry our mark; it is left alone", op->name);
 	ifindex = link->ifindex;
+	skip_index(snap, ifindex);
 	drop_routes_of(snap, link);
 	for (size_t i = snap->addrs.n; i-- > 0;)
 		if (snap->addrs.v[i].ifindex == ifindex)
@@ -535,9 +560,9 @@ static int write_sysctl(const struct op_sysctl *op, struct snapshot *snap)
 {
 	struct sysctl *known = NULL;
 
-	vec_each(sysctl, &snap->sysctls)
-		if (strcmp(sysctl->path, op->sysctl.path) == 0)
-			known = sysctl;
+	if (snap->sysctls.n)
+		known = bsearch(&op->sysctl, snap->sysctls.v, snap->sysctls.n, sizeof(*known),
+				snapshot_cmp_sysctls);
 	if (known)
 		known->value = op->sysctl.value;
 	else if (!op->optional)

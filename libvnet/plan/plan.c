@@ -72,17 +72,54 @@ static void copy_into_now(struct planner *p)
 	snapshot_sort(&p->now);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct plan_name *)a)->name, ((const struct plan_name *)b)->name);
+}
+
 static void begin(struct planner *p, const struct desired *d, const struct snapshot *snap,
 		  struct plan *plan, struct vnet_error *err)
 {
 	*p = (struct planner){ .d = d, .snap = snap, .plan = plan, .err = err };
 	copy_into_now(p);
+	vec_each(link, &snap->links) {
+		vec_push(&p->link_names, (struct plan_name){ link->name, link->ifindex });
+		if (link->ifindex > p->snap_highest)
+			p->snap_highest = link->ifindex;
+	}
+	vec_sort(&p->link_names, compare_names);
+	for (size_t i = 0; i < d->ports.n; i++)
+		vec_push(&p->port_names, (struct plan_name){ d->ports.v[i]->ifname, (int)i });
+	vec_sort(&p->port_names, compare_names);
+}
+
+/* Of several networks on one bridge the one that makes it. */
+static void index_bridges(struct planner *p)
+{
+	size_t n = 0;
+
+	vec_each(pn, &p->nets)
+		vec_push(&p->bridge_names, (struct plan_name){ pn->bridge, (int)(pn - p->nets.v) });
+	vec_sort(&p->bridge_names, compare_names);
+	vec_each(name, &p->bridge_names) {
+		struct plan_name *last = n ? &p->bridge_names.v[n - 1] : NULL;
+
+		if (!last || strcmp(last->name, name->name) != 0)
+			p->bridge_names.v[n++] = *name;
+		else if (p->nets.v[name->value].is_ours)
+			*last = *name;
+	}
+	p->bridge_names.n = n;
 }
 
 static void end(struct planner *p)
 {
 	snapshot_free(&p->now);
 	vec_free(&p->nets);
+	vec_free(&p->link_names);
+	vec_free(&p->net_names);
+	vec_free(&p->bridge_names);
+	vec_free(&p->port_names);
 }
 
 /* The device that the network's bridge must not be. */
@@ -106,11 +143,9 @@ static bool check_bridge(struct planner *p, const struct planned_network *pn)
 
 static bool check_uplink(struct planner *p, const struct planned_network *pn)
 {
-	const char *uplink = pn->net->mode == NETWORK_BRIDGED ? pn->net->uplink : NULL;
-	const struct link *nic = uplink ? plan_link(p, uplink) : NULL, *master;
+	const char *uplink = pn->net->uplink;
+	const struct link *nic = plan_link(p, uplink), *master;
 
-	if (!uplink)
-		return false;
 	if (!nic) {
 		plan_note(p, "network %s: uplink %s is not there; the guests only reach each other",
 			  pn->net->name, uplink);
@@ -125,6 +160,19 @@ static bool check_uplink(struct planner *p, const struct planned_network *pn)
 	return true;
 }
 
+/*
+ * The rules name devices; one that is missing cannot be named.  The bridge
+ * stands in for it: as an entry point of frames it means nothing.
+ */
+static void resolve_uplink(struct planner *p, struct planned_network *pn)
+{
+	pn->has_takeover = pn->is_usable && check_uplink(p, pn);
+	if (!pn->has_takeover)
+		pn->effective.uplink = pn->bridge;
+	pn->effective.bridge.has_mac = true;
+	pn->effective.bridge.mac = plan_uplink_bridge_mac(p, pn);
+}
+
 static void resolve_networks(struct planner *p)
 {
 	vec_reserve(&p->nets, p->d->networks.n);
@@ -136,19 +184,12 @@ static void resolve_networks(struct planner *p)
 		pn->is_ours = network_owns_bridge(*net);
 		network_bridge(*net, pn->bridge);
 		pn->is_usable = check_bridge(p, pn);
-		pn->has_takeover = pn->is_usable && check_uplink(p, pn);
-		if (!pn->net->uplink || pn->net->mode != NETWORK_BRIDGED)
-			continue;
-		/*
-		 * The rules name devices; one that is missing cannot be named.
-		 * The bridge stands in for it: as an entry point of frames it
-		 * means nothing.
-		 */
-		if (!pn->has_takeover)
-			pn->effective.uplink = pn->bridge;
-		pn->effective.bridge.has_mac = true;
-		pn->effective.bridge.mac = plan_uplink_bridge_mac(p, pn);
+		if (pn->net->mode == NETWORK_BRIDGED && pn->net->uplink)
+			resolve_uplink(p, pn);
+		vec_push(&p->net_names, (struct plan_name){ pn->net->name, (int)(pn - p->nets.v) });
 	}
+	vec_sort(&p->net_names, compare_names);
+	index_bridges(p);
 }
 
 static struct nft_ruleset *wanted_rules(struct planner *p)
@@ -278,9 +319,41 @@ void plan_note(struct planner *p, const char *format, ...)
 	va_end(args);
 }
 
+size_t plan_first_addr(const struct planner *p, int ifindex)
+{
+	size_t low = 0, high = p->now.addrs.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (p->now.addrs.v[middle].ifindex < ifindex)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static const struct plan_name *find_name(const plan_names *names, const char *name)
+{
+	const struct plan_name key = { .name = name };
+
+	return names->n ? bsearch(&key, names->v, names->n, sizeof(key), compare_names) : NULL;
+}
+
+/* Devices that the plan makes get higher indexes than those it found, so they stand behind. */
 const struct link *plan_link(const struct planner *p, const char *name)
 {
-	return snapshot_link(&p->now, name);
+	const struct plan_name *found = find_name(&p->link_names, name);
+	const struct link *link = found ? snapshot_link_by_index(&p->now, found->value) : NULL;
+	int highest = p->snap_highest;
+
+	if (link)
+		return link;
+	for (size_t i = p->now.links.n; i-- > 0 && p->now.links.v[i].ifindex > highest;)
+		if (strcmp(p->now.links.v[i].name, name) == 0)
+			return &p->now.links.v[i];
+	return NULL;
 }
 
 bool plan_bridge_has_ports(const struct planner *p, const char *bridge)
@@ -295,24 +368,23 @@ bool plan_bridge_has_ports(const struct planner *p, const char *bridge)
 
 const struct planned_network *plan_network(const struct planner *p, const char *name)
 {
-	vec_each(pn, &p->nets)
-		if (strcmp(pn->net->name, name) == 0)
-			return pn;
-	return NULL;
+	const struct plan_name *found = find_name(&p->net_names, name);
+
+	return found ? &p->nets.v[found->value] : NULL;
+}
+
+const struct port *plan_port(const struct planner *p, const char *ifname)
+{
+	const struct plan_name *found = find_name(&p->port_names, ifname);
+
+	return found ? p->d->ports.v[found->value] : NULL;
 }
 
 const struct planned_network *plan_network_of_bridge(const struct planner *p, const char *bridge)
 {
-	const struct planned_network *user = NULL;
+	const struct plan_name *found = find_name(&p->bridge_names, bridge);
 
-	vec_each(pn, &p->nets) {
-		if (strcmp(pn->bridge, bridge) != 0)
-			continue;
-		if (pn->is_ours)
-			return pn;
-		user = pn;
-	}
-	return user;
+	return found ? &p->nets.v[found->value] : NULL;
 }
 
 void plan_conf_path(char ret[96], int family, const char *ifname, const char *leaf)

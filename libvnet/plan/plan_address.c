@@ -39,21 +39,28 @@ static bool is_stray(const struct planned_network *pn, const struct addr *addr)
 	return addr->prefix.addr.family == AF_INET || !ip_is_link_local(&addr->prefix.addr);
 }
 
+static const struct addr *find_stray(const struct planner *p, const struct planned_network *pn,
+				     int ifindex)
+{
+	plan_each_addr(addr, p, ifindex)
+		if (is_stray(pn, addr))
+			return addr;
+	return NULL;
+}
+
 static void remove_strays(struct planner *p, const struct planned_network *pn, int ifindex)
 {
-	for (size_t i = 0; i < p->now.addrs.n; i++) {
-		struct addr addr = p->now.addrs.v[i];
+	const struct addr *stray;
+
+	/* Each time from the start: the secondaries of its subnet may have gone with one. */
+	while ((stray = find_stray(p, pn, ifindex))) {
 		struct op op = plan_op(OP_ADDR_DEL, pn->net->name);
 
-		if (addr.ifindex != ifindex || !is_stray(pn, &addr))
-			continue;
 		strcpy(op.addr.ifname, pn->bridge);
-		op.addr.addr = addr;
+		op.addr.addr = *stray;
 		op.addr.addr.ifindex = 0;
 		op.loses_traffic = plan_bridge_has_ports(p, pn->bridge);
 		plan_emit(p, &op);
-		/* The secondaries of its subnet may have gone with it: from the start. */
-		i = (size_t)-1;
 	}
 }
 
@@ -69,9 +76,8 @@ void plan_addresses_remove(struct planner *p)
 
 static bool has_addr(const struct planner *p, int ifindex, const struct prefix *prefix)
 {
-	vec_each(addr, &p->now.addrs)
-		if (addr->ifindex == ifindex && prefix_cmp(&addr->prefix, prefix) == 0 &&
-		    addr->valid == UINT32_MAX)
+	plan_each_addr(addr, p, ifindex)
+		if (prefix_cmp(&addr->prefix, prefix) == 0 && addr->valid == UINT32_MAX)
 			return true;
 	return false;
 }
@@ -135,11 +141,14 @@ void plan_routes_remove(struct planner *p)
 {
 	for (size_t i = 0; i < p->now.routes.n; i++) {
 		struct route route = p->now.routes.v[i];
-		const struct link *link = snapshot_link_by_index(&p->now, route.oif);
-		const struct planned_network *pn = link ? plan_network_of_bridge(p, link->name) : NULL;
+		const struct planned_network *pn;
+		const struct link *link;
 
-		if (route.protocol != ROUTE_PROTOCOL_VNET ||
-		    (link && is_wanted_route(p, &route, link->name)))
+		if (route.protocol != ROUTE_PROTOCOL_VNET)
+			continue;
+		link = snapshot_link_by_index(&p->now, route.oif);
+		pn = link ? plan_network_of_bridge(p, link->name) : NULL;
+		if (link && is_wanted_route(p, &route, link->name))
 			continue;
 		plan_emit_route(p, OP_ROUTE_DEL, pn ? pn->net->name : NULL, link ? link->name : "",
 				&route);

@@ -196,12 +196,9 @@ void plan_ports(struct planner *p)
 	}
 }
 
-static const struct port *find_port(const struct planner *p, const char *ifname)
+static bool is_marked_port(const struct link *link)
 {
-	vec_each(port, &p->d->ports)
-		if (strcmp((*port)->ifname, ifname) == 0)
-			return *port;
-	return NULL;
+	return strncmp(link->alias, PORT_ALIAS_PREFIX, strlen(PORT_ALIAS_PREFIX)) == 0;
 }
 
 /*
@@ -212,22 +209,28 @@ static const struct port *find_port(const struct planner *p, const char *ifname)
 void plan_orphans(struct planner *p)
 {
 	for (size_t i = 0; i < p->now.links.n; i++) {
-		struct link link = p->now.links.v[i];
+		const struct link *link = &p->now.links.v[i];
 		struct op op = plan_op(OP_LINK_DELETE, NULL);
 
-		if (!is_tap(&link) || !link.tun.is_persistent ||
-		    strncmp(link.alias, PORT_ALIAS_PREFIX, strlen(PORT_ALIAS_PREFIX)) != 0 ||
-		    find_port(p, link.name))
+		if (!is_tap(link) || !link->tun.is_persistent || !is_marked_port(link) ||
+		    plan_port(p, link->name))
 			continue;
-		if (link.flags & IFF_LOWER_UP) {
+		if (link->flags & IFF_LOWER_UP) {
 			plan_note(p, "device %s has our mark and a user, but is no port that is known",
-				  link.name);
+				  link->name);
 			continue;
 		}
-		snprintf(op.link.name, sizeof(op.link.name), "%s", link.name);
+		snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
 		plan_emit(p, &op);
 		i--;
 	}
+}
+
+static bool is_known_port(const struct planner *p, const struct link *link)
+{
+	const struct port *port = plan_port(p, link->name);
+
+	return port && plan_port_is_usable(p, port);
 }
 
 static bool is_guarded_bridge(const struct planner *p, int ifindex)
@@ -247,20 +250,18 @@ static bool is_guarded_bridge(const struct planner *p, int ifindex)
 void plan_strays(struct planner *p)
 {
 	for (size_t i = 0; i < p->now.links.n; i++) {
-		struct link link = p->now.links.v[i];
-		const struct port *port = find_port(p, link.name);
+		const struct link *link = &p->now.links.v[i];
 		struct op op = plan_op(OP_LINK_SET, NULL);
 
-		if (!link.master || !(link.flags & IFF_UP) ||
-		    strncmp(link.alias, PORT_ALIAS_PREFIX, strlen(PORT_ALIAS_PREFIX)) != 0 ||
-		    is_guarded_bridge(p, link.master) || (port && plan_port_is_usable(p, port)))
+		if (!link->master || !(link->flags & IFF_UP) || !is_marked_port(link) ||
+		    is_guarded_bridge(p, link->master) || is_known_port(p, link))
 			continue;
-		snprintf(op.link.name, sizeof(op.link.name), "%s", link.name);
+		snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
 		op.link.set = LINK_SET_UP;
 		op.loses_traffic = true;
 		plan_emit(p, &op);
 		plan_note(p, "%s is a guest's port on a bridge without rules of ours: lowered",
-			  link.name);
+			  op.link.name);
 	}
 }
 

@@ -27,6 +27,13 @@ struct planned_network {
 	bool has_takeover; /* bridged, and the uplink is there to be taken or is ours already */
 };
 
+/* What is found by its name, in alphabetical order. */
+struct plan_name {
+	const char *name;
+	int value;
+};
+typedef VEC(struct plan_name) plan_names;
+
 struct planner {
 	const struct desired *d;
 	const struct snapshot *snap; /* as it was observed */
@@ -35,6 +42,10 @@ struct planner {
 	struct vnet_error *err;
 	int result;                  /* of the first operation that op_apply() refused */
 	VEC(struct planned_network) nets;
+	plan_names link_names;       /* of snap; value: ifindex */
+	int snap_highest;            /* ifindex */
+	plan_names net_names, bridge_names; /* value: place in nets */
+	plan_names port_names;       /* by ifname; value: place in d->ports */
 };
 
 /* An operation filled in by the caller: added to the plan and applied to `now`. */
@@ -47,9 +58,15 @@ void plan_emit_route(struct planner *p, enum op_kind kind, const char *network, 
 		     const struct route *route);
 void plan_note(struct planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The addresses of one device in `now`: from here on, as long as the index is the same. */
+size_t plan_first_addr(const struct planner *p, int ifindex);
+#define plan_each_addr(it, p, index) \
+	for (const struct addr *it = (p)->now.addrs.v + plan_first_addr(p, index); \
+	     it < (p)->now.addrs.v + (p)->now.addrs.n && it->ifindex == (index); it++)
 const struct link *plan_link(const struct planner *p, const char *name);
 bool plan_bridge_has_ports(const struct planner *p, const char *bridge);
 const struct planned_network *plan_network(const struct planner *p, const char *name);
+const struct port *plan_port(const struct planner *p, const char *ifname);
 /* The one that makes it, or else one that uses it. */
 const struct planned_network *plan_network_of_bridge(const struct planner *p, const char *bridge);
 /* "net/ipv6/conf/eth0/accept_ra"; family AF_INET or AF_INET6. */

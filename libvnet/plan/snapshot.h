@@ -99,6 +99,7 @@ struct snapshot {
 	VEC(struct route) routes; /* main and local tables of both families, no cache entries */
 	VEC(struct sysctl) sysctls; /* only the paths asked for, sorted by path */
 	struct nft_ruleset *nft; /* our tables only; NULL: none exists */
+	int next_ifindex;        /* of the device that op_apply() makes next; indexes are not used twice */
 };
 
 void snapshot_free(struct snapshot *snap);
