@@ -29,6 +29,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -177,27 +178,30 @@ static int add_source(struct events *ev, int protocol, read_function read, const
 /*
  * Offsets in the filters: nlmsg_type is at 4 and nlmsg_pid, the port of the
  * request that caused the notification, at 12; behind the 16 bytes of struct
- * nlmsghdr ndm_family is the first byte and rtm_table the fifth.  Loads are in
- * network order.
+ * nlmsghdr ndm_family is the first byte, ndm_state at 8, rtm_table the fifth.
+ * Loads are in network order.
  */
 static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *err)
 {
+	/* RTNLGRP_NEIGH: see events_want_neighbours(). */
 	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH};
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
 	struct sock_filter code[] = {
 		/*  0 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
 		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 3, 0),
-		/*  2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 9, 0),
-		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 3, 0),
-		/*  4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 2, 6),
+		/*  2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 11, 0),
+		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 5, 0),
+		/*  4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 4, 8),
 		/*  5 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),
-		/*  6 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 5, 4),
-		/*  7 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
-		/*  8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 3, 0),
-		/*  9 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
-		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
-		/* 11 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		/* 12 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/*  6 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 7, 0),
+		/*  7 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),
+		/*  8 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NUD_REACHABLE | NUD_FAILED), 4, 5),
+		/*  9 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 3, 0),
+		/* 11 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
+		/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
+		/* 13 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		/* 14 */ BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog filter = {ARRAY_SIZE(code), code};
 	int fd = add_source(ev, NETLINK_ROUTE, events_read_route, &filter, KERNEL_EVENT_RCVBUF, err);
@@ -208,6 +212,19 @@ static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *e
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)) < 0)
 			return kernel_error(err, -errno, NULL, "cannot subscribe to rtnetlink group %d",
 					    groups[i]);
+	return 0;
+}
+
+/*
+ * Only from then on: on a host of a thousand guests the state of neighbours
+ * changes many times a second, and nobody asked.
+ */
+int events_want_neighbours(struct events *ev, struct vnet_error *err)
+{
+	int group = RTNLGRP_NEIGH;
+
+	if (setsockopt(ev->sources[0].fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return kernel_error(err, -errno, NULL, "cannot subscribe to rtnetlink group %d", group);
 	return 0;
 }
 

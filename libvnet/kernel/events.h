@@ -23,6 +23,8 @@ void events_close(struct events *ev);
 size_t events_fds(struct events *ev, int ret_fds[4]);
 int events_dispatch(struct events *ev, kernel_handler handler, void *context,
 		    struct vnet_error *err);
+/* From now on neighbours that become reachable or fail are told, too. */
+int events_want_neighbours(struct events *ev, struct vnet_error *err);
 /* The ith thing that this kernel lacks, in a sentence, or NULL. */
 const char *events_note(const struct events *ev, size_t i);
 

@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define CARRIER 0x10000 /* IFF_LOWER_UP; linux/if.h and net/if.h exclude each other */
+enum { PORT_DISABLED = 0, PORT_FORWARDING = 3 }; /* BR_STATE_* */
 #define EVENTS_MAX 65536 /* queued; past it they are lost, as a full socket buffer loses them */
 
 struct fake_queue {
@@ -173,6 +175,20 @@ void kernel_fake_link_gone(struct kernel *base, const char *name)
 	tell_link(k, KERNEL_EVENT_LINK_GONE, &link);
 }
 
+/* A TAP has carrier while it is open. */
+static void set_carrier(struct kernel_fake *k, const char *name, bool on)
+{
+	struct link *link = (struct link *)snapshot_link(&k->state, name);
+
+	if (on)
+		link->flags |= CARRIER;
+	else
+		link->flags &= ~(uint32_t)CARRIER;
+	if (link->master && link->flags & IFF_UP)
+		link->port.state = on ? PORT_FORWARDING : PORT_DISABLED;
+	tell_link(k, KERNEL_EVENT_LINK_NEW, link);
+}
+
 /* Takes the frames that were written, and the queues whose descriptors are all closed. */
 static void look_at_queues(struct kernel_fake *k)
 {
@@ -191,10 +207,14 @@ static void look_at_queues(struct kernel_fake *k)
 		memcpy(name, queue->name, sizeof(name));
 		close(queue->fd);
 		vec_remove(&k->queues, i);
+		if (queues_of(k, name))
+			continue;
 		link = snapshot_link(&k->state, name);
-		if (!queues_of(k, name) && link && !link->tun.is_persistent) {
+		if (link && !link->tun.is_persistent) {
 			kernel_fake_link_gone(&k->base, name);
 			i = k->queues.n; /* nothing else of it is left: begin anew */
+		} else if (link) {
+			set_carrier(k, name, false);
 		}
 	}
 }
@@ -440,8 +460,10 @@ static int fake_tap_open(struct kernel *base, struct kernel_tap *tap, struct vne
 		r = make_device(k, tap, err);
 	for (unsigned i = 0; i < tap->queues && r >= 0; i++)
 		r = open_queue(k, tap->name, &tap->ret_fds[i], err);
-	if (r >= 0)
+	if (r >= 0) {
+		set_carrier(k, tap->name, true);
 		tap->ret_ifindex = snapshot_link(&k->state, tap->name)->ifindex;
+	}
 	for (unsigned i = 0; r < 0 && i < tap->queues; i++) {
 		if (tap->ret_fds[i] >= 0)
 			close(tap->ret_fds[i]);

@@ -33,7 +33,7 @@ enum kernel_event_kind {
 	KERNEL_EVENT_ROUTE,      /* routes changed, not by us; one event for all of a dispatch */
 	KERNEL_EVENT_NFT,        /* a transaction of another process; pid and name tell whose */
 	KERNEL_EVENT_FRAME,      /* first frame of a port that learns: link.ifindex, mac = source */
-	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable */
+	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable; from the first probe on */
 	KERNEL_EVENT_OVERRUN,    /* messages were lost: resynchronise */
 	KERNEL_EVENT_BRIDGE_PORT, /* of link only ifindex, name, master, flags, mac, mtu and port are told */
 };

@@ -5,9 +5,9 @@
  * One OP_LINK_SET is up to three messages of the same send, because within one
  * message the kernel's order is not ours to choose, and differs:
  *
- *  - IFF_UP and IFLA_MASTER: 6.1..6.6 enslave first, all others raise first
- *    (a4abfa627c38, taken back by ec4ffd100ffb).  A port that is up outside of
- *    its bridge is an interface of the host.
+ *  - IFF_UP and IFLA_MASTER: kernels from 6.1 (a4abfa627c38) to January 2024
+ *    (ec4ffd100ffb, in the stable series too) enslave first, all others raise
+ *    first.  A port that is up outside of its bridge is an interface of the host.
  *  - IFLA_AF_SPEC comes after both, so that a device raised in the same message
  *    has already got its IPv6 link-local address and announced it to the guest.
  *  - bridge port options (IFLA_INFO_SLAVE_DATA) are applied first of all and

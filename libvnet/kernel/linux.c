@@ -313,10 +313,12 @@ static int linux_probe_neigh(struct kernel *base, const char *ifname, const stru
 {
 	struct kernel_linux *k = self(base);
 	int ifindex = device_index(k->control, ifname);
+	int r;
 
 	if (!ifindex)
 		return vnet_error_set(err, -ENODEV, "no-device", "no device %s", ifname);
-	return neigh_probe(&k->query, ifindex, ip, err);
+	r = events_want_neighbours(k->events, err);
+	return r < 0 ? r : neigh_probe(&k->query, ifindex, ip, err);
 }
 
 static const struct kernel_ops linux_ops = {

@@ -217,12 +217,12 @@ static int dump_part(struct nl *nl, const struct nl_dump *dump, uint32_t seq, si
 /* One try. */
 static int dump_once(struct nl *nl, const struct nl_dump *dump, uint32_t seq)
 {
-	int64_t deadline = now_ms() + KERNEL_TIMEOUT_MS;
 	bool interrupted = false;
 
 	for (;;) {
 		size_t size;
-		int r = receive(nl, deadline, &size);
+		/* A long list may take its time, as long as it goes on. */
+		int r = receive(nl, now_ms() + KERNEL_TIMEOUT_MS, &size);
 
 		if (r < 0)
 			return r;
@@ -262,7 +262,7 @@ const char *nl_text(const struct nl *nl, unsigned i)
 /* One datagram from the kernel (and nobody else) into nl->in. */
 static int receive(struct nl *nl, int64_t deadline, size_t *ret_size)
 {
-	for (;;) {
+	while (now_ms() <= deadline) {
 		struct sockaddr_nl from = {0};
 		struct iovec iov = {nl->in, IN_SIZE};
 		struct msghdr msg = {.msg_name = &from, .msg_namelen = sizeof(from),
@@ -277,9 +277,8 @@ static int receive(struct nl *nl, int64_t deadline, size_t *ret_size)
 			return -ETIMEDOUT;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (now_ms() > deadline)
-			return -ETIMEDOUT;
 	}
+	return -ETIMEDOUT;
 }
 
 /* Keeps the answer to one of this round's requests; returns its result. */
