@@ -408,9 +408,11 @@ static void shared_postrouting(struct nft_ruleset *rs)
 	RULE("nat_postrouting", "port forward used by the host itself",
 	     IN_SET(NFT_SET_BRIDGES, NFT_F_OIFNAME), IS_DNATED,
 	     match_byte(NFT_F_FIB_SADDR, NFT_RTN_LOCAL), simple(NFT_E_MASQUERADE));
-	RULE("nat_postrouting", "port forward used by a guest of the same network",
-	     IN_SET(NFT_SET_INSIDE, NFT_F_IIFNAME, NFT_F_OIFNAME), IS_DNATED,
+	begin_chain(rs, NFT_INET, "nat_inside");
+	RULE("nat_inside", "port forward used by a guest of the same network", IS_DNATED,
 	     simple(NFT_E_MASQUERADE));
+	RULE("nat_postrouting", "stays in its network",
+	     IN_SET(NFT_SET_INSIDE, NFT_F_IIFNAME, NFT_F_OIFNAME), to_chain(NFT_V_GOTO, "nat_inside"));
 	RULE("nat_postrouting", "guests leave with an address of the host",
 	     VMAP(NFT_MAP_NAT, NFT_F_IIFNAME));
 }
@@ -576,46 +578,55 @@ static struct nft_expr source_nat(const struct ip_range *to, struct port_range p
 	return e;
 }
 
-static void compile_nat_family(struct nft_ruleset *rs, const struct network *net, const char *chain,
-			       bool is_v4)
+static void compile_nat_family(struct nft_ruleset *rs, const char *chain, bool is_v4,
+			       const struct ip_range *source, struct port_range ports)
 {
-	const struct ip_range *source = is_v4 ? &net->nat.source : &net->nat.source6;
 	struct nft_expr family = is_v4 ? IS_IPV4 : IS_IPV6;
 	struct port_range none = { 0 };
 
-	if (net->nat.ports.first) {
+	if (ports.first) {
 		RULE(chain, "with chosen ports", family, match_byte(NFT_F_L4PROTO, FORWARD_TCP),
-		     source_nat(source, net->nat.ports));
+		     source_nat(source, ports));
 		RULE(chain, "with chosen ports", family, match_byte(NFT_F_L4PROTO, FORWARD_UDP),
-		     source_nat(source, net->nat.ports));
+		     source_nat(source, ports));
 	}
 	RULE(chain, "as the host", family, source_nat(source, none));
 }
 
-static void compile_source_nat(struct nft_ruleset *rs, const struct network *net, const char *bridge)
+static void compile_nat_chain(struct nft_ruleset *rs, const struct nat_config *nat, const char *chain)
 {
 	static const struct prefix local_groups = { { AF_INET, { 224 } }, 24 };
 	static const struct prefix broadcast = { { AF_INET, { 255, 255, 255, 255 } }, 32 };
 	static const struct prefix groups6 = { { AF_INET6, { 0xff } }, 8 };
-	char chain[NFT_NAME_MAX];
 
-	if (!net->nat.ipv4 && !net->nat.ipv6)
-		return;
-	snprintf(chain, sizeof(chain), "nat/%s", net->name);
-	begin_chain(rs, NFT_INET, chain);
-	RULE(chain, "stays here", match_name(NFT_F_OIFNAME, bridge), verdict(NFT_V_RETURN));
-	if (net->nat.ipv4) {
+	if (nat->ipv4) {
 		RULE(chain, "multicast stays as it is", IS_IPV4,
 		     match_prefix(NFT_F_IP_DADDR, &local_groups), verdict(NFT_V_RETURN));
 		RULE(chain, "broadcast stays as it is", IS_IPV4,
 		     match_prefix(NFT_F_IP_DADDR, &broadcast), verdict(NFT_V_RETURN));
-		compile_nat_family(rs, net, chain, true);
+		compile_nat_family(rs, chain, true, &nat->source, nat->ports);
 	}
-	if (net->nat.ipv6) {
+	if (nat->ipv6) {
 		RULE(chain, "multicast stays as it is", IS_IPV6,
 		     match_prefix(NFT_F_IP6_DADDR, &groups6), verdict(NFT_V_RETURN));
-		compile_nat_family(rs, net, chain, false);
+		compile_nat_family(rs, chain, false, &nat->source6, nat->ports);
 	}
+}
+
+/* Networks that just masquerade share a chain: every commit in the kernel walks all chains. */
+static void compile_source_nat(struct nft_ruleset *rs, const struct network *net, const char *bridge)
+{
+	const struct nat_config *nat = &net->nat;
+	char chain[NFT_NAME_MAX] = "masquerade";
+
+	if (!nat->ipv4 && !nat->ipv6)
+		return;
+	if (nat->source.first.family || nat->source6.first.family || nat->ports.first)
+		snprintf(chain, sizeof(chain), "nat/%s", net->name);
+	else if (!nat->ipv4 || !nat->ipv6)
+		snprintf(chain, sizeof(chain), "masquerade_%s", nat->ipv4 ? "ipv4" : "ipv6");
+	if (begin_chain(rs, NFT_INET, chain))
+		compile_nat_chain(rs, nat, chain);
 	add_jump(rs, NFT_MAP_NAT, bridge, chain);
 }
 
