@@ -202,7 +202,6 @@ unsigned network_mtu(const struct network *net);
 bool network_has_family(const struct network *net, int family); /* has an address of it */
 bool network_wants_dnsmasq(const struct network *net); /* DHCP, DNS or RA to serve */
 enum ra_mode network_ra(const struct network *net); /* what is sent, defaults applied */
-const char *ra_mode_name(enum ra_mode mode);
 
 /*
  * The canonical JSON form: what the YAML would be, defaults left out, and

@@ -20,29 +20,14 @@ static bool is_default_route(const struct prefix *p)
 	return p->len <= 1;
 }
 
-/* The subnet of len that begins at ip or next after it; false past the end of the family. */
-static bool subnet_at_or_after(const struct ip *ip, unsigned len, struct prefix *ret)
-{
-	struct prefix p = { .addr = *ip, .len = (uint8_t)len };
-	struct prefix first = prefix_network(&p);
-
-	if (ip_cmp(&first.addr, ip) != 0) {
-		struct ip last = prefix_last(&p);
-
-		first.addr = ip_add(&last, 1);
-		if (ip_cmp(&first.addr, ip) < 0)
-			return false;
-	}
-	*ret = first;
-	return true;
-}
-
-/* The subnet after all of p. */
+/* The subnet right after p, which is no smaller: so the next address is aligned.  False past the
+ * end. */
 static bool subnet_after(const struct prefix *p, unsigned len, struct prefix *ret)
 {
-	struct ip last = prefix_last(p), next = ip_add(&last, 1);
+	struct ip last = prefix_last(p);
 
-	return ip_cmp(&next, &last) > 0 && subnet_at_or_after(&next, len, ret);
+	*ret = (struct prefix){ .addr = ip_add(&last, 1), .len = (uint8_t)len };
+	return ip_cmp(&ret->addr, &last) > 0;
 }
 
 int subnet_choose(const struct prefix *pool, unsigned subnet_len, const struct prefix *taken,
