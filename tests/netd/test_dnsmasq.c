@@ -394,6 +394,22 @@ static void test_bad_configuration_keeps_the_former(void **state)
 	assert_int_equal(problem.number, 0);
 }
 
+/* Without a former one there is nothing to serve; the next definition is tried at once. */
+static void test_bad_configuration_at_first(void **state)
+{
+	struct world *w = *state;
+
+	NEED_ROOT();
+	assert_string_equal(apply(w, BLUE ", dhcp: {options: [{number: 6, value: '10.9.0.1,nonsense'}]}}}"),
+			    "start");
+	await(w, "state blue failed: dnsmasq does not accept its configuration: bad IP address: "
+		 "dhcp-option=6,10.9.0.1,nonsense");
+	assert_int_equal(dnsmasq_state(w->set, "blue", NULL), DNSMASQ_FAILED);
+	apply(w, BLUE ", dhcp: true}}");
+	await(w, "state blue running");
+	assert_int_equal(dnsmasq_state(w->set, "blue", NULL), DNSMASQ_RUNNING);
+}
+
 static void test_address_in_use_is_told_and_retried(void **state)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
@@ -663,6 +679,7 @@ static int all_tests(void)
 		TEST(test_start_reload_restart_stop),
 		TEST(test_killed_comes_back),
 		TEST(test_bad_configuration_keeps_the_former),
+		TEST(test_bad_configuration_at_first),
 		TEST(test_address_in_use_is_told_and_retried),
 		TEST(test_missing_program),
 		TEST(test_adopted_by_the_next_netd),
