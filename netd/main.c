@@ -14,6 +14,7 @@
 #include "netd/uplink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -150,6 +151,27 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/*
+ * One netd per run folder. A record lock (fcntl(2)) dies with its process alone; the
+ * listening socket, or a flock(2), would live on in a child that is about to exec.
+ */
+static int take_lock(struct netd *d, struct vnet_error *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/netd.lock", d->run_dir);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock_fd < 0)
+		return vnet_error_set(err, -errno, "state-dir", "cannot open %s: %s", path,
+				      strerror(errno));
+	if (fcntl(d->lock_fd, F_SETLK, &lock) == 0)
+		return 0;
+	fcntl(d->lock_fd, F_GETLK, &lock);
+	return vnet_error_set(err, -EADDRINUSE, "already-running",
+			      "another netd (process %d) runs with %s; stop it first", lock.l_pid,
+			      d->run_dir);
+}
+
 static int open_socket(struct netd *d, int *ret_fd, struct vnet_error *err)
 {
 	AUTO_FREE char *path = mem_printf("%s/netd.sock", d->run_dir);
@@ -185,6 +207,7 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	if (r < 0)
 		return r;
 	networks_check_at_start(d, &snap);
+	registry_avoid_ifnames(&d->registry, &snap);
 	r = ports_restore(d, &snap, err);
 	if (r < 0)
 		return r;
@@ -211,11 +234,13 @@ static int start(struct netd *d, struct vnet_error *err)
 	r = make_dir(d->run_dir, 0755, err);
 	if (r == 0)
 		r = make_dir(d->state_dir, 0755, err);
+	/* First of all: a second netd must stop here, before it touches anything. */
+	if (r == 0)
+		r = take_lock(d, err);
 	if (r == 0)
 		r = loop_new(&d->loop);
 	if (r == 0)
 		r = watch_signals(d, err);
-	/* First of all: a second netd must stop here, before it touches anything. */
 	if (r == 0)
 		r = open_socket(d, &fd, err);
 	if (r == 0)
@@ -260,13 +285,15 @@ static void stop(struct netd *d)
 	loop_free(d->loop);
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
 }
 
 int main(int argc, char **argv)
 {
 	struct netd d = {
 		.config_dir = VNET_SYSCONFDIR, .run_dir = VNET_RUNDIR, .state_dir = VNET_STATEDIR,
-		.signal_fd = -1, .started = loop_now(),
+		.signal_fd = -1, .lock_fd = -1, .started = loop_now(),
 	};
 	struct vnet_error err = { 0 };
 	int level = LOG_INFO;

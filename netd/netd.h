@@ -54,7 +54,7 @@ struct netd {
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */
 	struct uplink_watch *uplinks;
-	int signal_fd;
+	int lock_fd, signal_fd;
 	struct loop_source *signal_source;
 	struct loop_source *watchdog_timer;
 	uint64_t watchdog_usec;

@@ -422,7 +422,6 @@ static void restore_one(void *arg, const char *name, json_t *object)
 	struct network_entry *network;
 	struct port_entry *entry;
 	struct port *port;
-	unsigned number;
 	char text[1024];
 
 	json_object_del(object, "ifindex");
@@ -431,9 +430,6 @@ static void restore_one(void *arg, const char *name, json_t *object)
 		return;
 	}
 	network = registry_network(&d->registry, port->network);
-	if (sscanf(port->ifname, PORT_IFNAME_PREFIX "%u", &number) == 1 &&
-	    number >= d->registry.next_ifname)
-		d->registry.next_ifname = number + 1;
 	if (!network || registry_port(&d->registry, port->name) || (!link && !port->persistent)) {
 		if (!network)
 			log_error("port %s: its network %s is not defined any more; forgotten",

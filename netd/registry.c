@@ -258,10 +258,21 @@ size_t registry_count_ports_of(const struct registry *reg, uint32_t uid)
 	return n;
 }
 
+void registry_avoid_ifnames(struct registry *reg, const struct snapshot *snap)
+{
+	vec_each(link, &snap->links) {
+		unsigned number;
+
+		if (sscanf(link->name, PORT_IFNAME_PREFIX "%u", &number) == 1 &&
+		    number >= reg->next_ifname)
+			reg->next_ifname = number + 1;
+	}
+}
+
 void registry_new_ifname(struct registry *reg, char ret[16])
 {
 	do {
-		/* Seven digits: a name is reused only after ten million ports. */
+		/* A name is used again only after ten million ports. */
 		snprintf(ret, 16, PORT_IFNAME_PREFIX "%u", reg->next_ifname % 10000000);
 		reg->next_ifname++;
 	} while (reg->next_ifname > 10000000 && registry_port_by_ifname(reg, ret));

@@ -11,6 +11,7 @@
 
 #include "model/network.h"
 #include "model/port.h"
+#include "plan/snapshot.h"
 #include "vnet/error.h"
 
 #define PORTS_MAX 16384           /* per daemon */
@@ -78,6 +79,8 @@ void registry_set_ifindex(struct registry *reg, struct port_entry *entry, int if
 void registry_replace_port(struct port_entry *entry, struct port *port);
 void registry_remove_port(struct registry *reg, struct port_entry *entry);
 size_t registry_count_ports_of(const struct registry *reg, uint32_t uid);
+/* Names of devices that are there, ours or not, are not given to new ports. */
+void registry_avoid_ifnames(struct registry *reg, const struct snapshot *snap);
 /* The next free vpN. */
 void registry_new_ifname(struct registry *reg, char ret[16]);
 /* All ports as the model's checks want them. */

@@ -85,19 +85,6 @@ static void connection_update(struct connection *c);
 
 /* ---- listening ---- */
 
-static bool is_alive(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive;
-
-	if (fd < 0)
-		return false;
-	alive = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-		errno == EAGAIN;
-	close(fd);
-	return alive;
-}
-
 int server_listen(const char *path, int *ret_fd, struct vnet_error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -108,9 +95,6 @@ int server_listen(const char *path, int *ret_fd, struct vnet_error *err)
 				      "socket path %s has more than %zu bytes", path,
 				      sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
-	if (is_alive(&address))
-		return vnet_error_set(err, -EADDRINUSE, "already-running",
-				      "another netd answers on %s; stop it first", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return vnet_error_set(err, -errno, "socket", "cannot make a socket: %s",

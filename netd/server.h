@@ -54,7 +54,7 @@ struct server_interface {
 int server_new(struct loop *loop, int fd, const struct server_interface *interface,
 	       struct server **ret, struct vnet_error *err);
 struct server *server_free(struct server *server);
-/* A listening socket at path (mode 0666; a stale one is replaced, a live one is an error). */
+/* A listening socket at path (mode 0666), in place of one that is there: the caller holds the lock. */
 int server_listen(const char *path, int *ret_fd, struct vnet_error *err);
 size_t server_n_connections(const struct server *server);
 

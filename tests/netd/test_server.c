@@ -300,14 +300,15 @@ static void an_idle_crowd_locks_nobody_out(void **state)
 	close(fd);
 }
 
-static void a_second_server_is_refused(void **state)
+/* A child of a netd that was killed may hold the old socket for a moment. */
+static void a_socket_left_behind_is_replaced(void **state)
 {
 	struct world *w = *state;
 	struct vnet_error err = { 0 };
 	int fd;
 
-	assert_int_equal(server_listen(w->path, &fd, &err), -EADDRINUSE);
-	assert_string_equal(err.code, "already-running");
+	assert_int_equal(server_listen(w->path, &fd, &err), 0);
+	close(fd);
 }
 
 int main(void)
@@ -321,7 +322,7 @@ int main(void)
 		TEST(a_call_outlives_its_client),
 		TEST(a_stream_tells_of_its_end_and_is_bounded),
 		TEST(an_idle_crowd_locks_nobody_out),
-		TEST(a_second_server_is_refused),
+		TEST(a_socket_left_behind_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
