@@ -2,7 +2,7 @@
 /*
  * link.c - struct link and op_link as rtnetlink messages
  *
- * One OP_LINK_SET is up to three messages of the same send, because within one
+ * One OP_LINK_SET is several messages of the same send, because within one
  * message the kernel's order is not ours to choose, and differs:
  *
  *  - IFF_UP and IFLA_MASTER: kernels from 6.1 (a4abfa627c38) to January 2024
@@ -32,10 +32,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
-
-#ifndef IN6_ADDR_GEN_MODE_NONE
-#define IN6_ADDR_GEN_MODE_NONE 1
-#endif
 
 #define BRIDGE_MTU_INITIAL 1500
 

@@ -109,8 +109,10 @@ bool route_same_key(const struct route *a, const struct route *b)
 bool route_is(const struct route *have, const struct route *want)
 {
 	uint8_t type = want->type ? want->type : RTN_UNICAST;
+	/* IPv6 says that a blackhole is on lo. */
+	bool same_device = have->oif == want->oif || (type != RTN_UNICAST && !want->oif);
 
-	return route_same_key(have, want) && have->oif == want->oif && have->type == type &&
+	return route_same_key(have, want) && same_device && have->type == type &&
 	       have->protocol == want->protocol && !ip_cmp(&have->gateway, &want->gateway) &&
 	       (have->family == AF_INET6 || have->scope == want->scope) &&
 	       !ip_cmp(&have->prefsrc, &want->prefsrc) && have->mtu == want->mtu &&

@@ -686,7 +686,9 @@ static void routes(void **state)
 	struct op added[] = { route_op(OP_ROUTE_ADD, "vn-blue", "203.0.113.0/24", "192.0.2.9"),
 			      route_op(OP_ROUTE_ADD, "vn-blue", "2001:db8:9::/48", "2001:db8::9"),
 			      route_op(OP_ROUTE_ADD, "vn-blue", "0.0.0.0/0", "192.0.2.254"),
-			      route_op(OP_ROUTE_ADD, "vn-blue", "10.99.0.0/16", NULL) };
+			      route_op(OP_ROUTE_ADD, "vn-blue", "10.99.0.0/16", NULL),
+			      route_op(OP_ROUTE_ADD, "", "10.98.0.0/16", NULL),
+			      route_op(OP_ROUTE_ADD, "", "2001:db8:98::/48", NULL) };
 	const struct route *route;
 
 	(void)state;
@@ -695,6 +697,7 @@ static void routes(void **state)
 	added[0].route.route.metric = 7;
 	added[2].route.route.mtu = 1400;
 	added[3].route.route.scope = RT_SCOPE_LINK;
+	added[4].route.route.type = added[5].route.route.type = RTN_BLACKHOLE;
 	for (size_t i = 0; i < ARRAY_SIZE(added); i++)
 		run_twice(&added[i]);
 	ok(kernel_snapshot(f->k, SNAPSHOT_ROUTES, &snap, &f->err));
@@ -710,6 +713,7 @@ static void routes(void **state)
 	assert_non_null(route);
 	assert_int_equal(route->mtu, 1400);
 	assert_non_null(find_route(&snap, "192.0.2.0/24", 0)); /* connected */
+	assert_int_equal(find_route(&snap, "2001:db8:98::/48", 1024)->type, RTN_BLACKHOLE);
 	vec_each(r, &snap.routes)
 		assert_int_not_equal(r->table, RT_TABLE_LOCAL);
 	witness("\"192.0.2.9\"", "route show 203.0.113.0/24|gateway");
