@@ -220,6 +220,9 @@ struct nft_port_elem { enum nft_set_id set; struct nft_elem elem; };
 size_t nft_port_elems(const struct network *net, const struct port *port,
 		      struct nft_port_elem ret[NFT_PORT_ELEMS_MAX]);
 
+/* compile_inet.c: a network's part of table inet. */
+void nft_compile_inet(struct nft_ruleset *rs, const struct network *net);
+
 /* text.c: pieces in nft(8) syntax. */
 struct strbuf;
 void nft_text_elem(struct strbuf *b, enum nft_set_id set, const struct nft_elem *elem);

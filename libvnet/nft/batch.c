@@ -88,10 +88,12 @@ void batch_end_nest(struct batch *b, size_t at)
 }
 
 void batch_begin_message(struct batch *b, uint16_t type, uint8_t family, uint16_t flags,
-			  uint16_t res_id)
+			 uint16_t res_id)
 {
 	struct nlmsghdr head = { .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags };
-	struct nfgenmsg gen = { .nfgen_family = family, .version = NFNETLINK_V0, .res_id = htons(res_id) };
+	struct nfgenmsg gen = { .nfgen_family = family,
+				.version = NFNETLINK_V0,
+				.res_id = htons(res_id) };
 
 	b->message = b->len;
 	put(b, &head, sizeof(head));
@@ -106,11 +108,12 @@ void batch_end_message(struct batch *b, uint32_t seq)
 	head->nlmsg_seq = seq;
 }
 
-void batch_begin_op(struct batch *b, uint16_t type, enum nft_family family, uint16_t flags, size_t op)
+void batch_begin_op(struct batch *b, uint16_t type, enum nft_family family, uint16_t flags,
+		    size_t op)
 {
 	vec_push(&b->op_of_message, (uint32_t)op);
 	batch_begin_message(b, NFNL_SUBSYS_NFTABLES << 8 | type,
-		      family == NFT_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET, flags, 0);
+			    family == NFT_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET, flags, 0);
 }
 
 void batch_end_op(struct batch *b)
@@ -142,8 +145,8 @@ void batch_value(struct batch *b, uint16_t type, const void *value, size_t size)
 void batch_verdict(struct batch *b, uint16_t type, enum nft_verdict code, const char *chain)
 {
 	static const int codes[] = {
-		[NFT_V_ACCEPT] = NF_ACCEPT, [NFT_V_DROP] = NF_DROP, [NFT_V_RETURN] = NFT_RETURN,
-		[NFT_V_JUMP] = NFT_JUMP, [NFT_V_GOTO] = NFT_GOTO,
+		[NFT_V_ACCEPT] = NF_ACCEPT, [NFT_V_DROP] = NF_DROP,  [NFT_V_RETURN] = NFT_RETURN,
+		[NFT_V_JUMP] = NFT_JUMP,    [NFT_V_GOTO] = NFT_GOTO,
 	};
 	size_t data = batch_begin_nest(b, type), nest = batch_begin_nest(b, NFTA_DATA_VERDICT);
 

@@ -26,11 +26,15 @@ static void encode_table(struct batch *b, const struct nft_op *op, size_t i)
 	bool is_add = op->kind == NFT_OP_ADD_TABLE;
 
 	batch_begin_op(b, is_add ? NFT_MSG_NEWTABLE : NFT_MSG_DELTABLE, op->family,
-		 is_add ? NLM_F_CREATE : 0, i);
+		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_TABLE_NAME, NFT_TABLE_NAME);
 	if (is_add) {
-		struct { uint8_t type, size; char text[64]; } udata = { .type = NFT_UDATA_COMMENT };
-		int n = snprintf(udata.text, sizeof(udata.text), NFT_TABLE_COMMENT_PREFIX "%d", NFT_LAYOUT);
+		struct {
+			uint8_t type, size;
+			char text[64];
+		} udata = { .type = NFT_UDATA_COMMENT };
+		int n = snprintf(udata.text, sizeof(udata.text), NFT_TABLE_COMMENT_PREFIX "%d",
+				 NFT_LAYOUT);
 
 		udata.size = (uint8_t)(n + 1);
 		batch_attr(b, NFTA_TABLE_USERDATA, &udata, 2u + udata.size);
@@ -43,7 +47,7 @@ static void encode_chain(struct batch *b, const struct nft_op *op, size_t i)
 	bool is_add = op->kind == NFT_OP_ADD_CHAIN;
 
 	batch_begin_op(b, is_add ? NFT_MSG_NEWCHAIN : NFT_MSG_DELCHAIN, op->family,
-		 is_add ? NLM_F_CREATE : 0, i);
+		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_CHAIN_TABLE, NFT_TABLE_NAME);
 	batch_string(b, NFTA_CHAIN_NAME, op->chain);
 	if (is_add && op->base.is_base) {
@@ -102,7 +106,9 @@ static void put_set_udata(struct batch *b, const struct nft_set_def *def)
 	enum { KEY_BYTE_ORDER = 0, HOST_ORDER = 1, NETWORK_ORDER = 2 };
 	bool is_host = def->key[0] == NFT_T_IFINDEX || def->key[0] == NFT_T_IFNAME ||
 		       def->key[0] == NFT_T_FIB_TYPE;
-	struct { uint8_t type, size, value[4]; } udata = { KEY_BYTE_ORDER, 4, { 0 } };
+	struct {
+		uint8_t type, size, value[4];
+	} udata = { KEY_BYTE_ORDER, 4, { 0 } };
 	uint32_t order = is_host ? HOST_ORDER : NETWORK_ORDER;
 
 	memcpy(udata.value, &order, sizeof(order));
@@ -115,7 +121,8 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 	bool is_add = op->kind == NFT_OP_ADD_SET;
 	size_t nests[2];
 
-	batch_begin_op(b, is_add ? NFT_MSG_NEWSET : NFT_MSG_DELSET, op->family, is_add ? NLM_F_CREATE : 0, i);
+	batch_begin_op(b, is_add ? NFT_MSG_NEWSET : NFT_MSG_DELSET, op->family,
+		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_SET_TABLE, NFT_TABLE_NAME);
 	batch_string(b, NFTA_SET_NAME, def->name);
 	if (is_add) {
@@ -128,7 +135,7 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 		} else if (def->n_data) {
 			batch_be32(b, NFTA_SET_DATA_TYPE, nft_kernel_type(def->data, def->n_data));
 			batch_be32(b, NFTA_SET_DATA_LEN,
-				 (uint32_t)nft_kernel_size(def->data, def->n_data));
+				   (uint32_t)nft_kernel_size(def->data, def->n_data));
 		}
 		put_set_udata(b, def);
 		if (def->has_counter) {
@@ -197,7 +204,7 @@ static int encode_some_elems(struct batch *b, const struct nft_txn *txn, size_t 
 	size_t nest;
 
 	batch_begin_op(b, is_add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, op->family,
-		 is_add ? NLM_F_CREATE : 0, i);
+		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
 	batch_string(b, NFTA_SET_ELEM_LIST_SET, nft_sets[op->set].name);
 	nest = batch_begin_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);

@@ -18,14 +18,14 @@
 #define REG(word) (NFT_REG32_00 + (word))
 
 /* EXPR (b, name) { attributes } */
-#define EXPR(b, name) \
-	for (size_t nests_[2], once_ = (batch_begin_expr(b, nests_, NFTA_LIST_ELEM, name), 1); once_; \
-	     once_ = (batch_end_expr(b, nests_), 0))
+#define EXPR(b, name)                                                                              \
+	for (size_t nests_[2], once_ = (batch_begin_expr(b, nests_, NFTA_LIST_ELEM, name), 1);     \
+	     once_; once_ = (batch_end_expr(b, nests_), 0))
 
-struct load {                   /* how a field gets into a register */
+struct load { /* how a field gets into a register */
 	enum { LOAD_META, LOAD_PAYLOAD, LOAD_CT, LOAD_FIB } from;
-	uint8_t key;            /* or payload base, or fib flags */
-	uint8_t offset, size;   /* payload */
+	uint8_t key;	      /* or payload base, or fib flags */
+	uint8_t offset, size; /* payload */
 };
 
 static const struct load loads[NFT_FIELDS] = {

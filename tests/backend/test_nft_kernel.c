@@ -647,6 +647,46 @@ static void test_a_port_carries_only_its_own_mac(void **state)
 	nft_case_free(&c);
 }
 
+/* host_access: false where the host's own address is on the guests' wire. */
+static void test_bridged_guests_do_not_see_the_host(void **state)
+{
+	static const char yaml[] = "networks:\n"
+				   "  wire:\n"
+				   "    mode: bridged\n"
+				   "    host_access: false\n"
+				   "    uplink: vp2\n"
+				   "    bridge: {name: vn-blue, mac: \"02:00:00:00:00:01\"}\n";
+	AUTO(port_free) struct port *port = nft_case_port("web", "wire", "vp1", OWN);
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+	int host, guest, wire;
+
+	(void)state;
+	NEED_KERNEL();
+	make_bridge_with_ports();
+	run("ip link set vn-blue address 02:00:00:00:00:01");
+	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err), 0);
+	want = nft_compile((const struct network *const *)nets.v, 1, &(const struct port *){ port }, 1);
+	converge(want, &real);
+	host = packet_socket("vn-blue");
+	guest = packet_socket("g1");
+	wire = packet_socket("g2");
+
+	send_frame(guest, "02:00:00:00:00:01", OWN, 'a');
+	send_frame(guest, ALL, OWN, 'b');
+	send_frame(wire, "02:00:00:00:00:01", OTHER, 'c');
+	send_frame(wire, ALL, OTHER, 'd');
+	send_frame(host, ALL, "02:00:00:00:00:01", 'e');
+	send_frame(host, OWN, "02:00:00:00:00:01", 'f');
+	expect_marks(host, "cd");
+	expect_marks(guest, "d");
+	expect_marks(wire, "be");
+	close(host);
+	close(guest);
+	close(wire);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -664,6 +704,7 @@ int main(void)
 		TEST(test_not_permitted),
 		TEST(test_dump_under_changes),
 		TEST(test_a_port_carries_only_its_own_mac),
+		TEST(test_bridged_guests_do_not_see_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
