@@ -150,7 +150,8 @@ static void put_addr(struct strbuf *out, const struct op *op)
 			      op->addr.ifname);
 		return;
 	}
-	strbuf_printf(out, "add address %s to %s", prefix_format(&addr->prefix, buf), op->addr.ifname);
+	strbuf_printf(out, "add address %s to %s", prefix_format(&addr->prefix, buf),
+		      op->addr.ifname);
 	if (addr->peer.family)
 		strbuf_printf(out, ", peer %s", ip_format(&addr->peer, buf));
 	if (addr->metric)

@@ -86,7 +86,8 @@ static size_t place_of(const void *v, size_t n, size_t size, const void *item,
 #define DEFINE_INSERT(name, type, member, compare) \
 	static void name(struct snapshot *snap, const struct type *item) \
 	{ \
-		size_t n = snap->member.n, i = place_of(snap->member.v, n, sizeof(*item), item, compare); \
+		size_t n = snap->member.n; \
+		size_t i = place_of(snap->member.v, n, sizeof(*item), item, compare); \
 \
 		vec_add(&snap->member); \
 		memmove(&snap->member.v[i + 1], &snap->member.v[i], (n - i) * sizeof(*item)); \
@@ -101,7 +102,7 @@ DEFINE_INSERT(insert_sysctl, sysctl, sysctls, snapshot_cmp_sysctls);
 /* A new device starts with the values of "default", as far as the snapshot knows them. */
 static void add_conf(struct snapshot *snap, const struct link *link)
 {
-	static const char *const defaults[] = { "net/ipv4/conf/default/", "net/ipv6/conf/default/" };
+	static const char *const defaults[] = {"net/ipv4/conf/default/", "net/ipv6/conf/default/"};
 	struct sysctl found[64];
 	size_t n = 0;
 
@@ -109,7 +110,8 @@ static void add_conf(struct snapshot *snap, const struct link *link)
 		for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
 			size_t length = strlen(defaults[i]);
 
-			if (n == ARRAY_SIZE(found) || strncmp(sysctl->path, defaults[i], length) != 0)
+			if (n == ARRAY_SIZE(found) ||
+			    strncmp(sysctl->path, defaults[i], length) != 0)
 				continue;
 			found[n].value = sysctl->value;
 			snprintf(found[n].path, sizeof(found[n].path), "net/ipv%c/conf/%s/%.60s",
@@ -284,7 +286,8 @@ static int link_set(const struct op_link *op, struct snapshot *snap, struct vnet
 		return no_device(op->name, err);
 	if (op->set & (LINK_SET_ISOLATED | LINK_SET_STATE) && !link->master &&
 	    !(op->set & LINK_SET_MASTER && op->master[0]))
-		return vnet_error_set(err, -EOPNOTSUPP, "no-bridge-port", "%s is on no bridge", op->name);
+		return vnet_error_set(err, -EOPNOTSUPP, "no-bridge-port", "%s is on no bridge",
+				      op->name);
 	if (op->set & LINK_SET_MASTER && (rc = set_master(snap, link, op->master, err)) < 0)
 		return rc;
 	if (op->set & LINK_SET_MAC)
@@ -389,7 +392,7 @@ static int addr_add(const struct op_addr *op, struct snapshot *snap, struct vnet
 		return no_device(op->ifname, err);
 	new = op->addr;
 	new.ifindex = link->ifindex;
-	if (new.valid == UINT32_MAX)
+	if (new.valid == UINT32_MAX && !(new.flags & IFA_F_MANAGETEMPADDR))
 		new.flags |= IFA_F_PERMANENT;
 	addr = find_addr(snap, link->ifindex, &op->addr);
 	if (addr) {
@@ -418,7 +421,8 @@ static void drop_routes_from(struct snapshot *snap, const struct ip *source)
 }
 
 /* The kernel takes the secondaries of a subnet along (promote_secondaries=0, its default). */
-static void drop_secondaries(struct snapshot *snap, const struct link *link, const struct addr *gone)
+static void drop_secondaries(struct snapshot *snap, const struct link *link,
+			     const struct addr *gone)
 {
 	struct prefix subnet = prefix_network(&gone->prefix);
 
@@ -441,8 +445,8 @@ static int addr_del(const struct op_addr *op, struct snapshot *snap)
 
 	if (!addr)
 		return 0;
-	if (addr->prefix.addr.family == AF_INET || addr->valid == UINT32_MAX)
-		drop_connected(snap, link, addr); /* else the route expires by itself */
+	if (addr->prefix.addr.family == AF_INET || addr->flags & IFA_F_PERMANENT)
+		drop_connected(snap, link, addr); /* else it outlives the address */
 	gone = *addr;
 	vec_remove(&snap->addrs, (size_t)(addr - snap->addrs.v));
 	if (gone.prefix.addr.family == AF_INET) {
@@ -508,7 +512,8 @@ static bool is_conf(const char *path, const char *root, const char *leaf)
 	size_t n = strlen(root);
 	const char *slash = strrchr(path, '/');
 
-	return strncmp(path, root, n) == 0 && slash && slash > path + n && strcmp(slash + 1, leaf) == 0;
+	return strncmp(path, root, n) == 0 && slash && slash > path + n &&
+	       strcmp(slash + 1, leaf) == 0;
 }
 
 /* The switches that write others (inet_forward_change(), addrconf_forward_change()). */

@@ -130,7 +130,8 @@ static bool check_bridge(struct planner *p, const struct planned_network *pn)
 	if (pn->is_ours) {
 		if (!link || plan_bridge_is_ours(link, pn->net))
 			return true;
-		plan_note(p, "network %s: device %s exists and is not ours; the network is left out",
+		plan_note(p,
+			  "network %s: device %s exists and is not ours; the network is left out",
 			  pn->net->name, pn->bridge);
 		return false;
 	}
@@ -152,7 +153,8 @@ static bool check_uplink(struct planner *p, const struct planned_network *pn)
 		return false;
 	}
 	master = nic->master ? snapshot_link_by_index(&p->now, nic->master) : NULL;
-	if (nic->master && !(master && (link_is_ours(master) || strcmp(master->name, pn->bridge) == 0))) {
+	if (nic->master &&
+	    !(master && (link_is_ours(master) || strcmp(master->name, pn->bridge) == 0))) {
 		plan_note(p, "network %s: uplink %s belongs to %s; it is left there", pn->net->name,
 			  uplink, master ? master->name : "another device");
 		return false;
@@ -319,7 +321,7 @@ void plan_note(struct planner *p, const char *format, ...)
 	va_end(args);
 }
 
-size_t plan_first_addr(const struct planner *p, int ifindex)
+const struct addr *plan_first_addr(const struct planner *p, int ifindex)
 {
 	size_t low = 0, high = p->now.addrs.n;
 
@@ -331,7 +333,16 @@ size_t plan_first_addr(const struct planner *p, int ifindex)
 		else
 			high = middle;
 	}
-	return low;
+	if (low == p->now.addrs.n || p->now.addrs.v[low].ifindex != ifindex)
+		return NULL;
+	return &p->now.addrs.v[low];
+}
+
+const struct addr *plan_next_addr(const struct planner *p, const struct addr *addr)
+{
+	const struct addr *next = addr + 1;
+
+	return next < p->now.addrs.v + p->now.addrs.n && next->ifindex == addr->ifindex ? next : NULL;
 }
 
 static const struct plan_name *find_name(const plan_names *names, const char *name)
@@ -413,7 +424,8 @@ int64_t plan_conf(const struct planner *p, int family, const char *ifname, const
 	return snapshot_sysctl(&p->now, path, &value) < 0 ? fallback : value;
 }
 
-static const struct saved_sysctl *find_saved(const struct saved_sysctl *v, size_t n, const char *path)
+static const struct saved_sysctl *find_saved(const struct saved_sysctl *v, size_t n,
+					     const char *path)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(v[i].sysctl.path, path) == 0)

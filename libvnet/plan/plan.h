@@ -7,13 +7,15 @@
  *
  * Pure.  plan_make() reads like the order in which a careful operator works:
  *
- *   1. take away what is no longer wanted (ports' masters, routes, addresses;
- *      never a bridge that still carries a device which is not ours);
- *   2. create bridges and persistent TAPs, down, with their sysctls;
+ *   1. take away what is no longer wanted: uplinks go home, bridges (never one
+ *      that still carries something), routes, addresses;
+ *   2. create and adjust bridges and persistent TAPs, down, with their sysctls;
  *   3. one nftables transaction: rules stand before a frame can pass;
- *   4. enslave, address, raise, route;
- *   5. switch forwarding on, last;
- *   6. start, reload or stop dnsmasq.
+ *   4. raise, address, take uplinks over, enslave ports, route; bridges that
+ *      their ports have left now can go;
+ *   5. switch forwarding on, last, and off where nobody needs it.
+ *
+ * dnsmasq is the daemon's business, after these (docs/planning.md).
  *
  * Applying a plan and planning again gives an empty plan (tests/unit/test_plan.c
  * holds every golden case to it).

@@ -55,8 +55,9 @@ static uint32_t wanted_mtu(const struct planner *p, const struct planned_network
 
 static struct op_link wanted_link(const struct planner *p, const struct planned_network *pn)
 {
-	struct op_link link = { .set = LINK_SET_ALIAS | LINK_SET_MAC | LINK_SET_MTU | LINK_SET_BRIDGE };
+	struct op_link link = { 0 };
 
+	link.set = LINK_SET_ALIAS | LINK_SET_MAC | LINK_SET_MTU | LINK_SET_BRIDGE;
 	snprintf(link.name, sizeof(link.name), "%s", pn->bridge);
 	snprintf(link.alias, sizeof(link.alias), BRIDGE_ALIAS_PREFIX "%s", pn->net->name);
 	link.mac = network_bridge_mac(&pn->effective);
@@ -91,7 +92,8 @@ static void create(struct planner *p, const struct planned_network *pn)
  */
 static bool disturbs(const struct link *is, const struct op_link *wanted)
 {
-	return (wanted->set & LINK_SET_MTU && wanted->mtu < is->mtu) || wanted->set & LINK_SET_MAC ||
+	return (wanted->set & LINK_SET_MTU && wanted->mtu < is->mtu) ||
+	       wanted->set & LINK_SET_MAC ||
 	       (wanted->set & LINK_SET_BRIDGE && wanted->bridge.stp && !is->bridge.stp);
 }
 
@@ -142,7 +144,8 @@ static void want_own_sysctls(struct planner *p, const struct planned_network *pn
 	if (has_ipv6)
 		plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_dad", 0);
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "disable_ipv6", !has_ipv6);
-	plan_want_conf(p, name, AF_INET, pn->bridge, "route_localnet", needs_route_localnet(pn->net));
+	plan_want_conf(p, name, AF_INET, pn->bridge, "route_localnet",
+		       needs_route_localnet(pn->net));
 }
 
 /* In place of the NIC the bridge listens to its routers, or does not, as the NIC did. */
@@ -208,7 +211,8 @@ static void keep_bridge(struct planner *p, const struct link *bridge)
 {
 	vec_each(port, &p->now.links)
 		if (port->master == bridge->ifindex) {
-			plan_note(p, "bridge %s stays: it still carries %s", bridge->name, port->name);
+			plan_note(p, "bridge %s stays: it still carries %s", bridge->name,
+				  port->name);
 			break;
 		}
 }

@@ -47,9 +47,11 @@ static int check_foreign_bridge(const struct network *net, const char *bridge,
 			       "%s is a %s, not a bridge; name a bridge, or take the device into a "
 			       "bridge of ours with uplink: %s", bridge, kind_text(link), bridge);
 	else
-		vnet_error_set(err, -ENODEV, "no-bridge",
-			       "there is no bridge %s on this host; create it, or give the network an "
-			       "uplink instead", bridge);
+		vnet_error_set(
+		    err, -ENODEV, "no-bridge",
+		    "there is no bridge %s on this host; create it, or give the network an "
+		    "uplink instead",
+		    bridge);
 	refuse(net, "bridge.name", err);
 	return link ? -EINVAL : -ENODEV;
 }
@@ -87,7 +89,7 @@ static int check_uplink(const struct network *net, const char *bridge, const str
 
 /* Addresses. */
 
-/* A bridge of ours, this network's or one that is about to change: networks_check() compares those. */
+/* This network's bridge, or another of ours: networks_check() compares those. */
 static bool is_our_bridge(const struct snapshot *snap, int ifindex, const char *bridge)
 {
 	const struct link *link = snapshot_link_by_index(snap, ifindex);
@@ -140,16 +142,19 @@ static int check_address(const struct network *net, size_t index, const char *br
 	prefix_format(prefix, own);
 	if (prefix->addr.family == AF_INET6 && !has_ipv6(snap)) {
 		vnet_error_set(err, -EAFNOSUPPORT, "no-ipv6",
-			       "this host was started without IPv6; leave %s out, or start it with", own);
+			       "this host was started without IPv6; leave %s out, or start it with",
+			       own);
 		refuse(net, path, err);
 		return -EAFNOSUPPORT;
 	}
 	vec_each(addr, &snap->addrs) {
-		if (is_our_bridge(snap, addr->ifindex, bridge) || !is_comparable(&addr->prefix, &subnet))
+		if (is_our_bridge(snap, addr->ifindex, bridge) ||
+		    !is_comparable(&addr->prefix, &subnet))
 			continue;
-		vnet_error_set(err, -EADDRINUSE, "subnet-in-use",
-			       "%s overlaps %s on interface %s; choose another subnet, or subnet: auto",
-			       own, prefix_format(&addr->prefix, other), name_of(snap, addr->ifindex));
+		vnet_error_set(
+		    err, -EADDRINUSE, "subnet-in-use",
+		    "%s overlaps %s on interface %s; choose another subnet, or subnet: auto", own,
+		    prefix_format(&addr->prefix, other), name_of(snap, addr->ifindex));
 		refuse(net, path, err);
 		return -EADDRINUSE;
 	}
@@ -187,9 +192,11 @@ static int check_route(const struct network *net, size_t index, const char *brid
 		    is_our_bridge(snap, route->oif, bridge))
 			continue;
 		snprintf(path, sizeof(path), "routes[%zu].to", index);
-		vnet_error_set(err, -EEXIST, "route-exists",
-			       "a route to %s with this metric exists already, through %s; give another "
-			       "metric", prefix_format(&to, text), name_of(snap, route->oif));
+		vnet_error_set(
+		    err, -EEXIST, "route-exists",
+		    "a route to %s with this metric exists already, through %s; give another "
+		    "metric",
+		    prefix_format(&to, text), name_of(snap, route->oif));
 		refuse(net, path, err);
 		return -EEXIST;
 	}

@@ -110,7 +110,8 @@ static bool is_marked(const struct link *link)
 /* Somebody else's interface that IP may use: no port of a bridge, not the loopback. */
 static bool is_foreign(const struct planner *p, const struct link *link)
 {
-	const struct link *master = link->master ? snapshot_link_by_index(&p->now, link->master) : NULL;
+	const struct link *master =
+	    link->master ? snapshot_link_by_index(&p->now, link->master) : NULL;
 
 	return !is_marked(link) && !(link->flags & IFF_LOOPBACK) &&
 	       !(master && strcmp(master->kind, "bridge") == 0);
@@ -179,8 +180,10 @@ static void open_exits(struct forwarding *f, int family, const char *leaf)
 			strbuf_printf(&names, "%s%s", names.len ? ", " : "", link.name);
 	}
 	if (names.len)
-		plan_note(f->p, "IPv%c forwarding is switched on for packets that come in by %s; it is "
-			  "put back when no network needs it", family == AF_INET ? '4' : '6', names.s);
+		plan_note(f->p,
+			  "IPv%c forwarding is switched on for packets that come in by %s; it is "
+			  "put back when no network needs it",
+			  family == AF_INET ? '4' : '6', names.s);
 }
 
 static void open_bridges(struct forwarding *f, int family, const char *leaf)
@@ -227,7 +230,8 @@ static void forward_ipv4(struct forwarding *f)
 static bool has_advertised_route(const struct planner *p, int ifindex)
 {
 	vec_each(route, &p->now.routes)
-		if (route->oif == ifindex && route->family == AF_INET6 && route->protocol == RTPROT_RA)
+		if (route->oif == ifindex && route->family == AF_INET6 &&
+		    route->protocol == RTPROT_RA)
 			return true;
 	return false;
 }
@@ -325,9 +329,11 @@ static void forward_ipv6_globally(struct forwarding *f, bool is_router)
 	keep_hearing_routers(f);
 	if (!is_router) {
 		save_own_switches(f);
-		plan_note(f->p, "IPv6 forwarding is switched on for the whole host, because this kernel "
-			  "has no switch per interface (Linux 6.17 has); interfaces that hear router "
-			  "advertisements keep doing so; it is put back when no network needs it");
+		plan_note(
+		    f->p,
+		    "IPv6 forwarding is switched on for the whole host, because this kernel "
+		    "has no switch per interface (Linux 6.17 has); interfaces that hear router "
+		    "advertisements keep doing so; it is put back when no network needs it");
 	}
 	want_foreign(f, IP6_FORWARD_ALL, 1);
 	keep_own_switches(f);

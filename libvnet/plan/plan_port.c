@@ -62,7 +62,8 @@ static struct op_link wanted_link(const struct network *net, const struct port *
 				.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE };
 
 	snprintf(link.name, sizeof(link.name), "%s", port->ifname);
-	snprintf(link.alias, sizeof(link.alias), PORT_ALIAS_PREFIX "%s:%s", port->network, port->name);
+	snprintf(link.alias, sizeof(link.alias), PORT_ALIAS_PREFIX "%s:%s", port->network,
+		 port->name);
 	network_bridge(net, link.master);
 	link.up = !port->link_down;
 	link.mtu = wanted_mtu(net, port);
@@ -108,13 +109,14 @@ void plan_taps_create(struct planner *p)
 		struct op op = plan_op(OP_TAP_CREATE, port->network);
 
 		if (link && !is_tap(link))
-			plan_note(p, "port %s: device %s exists and is no TAP; the port is left out",
+			plan_note(p,
+				  "port %s: device %s exists and is no TAP; the port is left out",
 				  port->name, port->ifname);
 		if (link || !port->persistent || port->adopted || !pn || !pn->is_usable)
 			continue;
 		snprintf(op.tap.name, sizeof(op.tap.name), "%s", port->ifname);
-		snprintf(op.tap.alias, sizeof(op.tap.alias), PORT_ALIAS_PREFIX "%s:%s", port->network,
-			 port->name);
+		snprintf(op.tap.alias, sizeof(op.tap.alias), PORT_ALIAS_PREFIX "%s:%s",
+			 port->network, port->name);
 		op.tap.multi_queue = port->queues > 1;
 		op.tap.vnet_hdr = port->vnet_hdr;
 		op.tap.owner = op.tap.group = UINT32_MAX; /* descriptors come from the daemon */
@@ -122,7 +124,8 @@ void plan_taps_create(struct planner *p)
 	}
 }
 
-static uint32_t differing(const struct planner *p, const struct link *is, const struct op_link *wanted)
+static uint32_t differing(const struct planner *p, const struct link *is,
+			  const struct op_link *wanted)
 {
 	const struct link *master = plan_link(p, wanted->master);
 	uint32_t set = wanted->set;
@@ -155,7 +158,8 @@ static bool is_held(const struct link *port, const struct link *bridge)
 	       port->port.state != PORT_FORWARDING;
 }
 
-static void want_options(struct planner *p, const struct planned_network *pn, const struct port *port)
+static void want_options(struct planner *p, const struct planned_network *pn,
+			 const struct port *port)
 {
 	const struct link *link = plan_link(p, port->ifname), *bridge = plan_link(p, pn->bridge);
 	struct op op = isolated_op(pn->net, port);
@@ -216,7 +220,8 @@ void plan_orphans(struct planner *p)
 		    plan_port(p, link->name))
 			continue;
 		if (link->flags & IFF_LOWER_UP) {
-			plan_note(p, "device %s has our mark and a user, but is no port that is known",
+			plan_note(p,
+				  "device %s has our mark and a user, but is no port that is known",
 				  link->name);
 			continue;
 		}
@@ -307,8 +312,8 @@ void plan_port_detach(const struct network *net, const struct port *port, bool d
 	}
 }
 
-void plan_port_update(const struct network *net, const struct port *before, const struct port *after,
-		      op_vec *ret)
+void plan_port_update(const struct network *net, const struct port *before,
+		      const struct port *after, op_vec *ret)
 {
 	struct op_link old = wanted_link(net, before), new = wanted_link(net, after);
 

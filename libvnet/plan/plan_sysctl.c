@@ -47,7 +47,8 @@ static void add_bridge(sysctl_vec *ret, const char *ifname)
 /* Ports of bridges are no interfaces of the host, but for a NIC that has just become one. */
 static bool is_of_interest(const struct snapshot *snap, const struct link *link)
 {
-	const struct link *master = link->master ? snapshot_link_by_index(snap, link->master) : NULL;
+	const struct link *master =
+	    link->master ? snapshot_link_by_index(snap, link->master) : NULL;
 	bool is_port = master && strcmp(master->kind, "bridge") == 0;
 
 	return !link_is_ours(link) && !(link->flags & IFF_LOOPBACK) &&

@@ -73,26 +73,38 @@ static bool is_advertised_addr(const struct addr *addr)
 		addr->flags & (IFA_F_MANAGETEMPADDR | IFA_F_TEMPORARY));
 }
 
-static bool is_advertised_route(const struct route *route)
+static bool is_in_subnet(const struct addr *addr, const struct route *route)
 {
-	return route->family == AF_INET6 &&
-	       (route->protocol == RTPROT_RA ||
-		(route->protocol == RTPROT_KERNEL && route->expires));
+	struct prefix subnet = prefix_network(&addr->prefix);
+
+	return prefix_cmp(&subnet, &route->dst) == 0;
 }
 
-/* The kernel made it with an address. */
+/* The prefix of an address that comes and goes with advertisements, too. */
+static bool is_advertised_route(const struct planner *p, const struct route *route)
+{
+	if (route->family != AF_INET6)
+		return false;
+	if (route->protocol != RTPROT_KERNEL || route->expires)
+		return route->protocol == RTPROT_RA || route->protocol == RTPROT_KERNEL;
+	plan_each_addr(addr, p, route->oif)
+		if (is_advertised_addr(addr) && is_in_subnet(addr, route))
+			return true;
+	return false;
+}
+
+/*
+ * The kernel made it with an address and takes it away with that; not so with
+ * IPv6 addresses that may expire (inet6_addr_del(), tried on 6.18).
+ */
 static bool is_connected(const struct planner *p, const struct route *route)
 {
-	/* One that expires outlives its address (check_cleanup_prefix_route()). */
-	if (route->protocol != RTPROT_KERNEL || route->expires)
+	if (route->protocol != RTPROT_KERNEL)
 		return false;
-	vec_each(addr, &p->now.addrs) {
-		struct prefix subnet = prefix_network(&addr->prefix);
-
-		if (addr->ifindex == route->oif && !(addr->flags & IFA_F_NOPREFIXROUTE) &&
-		    prefix_cmp(&subnet, &route->dst) == 0)
+	plan_each_addr(addr, p, route->oif)
+		if (is_in_subnet(addr, route) && !(addr->flags & IFA_F_NOPREFIXROUTE) &&
+		    (route->family == AF_INET || addr->flags & IFA_F_PERMANENT))
 			return true;
-	}
 	return false;
 }
 
@@ -105,21 +117,21 @@ static bool is_host_route(const struct planner *p, const struct route *route)
 
 static void collect(const struct planner *p, int ifindex, struct takeover *ret)
 {
-	vec_each(addr, &p->now.addrs)
-		if (addr->ifindex == ifindex && !is_link_local6(&addr->prefix.addr))
+	plan_each_addr(addr, p, ifindex)
+		if (!is_link_local6(&addr->prefix.addr))
 			vec_push(&ret->addrs, *addr);
 	vec_each(route, &p->now.routes)
 		if (route->oif == ifindex && is_host_route(p, route))
 			vec_push(&ret->routes, *route);
 }
 
-static void drop_advertised(struct takeover *held)
+static void drop_advertised(const struct planner *p, struct takeover *held)
 {
 	for (size_t i = held->addrs.n; i-- > 0;)
 		if (is_advertised_addr(&held->addrs.v[i]))
 			vec_remove(&held->addrs, i);
 	for (size_t i = held->routes.n; i-- > 0;)
-		if (is_advertised_route(&held->routes.v[i]))
+		if (is_advertised_route(p, &held->routes.v[i]))
 			vec_remove(&held->routes, i);
 }
 
@@ -145,8 +157,8 @@ static bool has_addr(const struct planner *p, const char *ifname, const struct a
 {
 	int ifindex = plan_link(p, ifname)->ifindex;
 
-	vec_each(addr, &p->now.addrs)
-		if (addr->ifindex == ifindex && prefix_cmp(&addr->prefix, &wanted->prefix) == 0)
+	plan_each_addr(addr, p, ifindex)
+		if (prefix_cmp(&addr->prefix, &wanted->prefix) == 0)
 			return true;
 	return false;
 }
@@ -338,7 +350,8 @@ static void note_takeover(struct planner *p, const struct planned_network *pn,
 	char buf[ADDR_TEXT_MAX];
 
 	if (pn->net->bridge.mtu > nic->mtu)
-		plan_note(p, "network %s: uplink %s has MTU %u; larger frames do not leave the bridge",
+		plan_note(p,
+			  "network %s: uplink %s has MTU %u; larger frames do not leave the bridge",
 			  pn->net->name, nic->name, nic->mtu);
 	vec_each(addr, &held->addrs)
 		if (addr->prefix.addr.family == AF_INET && addr->valid != UINT32_MAX)
@@ -415,7 +428,7 @@ static void take_from(struct planner *p, const struct planned_network *pn, const
 		collect(p, from->ifindex, &all);
 	copy_held(&all, &held);
 	if (kernel_hears_routers(p, from->name))
-		drop_advertised(&held);
+		drop_advertised(p, &held);
 	record_takeover(p, pn, nic, &held);
 	note_takeover(p, pn, nic, &held);
 	adapt_addrs(&held);
@@ -479,9 +492,8 @@ static void add_recorded(const struct planner *p, const struct link *nic, struct
 /* Somebody has given the NIC other addresses since. */
 static bool has_others(const struct planner *p, int ifindex, const struct takeover *record)
 {
-	vec_each(addr, &p->now.addrs)
-		if (addr->ifindex == ifindex && !is_link_local6(&addr->prefix.addr) &&
-		    !find_addr(record, &addr->prefix))
+	plan_each_addr(addr, p, ifindex)
+		if (!is_link_local6(&addr->prefix.addr) && !find_addr(record, &addr->prefix))
 			return true;
 	return false;
 }
@@ -544,7 +556,7 @@ static void give_back_from(struct planner *p, const struct takeover *record, con
 	if (bridge || is_bare)
 		add_recorded(p, nic, &held, record, is_bare);
 	if (kernel_hears_routers(p, nic->name))
-		drop_advertised(&held);
+		drop_advertised(p, &held);
 	if (bridge && nic->master == bridge->ifindex)
 		release(p, record, nic, bridge);
 	set_state(p, record, nic, &held);

@@ -58,11 +58,11 @@ void plan_emit_route(struct planner *p, enum op_kind kind, const char *network, 
 		     const struct route *route);
 void plan_note(struct planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The addresses of one device in `now`: from here on, as long as the index is the same. */
-size_t plan_first_addr(const struct planner *p, int ifindex);
+/* The addresses of one device in `now`, which is sorted by device; NULL: none. */
+const struct addr *plan_first_addr(const struct planner *p, int ifindex);
+const struct addr *plan_next_addr(const struct planner *p, const struct addr *addr);
 #define plan_each_addr(it, p, index) \
-	for (const struct addr *it = (p)->now.addrs.v + plan_first_addr(p, index); \
-	     it < (p)->now.addrs.v + (p)->now.addrs.n && it->ifindex == (index); it++)
+	for (const struct addr *it = plan_first_addr(p, index); it; it = plan_next_addr(p, it))
 const struct link *plan_link(const struct planner *p, const char *name);
 bool plan_bridge_has_ports(const struct planner *p, const char *bridge);
 const struct planned_network *plan_network(const struct planner *p, const char *name);
@@ -80,14 +80,14 @@ void plan_want_conf(struct planner *p, const char *network, int family, const ch
 /* The value now, or fallback. */
 int64_t plan_conf(const struct planner *p, int family, const char *ifname, const char *leaf,
 		  int64_t fallback);
-/* Records the value that a switch of somebody else's had, once; forgets it when the plan is done. */
+/* Records the value that a foreign switch had, once; forgets it when the plan is done. */
 void plan_save(struct planner *p, const char *path, int64_t was);
 bool plan_saved(const struct planner *p, const char *path, int64_t *ret);
 void plan_forget(struct planner *p, const char *path);
 bool plan_has_path(const struct saved_sysctl *v, size_t n, const char *path);
 
 /* plan_bridge.c */
-/* A bridge that we made: by our mark, or (someone took the mark off) by the MAC that only we give. */
+/* A bridge that we made: by our mark, or (someone took that off) by the MAC that only we give. */
 bool plan_bridge_is_ours(const struct link *link, const struct network *net);
 void plan_bridges(struct planner *p);
 void plan_bridges_raise(struct planner *p);

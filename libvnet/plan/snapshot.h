@@ -68,7 +68,8 @@ struct addr {
 	uint32_t valid, preferred; /* s, UINT32_MAX: for ever */
 	uint32_t metric;        /* IFA_RT_PRIORITY, 0: none */
 	char label[16];         /* IPv4 only, or "" */
-	uint8_t protocol;       /* IFA_PROTO (kernel 5.18): 1 lo, 2 router advertisement, 3 link-local; 0: none known */
+	/* IFA_PROTO (kernel 5.18): 1 lo, 2 router advertisement, 3 link-local; 0: none known */
+	uint8_t protocol;
 };
 
 struct route {
@@ -99,7 +100,7 @@ struct snapshot {
 	VEC(struct route) routes; /* main and local tables of both families, no cache entries */
 	VEC(struct sysctl) sysctls; /* only the paths asked for, sorted by path */
 	struct nft_ruleset *nft; /* our tables only; NULL: none exists */
-	int next_ifindex;        /* of the device that op_apply() makes next; indexes are not used twice */
+	int next_ifindex;        /* of the device that op_apply() makes next; never used twice */
 };
 
 void snapshot_free(struct snapshot *snap);

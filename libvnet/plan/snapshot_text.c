@@ -67,7 +67,8 @@ struct field {
 	  .size = sizeof(((struct object *)0)->member), .value = value_, .words = words_ }
 
 static const struct word addr_gen_words[] = {
-	{ "eui64", 0 }, { "none", 1 }, { "stable", 2 }, { "random", 3 }, { "off", 0xff }, { NULL, 0 },
+	{ "eui64", 0 }, { "none", 1 }, { "stable", 2 },
+	{ "random", 3 }, { "off", 0xff }, { NULL, 0 },
 };
 static const struct word port_state_words[] = {
 	{ "disabled", 0 }, { "listening", 1 }, { "learning", 2 },
@@ -322,7 +323,8 @@ static void put_field(struct strbuf *out, const struct snapshot *snap, const str
 		break;
 	case FIELD_MAC:
 		if (!mac_is_zero((const struct mac *)p))
-			strbuf_printf(out, " %s %s", f->word, mac_format((const struct mac *)p, buf));
+			strbuf_printf(out, " %s %s", f->word,
+				      mac_format((const struct mac *)p, buf));
 		break;
 	case FIELD_IP:
 		if (((const struct ip *)p)->family)
@@ -419,7 +421,8 @@ struct reader {
 
 static int bad(struct reader *r, const char *what, const char *word)
 {
-	vnet_error_set(r->err, -EINVAL, "bad-snapshot", "%s: %s", word ? word : "end of line", what);
+	vnet_error_set(r->err, -EINVAL, "bad-snapshot", "%s: %s", word ? word : "end of line",
+		       what);
 	vnet_error_at(r->err, NULL, r->line, 1, NULL);
 	return -EINVAL;
 }
@@ -558,7 +561,8 @@ static int read_link(struct reader *r, const char *index)
 	uint64_t u;
 	int rc;
 
-	if (!parse_uint(index, &u) || !(link = (struct link *)snapshot_link_by_index(r->snap, (int)u)))
+	if (!parse_uint(index, &u) ||
+	    !(link = (struct link *)snapshot_link_by_index(r->snap, (int)u)))
 		return bad(r, "is not an interface index", index);
 	next_word(r); /* the name, read by read_link_names() */
 	while ((word = next_word(r)))
@@ -583,8 +587,9 @@ static int read_addr(struct reader *r, const char *text)
 		return bad(r, "wants dev NAME", text);
 	if (addr.scope == RT_SCOPE_NOWHERE)
 		addr.scope = addr_scope(&addr);
-	if (addr.valid == UINT32_MAX)
-		addr.flags |= IFA_F_PERMANENT; /* always so in the kernel */
+	/* As in the kernel, where what routers advertise is not permanent even if for ever. */
+	if (addr.valid == UINT32_MAX && !(addr.flags & IFA_F_MANAGETEMPADDR))
+		addr.flags |= IFA_F_PERMANENT;
 	vec_push(&r->snap->addrs, addr);
 	return 0;
 }

@@ -466,9 +466,16 @@ static void assert_same_host(const struct golden *g, const struct snapshot *is,
 /* What routers advertised to a NIC comes again from them, not from us. */
 static void drop_advertised(struct snapshot *snap)
 {
-	for (size_t i = snap->addrs.n; i-- > 0;)
-		if (snap->addrs.v[i].flags & IFA_F_MANAGETEMPADDR)
-			vec_remove(&snap->addrs, i);
+	for (size_t i = snap->addrs.n; i-- > 0;) {
+		struct prefix subnet = prefix_network(&snap->addrs.v[i].prefix);
+
+		if (!(snap->addrs.v[i].flags & IFA_F_MANAGETEMPADDR))
+			continue;
+		vec_remove(&snap->addrs, i);
+		for (size_t r = snap->routes.n; r-- > 0;)
+			if (prefix_cmp(&snap->routes.v[r].dst, &subnet) == 0)
+				vec_remove(&snap->routes, r);
+	}
 	for (size_t i = snap->routes.n; i-- > 0;)
 		if (snap->routes.v[i].expires)
 			vec_remove(&snap->routes, i);
