@@ -26,7 +26,7 @@ int addr_parse(const struct nlmsghdr *m, struct addr *ret)
 	addr.metric = nl_u32(tb[IFA_RT_PRIORITY]);
 	nl_str(tb[IFA_LABEL], addr.label, sizeof(addr.label));
 
-	/* IFA_ADDRESS is the peer where IFA_LOCAL differs; IPv6 sends IFA_LOCAL only with a peer. */
+	/* IFA_ADDRESS is the peer where IFA_LOCAL differs; IPv6 has IFA_LOCAL only with a peer. */
 	ip_from_attr(tb[IFA_ADDRESS], ifa->ifa_family, &remote);
 	if (!ip_from_attr(tb[IFA_LOCAL], ifa->ifa_family, &addr.prefix.addr))
 		addr.prefix.addr = remote;

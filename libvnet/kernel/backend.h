@@ -17,7 +17,8 @@ struct kernel_ops {
 	int (*execute)(struct kernel *k, const struct op *ops, size_t n, size_t *ret_done,
 		       struct vnet_error *err);
 	/* -ENODEV without touching err: there is none. */
-	int (*find_link)(struct kernel *k, const char *name, struct link *ret, struct vnet_error *err);
+	int (*find_link)(struct kernel *k, const char *name, struct link *ret,
+			 struct vnet_error *err);
 	/* The request was checked: name, number of queues. */
 	int (*tap_open)(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err);
 	int (*vhost_open)(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err);

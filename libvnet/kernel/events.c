@@ -96,7 +96,8 @@ const char *events_note(const struct events *ev, size_t i)
 	return i < ev->n_notes ? ev->notes[i] : NULL;
 }
 
-int events_dispatch(struct events *ev, kernel_handler handler, void *context, struct vnet_error *err)
+int events_dispatch(struct events *ev, kernel_handler handler, void *context,
+		    struct vnet_error *err)
 {
 	const struct kernel_event route = {.kind = KERNEL_EVENT_ROUTE};
 	struct events_sink sink = {handler, context, .touches_ours = ev->nft_touches_ours};
@@ -125,8 +126,8 @@ static int drain(struct events *ev, const struct event_source *src, struct event
 	struct iovec iov[READ_AT_ONCE];
 	struct mmsghdr msgs[READ_AT_ONCE];
 
-	for (int total = 0, n = READ_AT_ONCE; total < KERNEL_EVENTS_PER_DISPATCH && n == READ_AT_ONCE;
-	     total += n) {
+	for (int total = 0, n = READ_AT_ONCE;
+	     total < KERNEL_EVENTS_PER_DISPATCH && n == READ_AT_ONCE; total += n) {
 		for (int i = 0; i < READ_AT_ONCE; i++) {
 			iov[i] = (struct iovec){ev->buffers[i], READ_SIZE};
 			msgs[i] = (struct mmsghdr){.msg_hdr = {
@@ -156,8 +157,8 @@ static int drain(struct events *ev, const struct event_source *src, struct event
 
 /* Opening. */
 
-static int add_source(struct events *ev, int protocol, read_function read, const struct sock_fprog *filter,
-		      int buffer, struct vnet_error *err)
+static int add_source(struct events *ev, int protocol, read_function read,
+		      const struct sock_fprog *filter, int buffer, struct vnet_error *err)
 {
 	struct sockaddr_nl local = {.nl_family = AF_NETLINK};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
@@ -173,6 +174,13 @@ static int add_source(struct events *ev, int protocol, read_function read, const
 	if (buffer && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	return fd;
+}
+
+static int join(int fd, int group, struct vnet_error *err)
+{
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return kernel_error(err, -errno, NULL, "cannot subscribe to netlink group %d", group);
+	return 0;
 }
 
 /*
@@ -204,14 +212,14 @@ static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *e
 		/* 14 */ BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog filter = {ARRAY_SIZE(code), code};
-	int fd = add_source(ev, NETLINK_ROUTE, events_read_route, &filter, KERNEL_EVENT_RCVBUF, err);
+	int r, fd;
 
+	fd = add_source(ev, NETLINK_ROUTE, events_read_route, &filter, KERNEL_EVENT_RCVBUF, err);
 	if (fd < 0)
 		return fd;
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
-		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(int)) < 0)
-			return kernel_error(err, -errno, NULL, "cannot subscribe to rtnetlink group %d",
-					    groups[i]);
+		if ((r = join(fd, groups[i], err)) < 0)
+			return r;
 	return 0;
 }
 
@@ -221,11 +229,7 @@ static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *e
  */
 int events_want_neighbours(struct events *ev, struct vnet_error *err)
 {
-	int group = RTNLGRP_NEIGH;
-
-	if (setsockopt(ev->sources[0].fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-		return kernel_error(err, -errno, NULL, "cannot subscribe to rtnetlink group %d", group);
-	return 0;
+	return join(ev->sources[0].fd, RTNLGRP_NEIGH, err);
 }
 
 static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err)
@@ -237,14 +241,10 @@ static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog filter = {ARRAY_SIZE(code), code};
-	int group = NFNLGRP_NFTABLES;
-	int fd = add_source(ev, NETLINK_NETFILTER, events_read_nft, &filter, KERNEL_EVENT_RCVBUF, err);
+	int fd;
 
-	if (fd < 0)
-		return fd;
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-		return kernel_error(err, -errno, NULL, "cannot subscribe to nftables events");
-	return 0;
+	fd = add_source(ev, NETLINK_NETFILTER, events_read_nft, &filter, KERNEL_EVENT_RCVBUF, err);
+	return fd < 0 ? fd : join(fd, NFNLGRP_NFTABLES, err);
 }
 
 /* Sends the one message and waits for its answer, past packets that may come first. */
@@ -380,7 +380,8 @@ static void read_nft_message(const struct nlmsghdr *m, struct events_sink *sink)
 	const struct nlattr *tb[NFTA_GEN_MAX + 1];
 	char table[sizeof(NFT_TABLE_NAME) + 1];
 
-	if (m->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || mnl_nlmsg_get_payload_len(m) < sizeof(*nfg))
+	if (m->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
+	    mnl_nlmsg_get_payload_len(m) < sizeof(*nfg))
 		return;
 	nl_attrs_of(m, sizeof(*nfg), tb, ARRAY_SIZE(tb));
 	if ((m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
@@ -409,14 +410,14 @@ void events_read_nft(const void *data, size_t size, struct events_sink *sink)
 static void read_log_message(const struct nlmsghdr *m, struct events_sink *sink)
 {
 	struct kernel_event event = {.kind = KERNEL_EVENT_FRAME};
-	const struct nlattr *tb[NFULA_MAX + 1];
+	const struct nlattr *tb[NFULA_MAX + 1], *port;
 	struct nfulnl_msg_packet_hw hw;
 
 	if (m->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
 		return;
 	nl_attrs_of(m, sizeof(struct nfgenmsg), tb, ARRAY_SIZE(tb));
-	event.link.ifindex = (int)ntohl(nl_u32(tb[NFULA_IFINDEX_PHYSINDEV] ?
-					       tb[NFULA_IFINDEX_PHYSINDEV] : tb[NFULA_IFINDEX_INDEV]));
+	port = tb[NFULA_IFINDEX_PHYSINDEV] ? tb[NFULA_IFINDEX_PHYSINDEV] : tb[NFULA_IFINDEX_INDEV];
+	event.link.ifindex = (int)ntohl(nl_u32(port));
 	if (event.link.ifindex <= 0 || !tb[NFULA_HWADDR] ||
 	    mnl_attr_get_payload_len(tb[NFULA_HWADDR]) < sizeof(hw))
 		return;

@@ -18,7 +18,8 @@ struct events;
  * not told.  A kernel without nftables or NFLOG gives no such events;
  * events_note() says so.
  */
-int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret, struct vnet_error *err);
+int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret,
+		struct vnet_error *err);
 void events_close(struct events *ev);
 size_t events_fds(struct events *ev, int ret_fds[4]);
 int events_dispatch(struct events *ev, kernel_handler handler, void *context,

@@ -96,12 +96,14 @@ static int op_error(const struct op *op, int number, const char *text, struct vn
 
 	switch (op->kind) {
 	case OP_BRIDGE_CREATE:
-		return kernel_error(err, number, text, "bridge %s: cannot create it", op->link.name);
+		return kernel_error(err, number, text, "bridge %s: cannot create it",
+				    op->link.name);
 	case OP_LINK_SET:
 		return kernel_error(err, number, text, "device %s: cannot set%s", op->link.name,
 				    link_set_text(&op->link, set, sizeof(set)));
 	case OP_LINK_DELETE:
-		return kernel_error(err, number, text, "device %s: cannot delete it", op->link.name);
+		return kernel_error(err, number, text, "device %s: cannot delete it",
+				    op->link.name);
 	case OP_ADDR_ADD:
 	case OP_ADDR_DEL:
 		return kernel_error(err, number, text, "device %s: cannot %s address %s",
@@ -184,7 +186,8 @@ static int gather_link_set(struct kernel_linux *k, const struct op_link *op, str
 	int master = 0;
 
 	if (!kernel_ifname_ok(op->name))
-		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name", op->name);
+		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name",
+				      op->name);
 	if (op->set & LINK_SET_MASTER && op->master[0] &&
 	    !(master = device_index(k->control, op->master)))
 		return no_device(op->master, err);
@@ -248,7 +251,8 @@ static void each_route(const struct nlmsghdr *m, void *context)
 	struct route_search *search = context;
 	struct route route;
 
-	if (!search->is_found && route_parse(m, &route) == 0 && route_same_key(&route, search->key)) {
+	if (!search->is_found && route_parse(m, &route) == 0 &&
+	    route_same_key(&route, search->key)) {
 		search->found = route;
 		search->is_found = true;
 	}
@@ -308,7 +312,8 @@ static int fill_batch(struct kernel_linux *k, const struct op *ops, size_t n, si
 	int r = 0;
 
 	b->n = 0;
-	for (i = from; i < n && is_gathered(&ops[i]) && b->n + LINK_SET_MESSAGES <= NL_BATCH_MAX; i++) {
+	for (i = from; i < n && is_gathered(&ops[i]) && b->n + LINK_SET_MESSAGES <= NL_BATCH_MAX;
+	     i++) {
 		r = gather(k, &ops[i], err);
 		if (r < 0)
 			break;
@@ -367,7 +372,7 @@ static int bridge_create(struct kernel_linux *k, const struct op *op, struct vne
 		return 0;
 	if (r == 0)
 		return vnet_error_set(err, -EEXIST, "device-exists",
-				      "a device named %s exists already and is not this bridge of ours",
+				      "a device named %s exists already, not this bridge of ours",
 				      op->link.name);
 	if (!kernel_ifname_ok(op->link.name))
 		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name",
@@ -406,7 +411,8 @@ static int link_delete(struct kernel_linux *k, const struct op *op, struct vnet_
 		return r;
 	if (!link_is_ours(&link) && !op->link.force)
 		return vnet_error_set(err, -EPERM, "foreign-device",
-				      "%s does not carry our mark; it is left alone", op->link.name);
+				      "%s does not carry our mark; it is left alone",
+				      op->link.name);
 	link_add_delete(&k->rt, link.ifindex);
 	r = send_all(k, &answer);
 	return r < 0 && r != -ENODEV ? op_error(op, r, answer.text, err) : 0;
@@ -422,12 +428,12 @@ static int check_tap(struct kernel_linux *k, const struct op_tap *op, struct vne
 		return r == -ENODEV ? no_device(op->name, err) : r;
 	if (strcmp(link.kind, "tun") || !link.tun.is_tap || strcmp(link.alias, op->alias))
 		return vnet_error_set(err, -EEXIST, "device-exists",
-				      "a device named %s exists already and is not this TAP of ours",
+				      "a device named %s exists already, not this TAP of ours",
 				      op->name);
 	if (link.tun.is_multi_queue != op->multi_queue || !link.tun.is_persistent ||
 	    link.tun.owner != op->owner || link.tun.group != op->group)
 		return vnet_error_set(err, -EEXIST, "tap-differs",
-				      "TAP %s exists with other queues, life time or owner; delete it first",
+				      "TAP %s exists with other queues, life or owner; delete it first",
 				      op->name);
 	return 0;
 }

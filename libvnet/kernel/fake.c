@@ -73,8 +73,8 @@ static void add_initial_state(struct kernel_fake *k)
 				if (!s)
 					continue;
 				s->value = value;
-				snprintf(s->path, sizeof(s->path), "net/ipv%d/conf/%s/%s", v, names[n],
-					 leaves[i].leaf);
+				snprintf(s->path, sizeof(s->path), "net/ipv%d/conf/%s/%s", v,
+					 names[n], leaves[i].leaf);
 			}
 	vec_push(&k->state.sysctls, (struct sysctl){.path = "net/ipv4/ip_forward"});
 	snapshot_sort(&k->state);
@@ -301,7 +301,8 @@ static int fails_now(struct kernel_fake *k, const char *what, struct vnet_error 
 }
 
 /* op_apply() grows missing ones; a kernel has those that it has. */
-static int check_sysctl(const struct kernel_fake *k, const struct op_sysctl *op, struct vnet_error *err)
+static int check_sysctl(const struct kernel_fake *k, const struct op_sysctl *op,
+			struct vnet_error *err)
 {
 	int64_t value;
 
@@ -388,18 +389,21 @@ static int fake_execute(struct kernel *base, const struct op *ops, size_t n, siz
 
 /* TAPs. */
 
-static int check_tap(const struct kernel_fake *k, const struct kernel_tap *tap, struct vnet_error *err)
+static int check_tap(const struct kernel_fake *k, const struct kernel_tap *tap,
+		     struct vnet_error *err)
 {
 	const struct link *link = snapshot_link(&k->state, tap->name);
 
 	if (!tap->must_exist)
 		return link ? vnet_error_set(err, -EEXIST, "device-exists",
-					     "TAP %s: a device of this name exists already", tap->name)
+					     "TAP %s: a device of this name exists already",
+					     tap->name)
 			    : 0;
 	if (!link)
 		return vnet_error_set(err, -ENODEV, "no-device", "TAP %s: there is no such device",
 				      tap->name);
-	if (strcmp(link->kind, "tun") || !link->tun.is_tap || link->tun.is_multi_queue != tap->multi_queue)
+	if (strcmp(link->kind, "tun") || !link->tun.is_tap ||
+	    link->tun.is_multi_queue != tap->multi_queue)
 		return vnet_error_set(err, -EINVAL, "tap-differs",
 				      "TAP %s: the device is not a TAP or has other flags (queues)",
 				      tap->name);
@@ -513,7 +517,8 @@ static int fake_list_fdb(struct kernel *base, int bridge, fdb_vec *ret, struct v
 	return 0;
 }
 
-void kernel_fake_count_drops(struct kernel *base, const char *ifname, uint64_t packets, uint64_t bytes)
+void kernel_fake_count_drops(struct kernel *base, const char *ifname, uint64_t packets,
+			     uint64_t bytes)
 {
 	struct drop_counter *counter = vec_add(&self(base)->drops);
 

@@ -60,8 +60,9 @@ int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error 
 		return vnet_error_set(err, -EINVAL, "bad-name", "TAP \"%.*s\": not a device name",
 				      (int)sizeof(tap->name), tap->name);
 	if (tap->queues < 1 || tap->queues > PORT_QUEUES_MAX)
-		return vnet_error_set(err, -EINVAL, "bad-queues", "TAP %s: %u queues; 1..%d are possible",
-				      tap->name, tap->queues, PORT_QUEUES_MAX);
+		return vnet_error_set(err, -EINVAL, "bad-queues",
+				      "TAP %s: %u queues; 1..%d are possible", tap->name,
+				      tap->queues, PORT_QUEUES_MAX);
 	if (tap->queues > 1 && !tap->multi_queue)
 		return vnet_error_set(err, -EINVAL, "bad-queues",
 				      "TAP %s: %u queues need a multi-queue device", tap->name,
@@ -80,7 +81,8 @@ int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct
 		return r;
 	if (strcmp(link.kind, "tun") || !link.tun.is_tap)
 		return vnet_error_set(err, -EINVAL, "device-kind",
-				      "device %s is no TAP, and only a TAP can be taken over", name);
+				      "device %s is no TAP, and only a TAP can be taken over",
+				      name);
 	if (link.master)
 		return vnet_error_set(err, -EBUSY, "device-in-use",
 				      "device %s is in a bridge already; take it out first", name);
@@ -149,7 +151,8 @@ int kernel_error(struct vnet_error *err, int number, const char *text, const cha
 	if (err && !vnet_error_is_set(err)) {
 		const char *reason = strerrordesc_np(-number);
 
-		vnet_error_set(err, number, code, "%s: %s", what, reason ? reason : "unknown error");
+		vnet_error_set(err, number, code, "%s: %s", what,
+			       reason ? reason : "unknown error");
 		snprintf(err->kernel, sizeof(err->kernel), "%s", text ? text : "");
 	}
 	return number;

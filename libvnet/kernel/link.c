@@ -200,7 +200,8 @@ void link_add_set(struct nl *nl, const struct op_link *op, int master)
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *m;
 
-	if (first & LINK_SET_UP && op->up && (last || first & (LINK_SET_MASTER | LINK_SET_ADDR_GEN))) {
+	if (first & LINK_SET_UP && op->up &&
+	    (last || first & (LINK_SET_MASTER | LINK_SET_ADDR_GEN))) {
 		first &= ~(uint32_t)LINK_SET_UP;
 		last |= LINK_SET_UP;
 	}
@@ -216,7 +217,8 @@ void link_add_set(struct nl *nl, const struct op_link *op, int master)
 	}
 	if (first) {
 		/* Only RTM_NEWLINK looks at IFLA_LINKINFO. */
-		ifi = set_message(nl, first & LINK_SET_BRIDGE ? RTM_NEWLINK : RTM_SETLINK, op->name, &m);
+		ifi = set_message(nl, first & LINK_SET_BRIDGE ? RTM_NEWLINK : RTM_SETLINK, op->name,
+				  &m);
 		if (first & LINK_SET_UP) {
 			ifi->ifi_change = IFF_UP;
 			ifi->ifi_flags = op->up ? IFF_UP : 0;
@@ -237,7 +239,8 @@ void link_add_set(struct nl *nl, const struct op_link *op, int master)
 void link_add_bridge(struct nl *nl, const struct op_link *op)
 {
 	uint32_t create = LINK_SET_BRIDGE | (op->set & (LINK_SET_TXQUEUELEN | LINK_SET_GROUP));
-	uint32_t mark = LINK_SET_ALIAS | (op->set & LINK_SET_ADDR_GEN) | (op->mtu ? LINK_SET_MTU : 0);
+	uint32_t mark = LINK_SET_ALIAS | (op->set & LINK_SET_ADDR_GEN) |
+			(op->mtu ? LINK_SET_MTU : 0);
 	struct nlmsghdr *m = nl_add(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 
 	nl_header(m, sizeof(struct ifinfomsg));

@@ -231,7 +231,9 @@ int linux_find(struct kernel_linux *k, const char *name, struct link *ret, struc
 		return r;
 	if (r >= 0)
 		r = m->nlmsg_type == RTM_NEWLINK ? link_parse(m, ret) : -EPROTO;
-	return r < 0 ? kernel_error(err, r, nl_text(&k->query, 0), "device %s: cannot read it", name) : 0;
+	if (r < 0)
+		kernel_error(err, r, nl_text(&k->query, 0), "device %s: cannot read it", name);
+	return r < 0 ? r : 0;
 }
 
 /* Devices for nftables. */

@@ -97,8 +97,8 @@ int neigh_list_fdb(struct nl *nl, int bridge, fdb_vec *ret, struct vnet_error *e
 	mnl_attr_put_u32(m, NDA_MASTER, (uint32_t)bridge);
 	r = nl_dump(nl, &(struct nl_dump){each_fdb, restart_fdb, &entries});
 	if (r < 0)
-		r = kernel_error(err, r, nl_text(nl, 0), "cannot list the forwarding entries of bridge %d",
-				 bridge);
+		r = kernel_error(err, r, nl_text(nl, 0),
+				 "cannot list the forwarding entries of bridge %d", bridge);
 	vec_each(entry, &entries)
 		if (r >= 0)
 			vec_push(ret, *entry);

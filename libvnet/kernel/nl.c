@@ -47,12 +47,13 @@ int nl_open(struct nl *nl, int protocol, struct vnet_error *err)
 	if (nl->fd < 0)
 		return vnet_error_set(err, -errno, "kernel-error",
 				      "cannot open a netlink socket (protocol %d): %m", protocol);
-	/* The last two are refinements: CAP_ACK is as old as 4.3, strict checking came with 4.20. */
+	/* CAP_ACK (Linux 4.3) and strict checking (4.20), further down, may fail. */
 	if (bind(nl->fd, (struct sockaddr *)&local, sizeof(local)) < 0 ||
 	    getsockname(nl->fd, (struct sockaddr *)&local, &size) < 0 ||
 	    setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
 	    setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) < 0) {
-		int r = vnet_error_set(err, -errno, "kernel-error", "cannot set up a netlink socket: %m");
+		int r = vnet_error_set(err, -errno, "kernel-error",
+				       "cannot set up a netlink socket: %m");
 
 		close(nl->fd);
 		nl->fd = -1;

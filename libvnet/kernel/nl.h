@@ -20,7 +20,7 @@
 #include <libmnl/libmnl.h>
 #include <stdint.h>
 
-#define NL_BATCH_MAX 64         /* requests in a send: their answers fit the default receive buffer */
+#define NL_BATCH_MAX 64 /* requests in a send: their answers fit the default receive buffer */
 #define NL_MESSAGE_MAX 2048
 #define NL_DUMP_TRIES 10        /* of a dump that changes interrupt (NLM_F_DUMP_INTR) */
 
@@ -84,7 +84,8 @@ const struct nlmsghdr *nl_next(struct nl_reader *reader);
 
 /* Attributes of a received message, in bounds whatever the bytes are. */
 void nl_attrs(const void *attrs, size_t size, const struct nlattr **ret, size_t n);
-void nl_attrs_of(const struct nlmsghdr *message, size_t header, const struct nlattr **ret, size_t n);
+void nl_attrs_of(const struct nlmsghdr *message, size_t header, const struct nlattr **ret,
+		 size_t n);
 void nl_attrs_nested(const struct nlattr *nest, const struct nlattr **ret, size_t n);
 uint8_t nl_u8(const struct nlattr *attr);   /* 0 when absent or too short */
 uint16_t nl_u16(const struct nlattr *attr);

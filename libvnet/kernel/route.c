@@ -47,7 +47,8 @@ int route_parse(const struct nlmsghdr *m, struct route *ret)
 		cache = mnl_attr_get_payload(tb[RTA_CACHEINFO]);
 		/* Clock ticks of USER_HZ; a route about to expire is still one that does. */
 		if (cache->rta_expires > 0)
-			r.expires = cache->rta_expires > 100 ? (uint32_t)cache->rta_expires / 100 : 1;
+			r.expires = cache->rta_expires > 100 ? (uint32_t)cache->rta_expires / 100
+							     : 1;
 	}
 	*ret = r;
 	return 0;

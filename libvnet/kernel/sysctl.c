@@ -20,7 +20,7 @@ static int open_path(int root, const char *path, int flags)
 {
 	int fd;
 
-	/* Parts of paths are device names; those cannot be "..", but all is checked where it counts. */
+	/* Device names in it cannot be "..", but all is checked where it counts. */
 	if (strncmp(path, "net/", 4) != 0 || strstr(path, "/../") || strstr(path, "//"))
 		return -EINVAL;
 	fd = openat(root, path, flags | O_CLOEXEC | O_NOFOLLOW);

@@ -42,11 +42,12 @@ int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err)
 			       &tap->ret_fds[i], err);
 	if (r >= 0)
 		r = set_up_header(tap->ret_fds[0], tap, err);
-	if (r >= 0 && tap->persistent && !tap->must_exist && ioctl(tap->ret_fds[0], TUNSETPERSIST, 1) < 0)
+	if (r >= 0 && tap->persistent && !tap->must_exist &&
+	    ioctl(tap->ret_fds[0], TUNSETPERSIST, 1) < 0)
 		r = kernel_error(err, -errno, NULL, "TAP %s: cannot make it persistent", tap->name);
 	if (r >= 0) {
 		tap->ret_ifindex = device_index(control, tap->name);
-		/* Gone between the check and TUNSETIFF, which then made a new one: it goes on close. */
+		/* Gone before TUNSETIFF, which then made a new one: that goes on close. */
 		if (!tap->ret_ifindex || (before && before != tap->ret_ifindex))
 			r = vnet_error_set(err, -ENODEV, "no-device",
 					   "TAP %s: it was removed while being opened", tap->name);
@@ -61,19 +62,21 @@ int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err)
 
 int tap_create(const struct op_tap *op, int *ret_fd, struct vnet_error *err)
 {
-	return open_queue(op->name, tap_flags(op->multi_queue, op->vnet_hdr) | IFF_TUN_EXCL, ret_fd, err);
+	return open_queue(op->name, tap_flags(op->multi_queue, op->vnet_hdr) | IFF_TUN_EXCL, ret_fd,
+			  err);
 }
 
 int tap_keep(int fd, const struct op_tap *op, struct vnet_error *err)
 {
 	if (op->owner != UINT32_MAX && ioctl(fd, TUNSETOWNER, (unsigned long)op->owner) < 0)
-		return kernel_error(err, -errno, NULL, "TAP %s: cannot give it to user %u", op->name,
-				    op->owner);
+		return kernel_error(err, -errno, NULL, "TAP %s: cannot give it to user %u",
+				    op->name, op->owner);
 	if (op->group != UINT32_MAX && ioctl(fd, TUNSETGROUP, (unsigned long)op->group) < 0)
-		return kernel_error(err, -errno, NULL, "TAP %s: cannot give it to group %u", op->name,
-				    op->group);
+		return kernel_error(err, -errno, NULL, "TAP %s: cannot give it to group %u",
+				    op->name, op->group);
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
-		return kernel_error(err, -errno, NULL, "TAP %s: cannot make it persistent", op->name);
+		return kernel_error(err, -errno, NULL, "TAP %s: cannot make it persistent",
+				    op->name);
 	return 0;
 }
 
@@ -129,13 +132,14 @@ static int open_queue(const char *name, int flags, int *ret_fd, struct vnet_erro
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
 		r = -errno;
 		close(fd);
-		/* The kernel says EBUSY for a TAP that exists, EINVAL for another device of the name. */
+		/* EBUSY for a TAP that exists, EINVAL for another device of the name. */
 		if (flags & IFF_TUN_EXCL && (r == -EBUSY || r == -EINVAL || r == -EEXIST))
 			return vnet_error_set(err, -EEXIST, "device-exists",
 					      "TAP %s: a device of this name exists already", name);
 		if (r == -EINVAL)
 			return vnet_error_set(err, r, "tap-differs",
-					      "TAP %s: the device is not a TAP or has other flags (queues)", name);
+					      "TAP %s: it is not a TAP or has other flags (queues)",
+					      name);
 		return kernel_error(err, r, NULL, "TAP %s: cannot open it", name);
 	}
 	*ret_fd = fd;
@@ -169,5 +173,6 @@ static int set_up_header(int fd, const struct kernel_tap *tap, struct vnet_error
 
 static int tap_flags(bool multi_queue, bool vnet_hdr)
 {
-	return IFF_TAP | IFF_NO_PI | (multi_queue ? IFF_MULTI_QUEUE : 0) | (vnet_hdr ? IFF_VNET_HDR : 0);
+	return IFF_TAP | IFF_NO_PI | (multi_queue ? IFF_MULTI_QUEUE : 0) |
+	       (vnet_hdr ? IFF_VNET_HDR : 0);
 }

@@ -18,7 +18,7 @@ int tap_keep(int fd, const struct op_tap *op, struct vnet_error *err);
 /* kernel_vhost_open() */
 int vhost_open(unsigned n, int *ret_fds, struct vnet_error *err);
 
-/* The index of a device that ought to exist; 0: it does not.  Slow then: the kernel asks modprobe. */
+/* Of a device that ought to exist; 0: it does not, which is slow: the kernel asks modprobe. */
 int device_index(int control, const char *name);
 /* false: no such device. */
 bool device_name(int control, int ifindex, char ret[16]);

@@ -317,7 +317,8 @@ static void witness(const char *expected, const char *format, ...)
 	assert_non_null(root);
 	at = json_array_get(root, json_array_size(root) - 1);
 	while ((key = strsep(&rest, ".")))
-		at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key)) : json_object_get(at, key);
+		at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key))
+				       : json_object_get(at, key);
 	text = at ? json_dumps(at, JSON_ENCODE_ANY) : mem_strdup("none");
 	json_decref(root);
 	if (strcmp(text, expected))
@@ -333,8 +334,9 @@ static void bridge_with_all_options(void **state)
 
 	(void)state;
 	op.link.bridge = (struct bridge_state){
-		.stp = true, .forward_delay = 400, .hello_time = 300, .max_age = 1000, .ageing = 12300,
-		.priority = 4096, .multicast_snooping = true, .group_fwd_mask = 0x4008 };
+		.stp = true, .forward_delay = 400, .hello_time = 300, .max_age = 1000,
+		.ageing = 12300, .priority = 4096, .multicast_snooping = true,
+		.group_fwd_mask = 0x4008 };
 	op.link.mtu = 9000;
 	op.link.set = LINK_SET_ADDR_GEN;
 	op.link.addr_gen_mode = 1;
@@ -614,7 +616,8 @@ static void delete_guard(void **state)
 
 static void addresses(void **state)
 {
-	const char *const texts[] = { "192.0.2.1/24", "198.51.100.1/32", "2001:db8::1/64", "fe80::1/64" };
+	const char *const texts[] = {"192.0.2.1/24", "198.51.100.1/32", "2001:db8::1/64",
+				     "fe80::1/64"};
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	struct op ops[] = { bridge_op("vn-blue"), up_op("vn-blue") };
 	struct op op;
@@ -635,11 +638,13 @@ static void addresses(void **state)
 		const struct addr *found = NULL;
 
 		op = addr_op(OP_ADDR_ADD, "vn-blue", texts[i]);
-		vec_each(addr, &snap.addrs)
-			if (addr->ifindex == ifindex && !prefix_cmp(&addr->prefix, &op.addr.addr.prefix)) {
-				assert_null(found);
-				found = addr;
-			}
+		vec_each(addr, &snap.addrs) {
+			if (addr->ifindex != ifindex ||
+			    prefix_cmp(&addr->prefix, &op.addr.addr.prefix))
+				continue;
+			assert_null(found);
+			found = addr;
+		}
 		assert_non_null(found);
 		assert_int_equal(found->valid, UINT32_MAX);
 		assert_int_equal(found->metric, i ? 0 : 42);
@@ -1068,7 +1073,8 @@ static void vhost(void **state)
 
 static struct network *make_network(void)
 {
-	const char *text = "networks:\n  blue:\n    mode: isolated\n    addresses: [192.0.2.1/24]\n";
+	const char *text =
+	    "networks:\n  blue:\n    mode: isolated\n    addresses: [192.0.2.1/24]\n";
 	AUTO_NETWORKS network_vec nets = { 0 };
 
 	ok(networks_from_yaml(text, strlen(text), "test.yaml", &nets, &f->err));
@@ -1078,8 +1084,9 @@ static struct network *make_network(void)
 
 static struct port *make_port(const struct network *net, const char *ifname, bool learns)
 {
-	AUTO_FREE char *text = mem_printf("{\"network\":\"blue\",\"name\":\"%s\"%s}", ifname,
-					  learns ? ",\"learnMac\":true" : ",\"mac\":\"52:54:00:aa:bb:cc\"");
+	AUTO_FREE char *text =
+	    mem_printf("{\"network\":\"blue\",\"name\":\"%s\"%s}", ifname,
+		       learns ? ",\"learnMac\":true" : ",\"mac\":\"52:54:00:aa:bb:cc\"");
 	json_t *json = json_loads(text, 0, NULL);
 	struct port *port = NULL;
 
@@ -1360,7 +1367,8 @@ static void overrun_is_told(void **state)
 	run(ops, 1);
 	assert_true(kernel_fds(f->k, fds) >= 1);
 	if (is_linux)
-		assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest)), 0);
+		assert_int_equal(
+		    setsockopt(fds[0], SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest)), 0);
 	for (int i = 0; i < (is_linux ? 100 : 70000); i++) {
 		ops[1].link.mtu = 1400 + (uint32_t)i % 100;
 		run_on(f->other, &ops[1], 1);
@@ -1504,7 +1512,7 @@ static void errors_name_the_object(void **state)
 			    addr_op(OP_ADDR_ADD, "vn-none", "192.0.2.1/24"),
 			    route_op(OP_ROUTE_ADD, "vn-none", "192.0.2.0/24", NULL),
 			    sysctl_op("net/ipv4/conf/vn-none/forwarding", 1, false) };
-	const char *const names[] = { "lo", "lo", "vn-none", "lo", "vn-none", "vn-none", "vn-none" };
+	const char *const names[] = {"lo", "lo", "vn-none", "lo", "vn-none", "vn-none", "vn-none"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
@@ -1623,7 +1631,8 @@ int main(void)
 	int failed = cmocka_run_group_tests_name("fake", tests, NULL, NULL);
 
 	if (missing) {
-		printf("[  SKIPPED ] %zu test(s)\n[  SKIPPED ] the Linux back end: this machine lacks %s\n",
+		printf("[  SKIPPED ] %zu test(s)\n[  SKIPPED ] the Linux back end: this machine "
+		       "lacks %s\n",
 		       ARRAY_SIZE(tests), missing);
 		return failed;
 	}
