@@ -121,7 +121,7 @@ install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service 
 	configs/unmanaged/90-vnet-NetworkManager.conf:$(PREFIX)/share/vnet/90-vnet-NetworkManager.conf \
 	configs/unmanaged/10-vnet.network:$(PREFIX)/share/vnet/10-vnet.network
 install-manuals := $(wildcard docs/man/*.[0-9])
-install-examples := $(wildcard configs/examples/*.yaml)
+install-examples := $(wildcard configs/examples/*.yaml) configs/access.yaml
 
 .PHONY: install
 install: all

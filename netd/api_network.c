@@ -35,6 +35,7 @@ json_t *network_info(struct netd *d, const struct network_entry *entry)
 	char bridge[16];
 	const char *name = network_bridge(entry->net, bridge);
 	unsigned ifindex = if_nametoindex(name);
+	struct vnet_error problem = { 0 };
 	json_t *info = json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:b,s:o,s:I}", "name", entry->net->name,
 				 "mode", network_mode_name(entry->net->mode), "state",
 				 network_state_name(entry->state), "bridge", name, "mtu",
@@ -42,11 +43,15 @@ json_t *network_info(struct netd *d, const struct network_entry *entry)
 				 "autostart", entry->net->autostart, "source", source_json(entry), "ports",
 				 (json_int_t)entry->n_ports);
 
-	(void)d;
 	if (ifindex)
 		json_object_set_new(info, "ifindex", json_integer(ifindex));
 	if (entry->state == NETWORK_FAILED)
-		json_object_set_new(info, "problem", problem_to_json(&entry->problem));
+		problem = entry->problem;
+	else if (entry->is_wanted)
+		/* It forwards, but its DHCP and DNS do not serve, or not this definition. */
+		dnsmasq_state(d->dnsmasq, entry->net->name, &problem);
+	if (vnet_error_is_set(&problem))
+		json_object_set_new(info, "problem", problem_to_json(&problem));
 	return info;
 }
 

@@ -145,7 +145,7 @@ void api_attach_port(void *context, struct call *call, const json_t *parameters)
 	struct attachment a = { 0 };
 	struct port *port;
 
-	if (port_from_json(parameters, &port, &err) < 0 ||
+	if (port_from_request(parameters, &port, &err) < 0 ||
 	    port_attach(d, port, port->has_mac, call_peer(call), &a, &err) < 0) {
 		call_fail(call, &err, NULL);
 		return;

@@ -335,6 +335,7 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 	const char *file = json_string_value(json_object_get(object, "file"));
 	bool wanted = json_is_true(json_object_get(object, "wanted"));
 	struct network_entry *entry = registry_network(&g->d->registry, name);
+	bool is_orphan = false;
 	struct network *net;
 
 	net = stored_network(object, name, file);
@@ -353,7 +354,7 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 		/* Its file or definition went while no netd was there. Guests may still be on it. */
 		log_notice("network %s is not defined any more; it stops when its last guest has left",
 			   name);
-		net->autostart = false;
+		is_orphan = true;
 	} else {
 		store_remove(g->d->store, STORE_NETWORKS, name, NULL);
 		network_free(net);
@@ -362,6 +363,7 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 	entry = registry_put_network(&g->d->registry, net);
 	entry->is_from_file = true;
 	entry->is_wanted = wanted;
+	entry->is_orphan = is_orphan;
 }
 
 static void gathering_free(struct gathering *g)
@@ -399,22 +401,20 @@ int config_read_networks(struct netd *d)
 }
 
 /* A network of a file that does not define it any more. */
-static void drop_undefined(struct gathering *g)
+static void mark_undefined(struct gathering *g)
 {
 	struct netd *d = g->d;
 
 	for (size_t i = d->registry.networks.n; i-- > 0;) {
 		struct network_entry *entry = d->registry.networks.v[i];
-		struct vnet_error err = { 0 };
 
 		if (!entry->is_from_file || has_network(&g->nets, entry->net->name) ||
 		    (entry->net->source.file && is_bad_file(g, entry->net->source.file)))
 			continue;
-		entry->is_from_file = false;
-		if (network_delete(d, entry, false, &err) < 0) {
-			entry->is_from_file = true;
-			log_problem(&err, "; it is not defined any more, and stays until then");
-		}
+		entry->is_orphan = true;
+		if (entry->n_ports)
+			log_notice("network %s is not defined any more; it stops when its last guest has left",
+				   entry->net->name);
 	}
 }
 
@@ -450,7 +450,8 @@ static void reload_networks(struct netd *d)
 	struct vnet_error err = { 0 };
 
 	read_networks_dir(&g);
-	drop_undefined(&g);
+	mark_undefined(&g);
+	networks_drop_orphans(d);
 	if (kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, &err) < 0)
 		log_problem(&err, "");
 	else if (networks_prepare(d, &g.nets, &snap, &err) == 0)

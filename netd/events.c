@@ -47,9 +47,9 @@ static void check(void *arg)
 {
 	struct netd *d = arg;
 	struct outcome outcome = { 0 };
-	struct vnet_error err = { 0 };
 
-	reconcile(d, &outcome, &err);
+	networks_drop_orphans(d);
+	reconcile(d, &outcome, NULL);
 	/* Something was not as wanted, and now it is. */
 	vec_each(op, &outcome.ops) {
 		AUTO_FREE char *text = op_to_text(op);

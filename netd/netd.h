@@ -111,6 +111,8 @@ int network_start(struct netd *d, struct network_entry *entry, struct outcome *o
 		  struct vnet_error *err);
 int network_stop(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);
 int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);
+/* Networks that are not defined any more and have lost their last port. */
+void networks_drop_orphans(struct netd *d);
 struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err);
 /* Remembers what runs, for the next netd. */
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);

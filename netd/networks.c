@@ -28,6 +28,8 @@ struct network_entry *network_find(struct netd *d, const char *name, struct vnet
 	return entry;
 }
 
+static void forget(struct netd *d, struct network_entry *entry);
+
 /* ---- state and its echo ---- */
 
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
@@ -347,6 +349,7 @@ static void put(struct netd *d, struct network *net, bool is_from_file, struct c
 	}
 	ret->entry = registry_put_network(&d->registry, net);
 	ret->entry->is_from_file = is_from_file;
+	ret->entry->is_orphan = false;
 	ret->entry->is_wanted = ret->before ? ret->was_wanted : net->autostart;
 	/* A failure of the former definition says nothing of this one. */
 	if (ret->entry->state == NETWORK_FAILED)
@@ -384,10 +387,7 @@ static void change_done(struct netd *d, struct change *change)
 	} else if (change->had_before) {
 		persist(d, entry, NULL);
 	} else {
-		store_remove(d->store, STORE_DEFINITIONS, entry->net->name, NULL);
-		store_remove(d->store, STORE_NETWORKS, entry->net->name, NULL);
-		store_remove(d->store, STORE_SUBNETS, entry->net->name, NULL);
-		registry_remove_network(&d->registry, entry);
+		forget(d, entry);
 	}
 	network_free(change->before);
 }
@@ -406,7 +406,7 @@ static int define_all(struct netd *d, network_vec *nets, bool is_from_file, chan
 		if (old && old->is_from_file == is_from_file && old->state != NETWORK_FAILED &&
 		    network_equal(old->net, *net))
 			/* The same definition from another line: nothing to do but to know where. */
-			registry_put_network(&d->registry, *net);
+			registry_put_network(&d->registry, *net)->is_orphan = false;
 		else
 			put(d, *net, is_from_file, vec_add(changes));
 	}
@@ -537,22 +537,38 @@ int network_stop(struct netd *d, struct network_entry *entry, bool force, struct
 	return 0;
 }
 
-int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err)
+/* Every trace of a network that is stopped and has no ports. */
+static void forget(struct netd *d, struct network_entry *entry)
 {
-	int r;
-
-	if (entry->is_from_file)
-		return vnet_error_set(err, -EPERM, "network-in-file",
-				      "network %s is defined in %s; remove it there and reload netd, or only stop it",
-				      entry->net->name, entry->net->source.file);
-	r = network_stop(d, entry, force, err);
-	if (r == 0)
-		r = store_remove(d->store, STORE_DEFINITIONS, entry->net->name, err);
-	if (r < 0)
-		return r;
+	store_remove(d->store, STORE_DEFINITIONS, entry->net->name, NULL);
 	store_remove(d->store, STORE_NETWORKS, entry->net->name, NULL);
 	store_remove(d->store, STORE_SUBNETS, entry->net->name, NULL);
 	dnsmasq_forget(d->dnsmasq, entry->net->name);
 	registry_remove_network(&d->registry, entry);
+}
+
+int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err)
+{
+	int r;
+
+	if (entry->is_from_file && !entry->is_orphan)
+		return vnet_error_set(err, -EPERM, "network-in-file",
+				      "network %s is defined in %s; remove it there and reload netd, or only stop it",
+				      entry->net->name, entry->net->source.file);
+	r = network_stop(d, entry, force, err);
+	if (r < 0)
+		return r;
+	forget(d, entry);
 	return 0;
+}
+
+void networks_drop_orphans(struct netd *d)
+{
+	for (size_t i = d->registry.networks.n; i-- > 0;) {
+		struct network_entry *entry = d->registry.networks.v[i];
+		struct vnet_error err = { 0 };
+
+		if (entry->is_orphan && !entry->n_ports && network_delete(d, entry, false, &err) < 0)
+			log_error("network %s: %s", entry->net->name, err.message);
+	}
 }

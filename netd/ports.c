@@ -358,6 +358,8 @@ static void forget(struct netd *d, struct port_entry *entry)
 	registry_remove_port(&d->registry, entry);
 	if (had_addresses)
 		dhcp_changed(d, network);
+	if (network->is_orphan && !network->n_ports)
+		reconcile_later(d, 0);
 }
 
 int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err)

@@ -29,6 +29,7 @@ struct network_entry {
 	enum network_state state;
 	bool is_wanted;           /* started, or to be started as soon as it can be */
 	bool is_from_file;        /* below networks.d; else applied over the API */
+	bool is_orphan;           /* not defined any more: goes with its last port */
 	struct network *fallback; /* at start: the definition that ran before, or NULL */
 	struct vnet_error problem;
 	size_t n_ports;
