@@ -18,7 +18,8 @@
  *   - the same after any first part of the plan (the daemon was killed there);
  *     (a case may say why not: "(not restartable)" in its comment);
  *   - with nothing wanted any more the host is as it was, also from any such
- *     point (not for cases that disturb or have ports, which leave things).
+ *     point (not for cases that disturb or have ports, which leave things);
+ *   - the same from each case's wish to each other one's on the same host.
  *
  * VNET_UPDATE_GOLDEN=1 writes the outcome into the cases; read the diff.
  */
@@ -571,6 +572,86 @@ static void run_case(const char *name)
 	free_case(&g);
 }
 
+struct cases {
+	struct dirent **entries;
+	int n;
+};
+
+/*
+ * From any case's wish to any other's on the same host, without their guests
+ * and disturbances: converges, also when cut off, and can be undone.
+ */
+static void run_pair(const struct golden *from, const struct golden *to)
+{
+	AUTO_SNAPSHOT struct snapshot original = { 0 }, host = { 0 }, end = { 0 };
+	struct golden both = { .path = mem_printf("%s, then %s", from->path, to->path) };
+	AUTO_PLAN struct plan plan = { 0 };
+	struct wish before, after;
+
+	strbuf_append(&both.text[BEFORE], from->text[DESIRED].s);
+	strbuf_append(&both.text[DESIRED], to->text[DESIRED].s);
+	read_host(to, &original);
+	copy_snapshot(&original, &host);
+	read_wish(&both, from->text[DESIRED].s, "", &before);
+	read_wish(&both, to->text[DESIRED].s, "", &after);
+
+	converge(&both, &before.desired, &host);
+	copy_records(&before.desired, &after.desired);
+	make(&both, &after.desired, &host, &plan);
+	copy_snapshot(&host, &end);
+	apply(&both, &plan, plan.ops.n, &end);
+	check_interrupted(&both, &after.desired, &host, &plan, &end, &original);
+
+	free_wish(&before);
+	free_wish(&after);
+	free_case(&both);
+}
+
+typedef VEC(struct golden) golden_vec;
+
+static bool is_same_host(const struct golden *a, const struct golden *b)
+{
+	return strcmp(a->argument, b->argument) == 0 &&
+	       strcmp(a->text[HOST].s, b->text[HOST].s) == 0;
+}
+
+static bool has_wish(const golden_vec *cases, const struct golden *wanted)
+{
+	vec_each(g, cases)
+		if (is_same_host(g, wanted) &&
+		    strcmp(g->text[DESIRED].s, wanted->text[DESIRED].s) == 0)
+			return true;
+	return false;
+}
+
+static void test_pairs(void **state)
+{
+	const struct cases *all = *state;
+	golden_vec cases = { 0 };
+	unsigned n_pairs = 0;
+
+	for (int i = 0; i < all->n; i++) {
+		struct golden g;
+
+		read_case(all->entries[i]->d_name, &g);
+		if (has_wish(&cases, &g))
+			free_case(&g);
+		else
+			vec_push(&cases, g);
+	}
+	vec_each(from, &cases)
+		vec_each(to, &cases)
+			if (from != to && is_same_host(from, to)) {
+				run_pair(from, to);
+				n_pairs++;
+			}
+	print_message("%u pairs\n", n_pairs);
+	assert_int_not_equal(n_pairs, 0);
+	vec_each(g, &cases)
+		free_case(g);
+	vec_free(&cases);
+}
+
 static int is_case(const struct dirent *entry)
 {
 	size_t n = strlen(entry->d_name);
@@ -586,20 +667,26 @@ static void test_case(void **state)
 int main(void)
 {
 	VEC(struct CMUnitTest) tests = { 0 };
-	struct dirent **entries;
-	int n = scandir(GOLDEN_DIR, &entries, is_case, alphasort), failed;
+	struct cases all = { 0 };
+	int failed;
 
-	if (n <= 0) {
+	all.n = scandir(GOLDEN_DIR, &all.entries, is_case, alphasort);
+	if (all.n <= 0) {
 		fprintf(stderr, "test_plan: no cases in " GOLDEN_DIR " (run from the top)\n");
 		return 1;
 	}
-	for (int i = 0; i < n; i++)
-		vec_push(&tests, (struct CMUnitTest){ .name = entries[i]->d_name, .test_func = test_case,
-						      .initial_state = entries[i]->d_name });
+	for (int i = 0; i < all.n; i++) {
+		char *name = all.entries[i]->d_name;
+
+		vec_push(&tests, (struct CMUnitTest){ .name = name, .test_func = test_case,
+						      .initial_state = name });
+	}
+	vec_push(&tests, (struct CMUnitTest){ .name = "from each case to each other",
+					      .test_func = test_pairs, .initial_state = &all });
 	failed = _cmocka_run_group_tests("plan", tests.v, tests.n, NULL, NULL);
-	for (int i = 0; i < n; i++)
-		free(entries[i]);
-	free(entries);
+	for (int i = 0; i < all.n; i++)
+		free(all.entries[i]);
+	free(all.entries);
 	vec_free(&tests);
 	return failed;
 }
