@@ -17,22 +17,24 @@ static json_t *addr_to_json(const struct addr *a)
 {
 	char text[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
 
-	return json_pack("{s:s,s:s,s:I,s:i,s:I,s:I,s:I,s:s}", "prefix", prefix_format(&a->prefix, text),
+	return json_pack("{s:s,s:s,s:I,s:i,s:I,s:I,s:I,s:s,s:b,s:i}", "prefix", prefix_format(&a->prefix, text),
 			 "peer", a->peer.family ? ip_format(&a->peer, peer) : "", "flags",
 			 (json_int_t)a->flags, "scope", (int)a->scope, "valid", (json_int_t)a->valid,
 			 "preferred", (json_int_t)a->preferred, "metric", (json_int_t)a->metric,
-			 "label", a->label);
+			 "label", a->label, "no_broadcast", a->no_broadcast, "protocol",
+			 (int)a->protocol);
 }
 
 static int addr_from_json(json_t *json, struct addr *ret)
 {
 	const char *prefix, *peer, *label;
 	json_int_t flags, valid, preferred, metric;
-	int scope;
+	int scope, no_broadcast, protocol;
 
-	if (json_unpack(json, "{s:s,s:s,s:I,s:i,s:I,s:I,s:I,s:s}", "prefix", &prefix, "peer", &peer,
+	if (json_unpack(json, "{s:s,s:s,s:I,s:i,s:I,s:I,s:I,s:s,s:b,s:i}", "prefix", &prefix, "peer", &peer,
 			"flags", &flags, "scope", &scope, "valid", &valid, "preferred", &preferred,
-			"metric", &metric, "label", &label) < 0 ||
+			"metric", &metric, "label", &label, "no_broadcast", &no_broadcast, "protocol",
+			&protocol) < 0 ||
 	    prefix_parse(prefix, &ret->prefix) < 0 || (peer[0] && ip_parse(peer, &ret->peer) < 0))
 		return -EINVAL;
 	ret->flags = (uint32_t)flags;
@@ -40,6 +42,8 @@ static int addr_from_json(json_t *json, struct addr *ret)
 	ret->valid = (uint32_t)valid;
 	ret->preferred = (uint32_t)preferred;
 	ret->metric = (uint32_t)metric;
+	ret->no_broadcast = no_broadcast;
+	ret->protocol = (uint8_t)protocol;
 	snprintf(ret->label, sizeof(ret->label), "%s", label);
 	return 0;
 }
@@ -93,8 +97,9 @@ static json_t *takeover_to_json(const struct takeover *t)
 		json_array_append_new(addrs, addr_to_json(a));
 	vec_each(route, &t->routes)
 		json_array_append_new(routes, route_to_json(route));
-	return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "network", t->network, "uplink", t->uplink,
-			 "bridge", t->bridge, "mac", mac_format(&t->mac, mac), "addresses", addrs,
+	return json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "network", t->network, "uplink", t->uplink,
+			 "bridge", t->bridge, "mac", mac_format(&t->mac, mac), "was_down", t->was_down,
+			 "addresses", addrs,
 			 "routes", routes);
 }
 
@@ -102,15 +107,18 @@ static int takeover_from_json(json_t *json, struct takeover *ret)
 {
 	const char *network, *uplink, *bridge, *mac;
 	json_t *addrs, *routes, *item;
+	int was_down;
 	size_t i;
 
-	if (json_unpack(json, "{s:s,s:s,s:s,s:s,s:o,s:o}", "network", &network, "uplink", &uplink,
-			"bridge", &bridge, "mac", &mac, "addresses", &addrs, "routes", &routes) < 0 ||
+	if (json_unpack(json, "{s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "network", &network, "uplink", &uplink,
+			"bridge", &bridge, "mac", &mac, "was_down", &was_down, "addresses", &addrs,
+			"routes", &routes) < 0 ||
 	    mac_parse(mac, &ret->mac) < 0)
 		return -EINVAL;
 	snprintf(ret->network, sizeof(ret->network), "%s", network);
 	snprintf(ret->uplink, sizeof(ret->uplink), "%s", uplink);
 	snprintf(ret->bridge, sizeof(ret->bridge), "%s", bridge);
+	ret->was_down = was_down;
 	json_array_foreach(addrs, i, item)
 		if (addr_from_json(item, vec_add(&ret->addrs)) < 0)
 			return -EINVAL;

@@ -24,6 +24,8 @@ int addr_parse(const struct nlmsghdr *m, struct addr *ret)
 	addr.scope = ifa->ifa_scope;
 	addr.flags = tb[IFA_FLAGS] ? nl_u32(tb[IFA_FLAGS]) : ifa->ifa_flags;
 	addr.metric = nl_u32(tb[IFA_RT_PRIORITY]);
+	addr.protocol = nl_u8(tb[IFA_PROTO]);
+	addr.no_broadcast = ifa->ifa_family == AF_INET && !tb[IFA_BROADCAST];
 	nl_str(tb[IFA_LABEL], addr.label, sizeof(addr.label));
 
 	/* IFA_ADDRESS is the peer where IFA_LOCAL differs; IPv6 has IFA_LOCAL only with a peer. */
@@ -67,14 +69,17 @@ void addr_add_request(struct nl *nl, uint16_t type, uint16_t flags, const struct
 		return;
 	mnl_attr_put_u32(m, IFA_FLAGS, addr->flags & settable);
 	/* What "brd +" does, and what address configuration everywhere else does by itself. */
-	if (ip->family == AF_INET && !addr->peer.family && addr->prefix.len <= 30 &&
-	    !ip_is_loopback(ip)) {
+	if (ip->family == AF_INET && !addr->no_broadcast && !addr->peer.family &&
+	    addr->prefix.len <= 30 && !ip_is_loopback(ip)) {
 		struct ip broadcast = prefix_last(&addr->prefix);
 
 		ip_put(m, IFA_BROADCAST, &broadcast);
 	}
 	if (addr->label[0] && ip->family == AF_INET)
 		mnl_attr_put_strz(m, IFA_LABEL, addr->label);
+	/* Unknown before 5.18, which then ignores it: no strict checking in RTM_NEWADDR. */
+	if (addr->protocol)
+		mnl_attr_put_u8(m, IFA_PROTO, addr->protocol);
 	if (addr->metric)
 		mnl_attr_put_u32(m, IFA_RT_PRIORITY, addr->metric);
 	/* A lifetime of 0 exists nowhere: not given. */

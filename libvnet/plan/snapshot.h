@@ -68,6 +68,7 @@ struct addr {
 	uint32_t valid, preferred; /* s, UINT32_MAX: for ever */
 	uint32_t metric;        /* IFA_RT_PRIORITY, 0: none */
 	char label[16];         /* IPv4 only, or "" */
+	bool no_broadcast;      /* IPv4: given without one; not compared, but kept when it moves */
 	/* IFA_PROTO (kernel 5.18): 1 lo, 2 router advertisement, 3 link-local; 0: none known */
 	uint8_t protocol;
 };
