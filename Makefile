@@ -54,7 +54,7 @@ pc-cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pc-libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 CPPFLAGS += $(call pc-cflags,jansson yaml-0.1 libmnl libnftnl smartcols libcap-ng cmocka)
 LIBS-pure := $(call pc-libs,jansson yaml-0.1)
-LIBS-kernel := $(call pc-libs,libmnl libnftnl)
+LIBS-kernel := $(call pc-libs,libmnl)
 
 # $(call program,target,objects,libraries)
 define program

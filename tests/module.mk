@@ -25,7 +25,7 @@ $(netd-tests): $(B)/%: $(B)/%.o $(filter-out $(B)/netd/main.o,$(netd-obj)) $(LIB
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
 
 $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
-$(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floor.o,$(LIBS-kernel)))
+$(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floor.o,$(call pc-libs,libmnl libnftnl)))
 $(eval $(call program,$(B)/tests/bench/attach/api,$(B)/tests/bench/attach/api.o,))
 $(eval $(call program,$(B)/tests/bench/attach/exec,$(B)/tests/bench/attach/exec.o,))
 test-programs := $(B)/tests/support/tapguest

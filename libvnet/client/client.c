@@ -40,6 +40,7 @@ static const struct {
 	{ "io.vnet.Netd.InvalidParameter", -EINVAL },
 	{ "io.vnet.Netd.PermissionDenied", -EACCES },
 	{ "io.vnet.Netd.InUse", -EBUSY },
+	{ "io.vnet.Netd.NotRunning", -ENETDOWN },
 	{ "io.vnet.Netd.NeedsDisruption", -EBUSY },
 	{ "io.vnet.Netd.LimitExceeded", -EDQUOT },
 	{ "io.vnet.Netd.KernelFailure", -EIO },

@@ -491,6 +491,8 @@ static void write_boot(struct writer *w, struct strbuf *b)
 
 	if (boot->tftp_root) {
 		strbuf_printf(b, "enable-tftp=%s\n", network_bridge(w->net, bridge));
+		/* Answers from port 69 itself: from another one, host_access: false would drop them. */
+		strbuf_append(b, "tftp-single-port\n");
 		put_path_line(w, b, "tftp-root", NULL, boot->tftp_root);
 	}
 	if (!boot->file)
