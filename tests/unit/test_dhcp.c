@@ -3,7 +3,7 @@
  * test_dhcp.c - from a definition to dnsmasq's files
  *
  * Each tests/golden/dhcp/NAME.yaml has the files that follow from it in
- * NAME.expected; VNET_GOLDEN_UPDATE=1 writes them.  Comments of the YAML give
+ * NAME.expected; UPDATE_GOLDEN=1 writes them.  Comments of the YAML give
  * what is beside the definition:
  *
  *   #port NAME IFNAME NETWORK MAC [ADDRESS...]
@@ -178,7 +178,7 @@ static void check_golden(const char *name)
 			check_with_dnsmasq(&in, *net);
 	}
 	unload(&in);
-	if (getenv("VNET_GOLDEN_UPDATE"))
+	if (getenv("UPDATE_GOLDEN"))
 		write_text(golden, b.s);
 	else if (!expected || strcmp(expected, b.s))
 		fail_msg("%s differs; got:\n%s", golden, b.s);
