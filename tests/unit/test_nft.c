@@ -33,9 +33,8 @@ static void check_golden(const char *name)
 	AUTO_FREE char *text = nft_ruleset_to_text(rs);
 	AUTO_FREE char *path = mem_printf(NFT_CASE_DIR "%s.nft", name);
 	AUTO_FREE char *want = NULL;
-	const char *mode = getenv("VNET_GOLDEN");
 
-	if (mode && strcmp(mode, "write") == 0) {
+	if (getenv("UPDATE_GOLDEN")) {
 		FILE *f = fopen(path, "we");
 
 		assert_non_null(f);

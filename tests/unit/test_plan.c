@@ -21,7 +21,7 @@
  *     point (not for cases that disturb or have ports, which leave things);
  *   - the same from each case's wish to each other one's on the same host.
  *
- * VNET_UPDATE_GOLDEN=1 writes the outcome into the cases; read the diff.
+ * UPDATE_GOLDEN=1 writes the outcome into the cases; read the diff.
  */
 
 #include "base/strbuf.h"
@@ -548,7 +548,7 @@ static void run_case(const char *name)
 	copy_records(&before.desired, &after.desired);
 	make(&g, &after.desired, &host, &plan);
 	outcome = outcome_text(&plan);
-	if (getenv("VNET_UPDATE_GOLDEN"))
+	if (getenv("UPDATE_GOLDEN"))
 		write_case(&g, outcome);
 	else if (strcmp(outcome, g.text[EXPECTED].s) != 0)
 		fail_msg("%s: expected\n%s\nbut the outcome is\n%s", g.path, g.text[EXPECTED].s, outcome);
