@@ -2,7 +2,7 @@
 /*
  * test_nft.c - rules as values: golden files, and what must hold between any two
  *
- * VNET_GOLDEN=write makes the golden files anew; read the difference before committing.
+ * UPDATE_GOLDEN=1 makes the golden files anew; read the difference before committing.
  */
 
 #include "tests/support/nft_cases.h"
