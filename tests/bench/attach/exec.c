@@ -88,7 +88,8 @@ static int by_script(const char *program, unsigned number)
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	char *args[] = {(char *)program, ifr.ifr_name, NULL};
 
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "s%d.%u", (int)getpid() % 1000000, number);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "s%u.%u", (unsigned)getpid() % 1000000,
+		 number % 1000);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		error(1, errno, "TUNSETIFF");
 	finish(start(args), program);

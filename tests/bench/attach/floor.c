@@ -68,7 +68,8 @@ int main(int argc, char **argv)
 		int tap;
 
 		/* A chosen name: "fl%d" would let the kernel look at every device for a free one. */
-		snprintf(name, sizeof(name), "f%d.%u", (int)getpid() % 1000000, i);
+		snprintf(name, sizeof(name), "f%u.%u", (unsigned)getpid() % 1000000,
+			 i % 1000);
 		tap = tap_open(name);
 		port->ifindex = if_nametoindex(name);
 		memcpy(port->mac, (uint8_t[]){0x52, 0x54, 0, 0, (uint8_t)(port->ifindex >> 8),
