@@ -37,7 +37,7 @@ struct floor_port {
 
 static struct mnl_socket *netlink_open(int bus);
 static void transact(struct mnl_socket *nl, const void *data, size_t len);
-static int tap_open(const char name[IFNAMSIZ]);
+static int tap_open(const char *name);
 static void guard(struct mnl_socket *nl, const struct floor_port *port, uint16_t message);
 static void enslave(struct mnl_socket *nl, const struct floor_port *port, uint32_t bridge);
 static int hand_over(const int pair[2], int fd);
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t start = bench_now();
 		struct floor_port *port = &ports[i];
-		char name[IFNAMSIZ];
+		char name[2 * IFNAMSIZ];
 		int tap;
 
 		/* A chosen name: "fl%d" would let the kernel look at every device for a free one. */
@@ -110,12 +110,12 @@ static void transact(struct mnl_socket *nl, const void *data, size_t len)
 		error(1, errno, "netlink reply");
 }
 
-static int tap_open(const char name[IFNAMSIZ])
+static int tap_open(const char *name)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
-	memcpy(ifr.ifr_name, name, IFNAMSIZ);
+	memcpy(ifr.ifr_name, name, IFNAMSIZ - 1);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		error(1, errno, "TUNSETIFF");
 	return fd;
