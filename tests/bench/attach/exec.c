@@ -87,9 +87,10 @@ static int by_script(const char *program, unsigned number)
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	char *args[] = {(char *)program, ifr.ifr_name, NULL};
+	char name[2 * IFNAMSIZ];
 
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "s%u.%u", (unsigned)getpid() % 1000000,
-		 number % 1000);
+	snprintf(name, sizeof(name), "s%u.%u", (unsigned)getpid() % 1000000, number % 1000);
+	memcpy(ifr.ifr_name, name, IFNAMSIZ - 1);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		error(1, errno, "TUNSETIFF");
 	finish(start(args), program);
