@@ -110,8 +110,7 @@ struct network_entry *api_network(struct netd *d, struct call *call, const char 
 	/* Who may not see it learns nothing of its existence. */
 	if (entry && !api_may_see(d, call, entry)) {
 		entry = NULL;
-		vnet_error_set(&err, -ENOENT, "network-unknown",
-			       "there is no network %s that you may use", name);
+		network_unknown(name, &err);
 	}
 	if (!entry)
 		call_fail(call, &err, NULL);

@@ -25,21 +25,26 @@
 #define REPAIR_INTERVAL_USEC 10000000ull
 #define PATIENCE_MAX_USEC 30000000ull
 
-/* How long to wait before the next repair: someone who undoes our work again and again must not make us spin. */
-static uint64_t patience(struct netd *d)
+/*
+ * How long to wait before the next repair: someone who undoes our work again and
+ * again must not make us spin. Counted apart by who it can be: a guest's VMM may
+ * change its own device for ever, and that must not delay the repair of the rules.
+ */
+enum cause { CAUSE_PORT, CAUSE_HOST, CAUSE_RULES, N_CAUSES };
+
+static uint64_t patience(enum cause cause)
 {
-	static uint64_t since;
-	static unsigned repairs;
+	static struct { uint64_t since; unsigned repairs; } past[N_CAUSES];
 	uint64_t now = loop_now(), wait = SETTLE_USEC;
 
-	if (now - since > REPAIR_INTERVAL_USEC) {
-		since = now;
-		repairs = 0;
+	if (now - past[cause].since > REPAIR_INTERVAL_USEC) {
+		past[cause].since = now;
+		past[cause].repairs = 0;
 	}
-	repairs++;
-	for (unsigned i = REPAIRS_BEFORE_PATIENCE; i < repairs && wait < PATIENCE_MAX_USEC; i++)
+	past[cause].repairs++;
+	for (unsigned i = REPAIRS_BEFORE_PATIENCE;
+	     i < past[cause].repairs && wait < PATIENCE_MAX_USEC; i++)
 		wait *= 2;
-	(void)d;
 	return wait;
 }
 
@@ -61,22 +66,60 @@ static void check(void *arg)
 
 void reconcile_later(struct netd *d, uint64_t usec)
 {
-	if (!d->check_timer)
-		loop_timer_add(d->loop, usec, check, d, &d->check_timer);
+	uint64_t due = loop_now() + usec;
+
+	if (d->check_timer && d->check_due <= due)
+		return;
+	/* Patience with one who undoes our work must not delay what has another cause. */
+	loop_remove(d->check_timer);
+	d->check_due = due;
+	loop_timer_add(d->loop, usec, check, d, &d->check_timer);
 }
 
-static void suspect(struct netd *d)
+static void suspect(struct netd *d, enum cause cause)
 {
-	if (!d->check_timer)
-		reconcile_later(d, patience(d));
+	/* One that comes at once covers this one, too. */
+	if (!d->check_timer || d->check_due > loop_now() + SETTLE_USEC)
+		reconcile_later(d, patience(cause));
+}
+
+/*
+ * The events of one action come together, and tell of each state in between: a
+ * new port is first down and on no bridge. Only what the last one tells counts,
+ * or each attach would cost a look at the whole host.
+ */
+static void look_at_suspects(struct netd *d)
+{
+	bool any = false;
+
+	if (!d->has_suspects)
+		return;
+	d->has_suspects = false;
+	vec_each(entry, &d->registry.ports) {
+		any |= (*entry)->is_suspect;
+		(*entry)->is_suspect = false;
+	}
+	if (any)
+		suspect(d, CAUSE_PORT);
 }
 
 /* ---- ports ---- */
 
+/*
+ * Whoever holds a TAP's descriptor may change its MAC (tun.c asks for no
+ * capability), and the bridge takes frames to a port's own MAC for the host's: a
+ * guest's VMM could so swallow what is meant for another guest.
+ */
+static bool has_other_mac(const struct port *port, const struct link *link)
+{
+	return port->has_mac &&
+	       (link->mac.b[0] != 0xfe || memcmp(link->mac.b + 1, port->mac.b + 1, 5) != 0);
+}
+
 /* A port's device as it is now does not fit what was declared. */
 static bool port_is_wrong(const struct port_entry *entry, const struct link *link)
 {
-	return !!(link->flags & IFF_UP) == entry->port->link_down ||
+	return has_other_mac(entry->port, link) || !!(link->flags & IFF_UP) == entry->port->link_down ||
 	       link->master != entry->network->bridge_ifindex ||
 	       strcmp(link->name, entry->port->ifname) != 0;
 }
@@ -145,22 +188,21 @@ static void link_changed(struct netd *d, const struct link *link)
 
 	if (port) {
 		port->is_suspect = port_is_wrong(port, link);
-		if (port->is_suspect)
-			suspect(d);
+		d->has_suspects |= port->is_suspect;
 		return;
 	}
 	network = registry_network_of_bridge(&d->registry, link->name);
 	if (network) {
 		network->bridge_ifindex = link->ifindex;
 		if (network->is_wanted && bridge_is_wrong(network, link))
-			suspect(d);
+			suspect(d, CAUSE_HOST);
 		return;
 	}
 	vec_each(entry, &d->registry.networks)
 		/* A NIC that comes (back). */
 		if ((*entry)->net->uplink && strcmp((*entry)->net->uplink, link->name) == 0 &&
 		    (*entry)->is_wanted && !link->master)
-			suspect(d);
+			suspect(d, CAUSE_HOST);
 	report_stranger(d, link);
 }
 
@@ -170,14 +212,11 @@ static void link_gone(struct netd *d, const struct link *link)
 	struct network_entry *network = registry_network_by_ifindex(&d->registry, link->ifindex);
 
 	if (port) {
-		vec_each(gone, &d->gone)
-			if (*gone == port)
-				return;
-		vec_push(&d->gone, port);
+		port_set_gone(d, port);
 	} else if (network) {
 		network->bridge_ifindex = 0;
 		if (network->is_wanted)
-			suspect(d);
+			suspect(d, CAUSE_HOST);
 	}
 }
 
@@ -187,7 +226,7 @@ static void address_changed(struct netd *d, int ifindex)
 	struct network_entry *entry = registry_network_by_ifindex(&d->registry, ifindex);
 
 	if (entry && entry->is_wanted && network_owns_bridge(entry->net))
-		suspect(d);
+		suspect(d, CAUSE_HOST);
 }
 
 static void rules_touched(struct netd *d, const struct kernel_event *event)
@@ -200,7 +239,7 @@ static void rules_touched(struct netd *d, const struct kernel_event *event)
 		monitor_emit(d, "interference", NULL, NULL, NULL,
 			     "process %d (%s) changed our nftables tables", event->pid, event->process);
 	}
-	suspect(d);
+	suspect(d, CAUSE_RULES);
 }
 
 static void on_event(void *context, const struct kernel_event *event)
@@ -223,7 +262,7 @@ static void on_event(void *context, const struct kernel_event *event)
 		break;
 	case KERNEL_EVENT_ROUTE:
 		if (d->registry.networks.n)
-			suspect(d);
+			suspect(d, CAUSE_HOST);
 		break;
 	case KERNEL_EVENT_BRIDGE_PORT:
 		/* Only ports of ours have options that we set. */
@@ -238,7 +277,7 @@ static void on_event(void *context, const struct kernel_event *event)
 		break;
 	case KERNEL_EVENT_OVERRUN:
 		log_notice("kernel events were lost; looking at everything again");
-		suspect(d);
+		suspect(d, CAUSE_RULES);
 		break;
 	}
 }
@@ -250,15 +289,22 @@ static void listen_for(struct netd *d, uint32_t events)
 			loop_modify(d->kernel_sources[i], events);
 }
 
-static void dispatch(void *arg)
+void events_catch_up(struct netd *d)
 {
 	static struct log_limit limit = LOG_LIMIT(60, 3);
-	struct netd *d = arg;
 	struct vnet_error err = { 0 };
 
 	if (kernel_dispatch(d->kernel, on_event, d, &err) < 0 && log_limit_pass(&limit))
 		log_error("kernel events: %s", err.message);
 	ports_forget_gone(d);
+	look_at_suspects(d);
+}
+
+static void dispatch(void *arg)
+{
+	struct netd *d = arg;
+
+	events_catch_up(d);
 	listen_for(d, EPOLLIN);
 }
 

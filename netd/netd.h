@@ -50,7 +50,9 @@ struct netd {
 	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
 	struct loop_source *dhcp_timer;
 	struct loop_source *event_timer; /* events have come and are gathered */
+	bool has_suspects;              /* some port's is_suspect was set in this round of events */
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
+	uint64_t check_due;              /* loop_now() when check_timer fires */
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */
 	struct uplink_watch *uplinks;
@@ -80,7 +82,7 @@ int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
 /* What reconcile() would do if `nets` (may be empty) were defined and wanted too. Changes nothing. */
 int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
 		   struct snapshot *snap, struct outcome *ret, struct vnet_error *err);
-/* Soon, in the loop, when the events that come now have settled. */
+/* In the loop, usec from now, or earlier if that was asked for before. */
 void reconcile_later(struct netd *d, uint64_t usec);
 
 /* ---- hoststate.c ---- */
@@ -114,6 +116,7 @@ int network_delete(struct netd *d, struct network_entry *entry, bool force, stru
 /* Networks that are not defined any more and have lost their last port. */
 void networks_drop_orphans(struct netd *d);
 struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err);
+void network_unknown(const char *name, struct vnet_error *err);
 /* Remembers what runs, for the next netd. */
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
 /* Sets the state, saying so to log and subscribers when it changed. */
@@ -134,6 +137,8 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 /* Replaces the port's definition on the running device. after is taken. */
 int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err);
 int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err);
+/* The port's device is no more: ports_forget_gone() will see to it. */
+void port_set_gone(struct netd *d, struct port_entry *entry);
 /* Takes the rules, state and leases of d->gone away: their devices are no more. */
 void ports_forget_gone(struct netd *d);
 struct port_entry *port_find(struct netd *d, const char *name, struct vnet_error *err);
@@ -160,6 +165,8 @@ void dhcp_port_addresses(struct netd *d, const struct port_entry *entry, ip_vec 
 /* ---- events.c ---- */
 
 int events_start(struct netd *d, struct vnet_error *err);
+/* Takes in what the kernel has told by now. Ports may be forgotten in it. */
+void events_catch_up(struct netd *d);
 
 /* ---- monitor.c ---- */
 

@@ -17,14 +17,19 @@
 #include <errno.h>
 #include <stdio.h>
 
+void network_unknown(const char *name, struct vnet_error *err)
+{
+	vnet_error_set(err, -ENOENT, "network-unknown",
+		       "there is no network %s; `vnetctl network list` shows those that you may use",
+		       name);
+}
+
 struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err)
 {
 	struct network_entry *entry = registry_network(&d->registry, name);
 
 	if (!entry)
-		vnet_error_set(err, -ENOENT, "network-unknown",
-			       "there is no network %s; `vnetctl network list` shows those that are defined",
-			       name);
+		network_unknown(name, err);
 	return entry;
 }
 

@@ -18,19 +18,20 @@
 #include "nft/ruleset.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-static int port_save(struct netd *d, const struct port_entry *entry, bool is_new,
+static int port_save(struct netd *d, const struct port *port, int ifindex, bool is_new,
 		     struct vnet_error *err)
 {
-	json_t *object = port_to_json(entry->port);
+	json_t *object = port_to_json(port);
 	int r;
 
-	json_object_set_new(object, "ifindex", json_integer(entry->ifindex));
-	r = (is_new ? store_add : store_put)(d->store, STORE_PORTS, entry->port->name, object, err);
+	json_object_set_new(object, "ifindex", json_integer(ifindex));
+	r = (is_new ? store_add : store_put)(d->store, STORE_PORTS, port->name, object, err);
 	json_decref(object);
 	return r;
 }
@@ -96,6 +97,9 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 
 	if (r < 0)
 		return r;
+	if (other && !access_may_see(d->policy, peer, other->network->net))
+		return vnet_error_set(err, -EEXIST, "port-conflict",
+				      "port %s exists already; choose another name", port->name);
 	if (other)
 		return vnet_error_set(err, -EEXIST, "port-conflict",
 				      "port %s exists already, on network %s as interface %s; detach it or choose another name",
@@ -103,8 +107,8 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 	other = registry_port_by_ifname(&d->registry, port->ifname);
 	if (other)
 		return vnet_error_set(err, -EEXIST, "ifname-conflict",
-				      "interface %s belongs to port %s", port->ifname,
-				      other->port->name);
+				      "interface %s belongs to another port; choose another name",
+				      port->ifname);
 	r = check_limits(d, network, err);
 	if (r < 0)
 		return r;
@@ -211,12 +215,30 @@ static void remove_rules(struct netd *d, struct port_entry *entry)
 	nft_txn_free(op.nft);
 }
 
+static int check_is_up(const struct network_entry *network, struct vnet_error *err)
+{
+	if (!network->is_wanted)
+		return vnet_error_set(err, -ENETDOWN, "network-stopped",
+				      "network %s is not started; `vnetctl network start %s`",
+				      network->net->name, network->net->name);
+	if (network->state == NETWORK_FAILED)
+		return vnet_error_set(err, -ENETDOWN, "network-failed", "network %s is not up: %s",
+				      network->net->name, network->problem.message);
+	return 0;
+}
+
 /* Opening a persistent TAP's queues again: device, rules and place are there. */
 static int reopen(struct netd *d, struct port_entry *entry, const struct peer *peer,
 		  struct attachment *ret, struct vnet_error *err)
 {
+	const struct access_request request = { .network = entry->network->net, .port = entry->port };
 	int ifindex, r = access_check_port(peer, entry->port, err);
 
+	/* The policy may say less than when the port was made. */
+	if (r == 0)
+		r = access_check_attach(d->policy, peer, &request, err);
+	if (r == 0)
+		r = check_is_up(entry->network, err);
 	if (r == 0)
 		r = open_device(d, entry->port, true, ret, &ifindex, err);
 	if (r == 0) {
@@ -236,14 +258,43 @@ static int attach_new(struct netd *d, struct port_entry *entry, struct attachmen
 
 	if (r < 0)
 		return r;
+	/* Somebody renamed a port's device, and its new name was asked for. */
+	if (registry_port_by_ifindex(&d->registry, ifindex))
+		return vnet_error_set(err, -EBUSY, "ifname-conflict",
+				      "interface %s belongs to another port", entry->port->ifname);
 	registry_set_ifindex(&d->registry, entry, ifindex);
 	r = open_vhost(d, entry->port, ret, err);
 	/* Before the rules: a netd killed from here on finds whose device this is. */
 	if (r == 0)
-		r = port_save(d, entry, true, err);
+		r = port_save(d, entry->port, entry->ifindex, true, err);
 	if (r == 0)
 		r = put_on_bridge(d, entry, err);
 	return r;
+}
+
+static bool device_is_there(int ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return ifindex && if_indextoname((unsigned)ifindex, name);
+}
+
+/*
+ * An adopted device is open in a guest's process already: it must leave the
+ * bridge before its rules go. False: it did not, and the rules must stay; netd
+ * knows the port no more then, so the next reconcile lowers it.
+ */
+static bool take_off_bridge(struct netd *d, const struct port_entry *entry)
+{
+	struct op op = { .kind = OP_LINK_SET };
+	size_t done;
+
+	if (!entry->port->adopted || !entry->ifindex)
+		return true;
+	snprintf(op.link.name, sizeof(op.link.name), "%s", entry->port->ifname);
+	op.link.set = LINK_SET_MASTER | LINK_SET_UP | LINK_SET_ALIAS;
+	return kernel_execute(d->kernel, &op, 1, &done, NULL) == 0 ||
+	       !device_is_there(entry->ifindex);
 }
 
 static void undo_attach(struct netd *d, struct port_entry *entry, struct attachment *ret)
@@ -251,7 +302,10 @@ static void undo_attach(struct netd *d, struct port_entry *entry, struct attachm
 	struct op op = { .kind = OP_LINK_DELETE };
 	size_t done;
 
-	remove_rules(d, entry);
+	if (take_off_bridge(d, entry))
+		remove_rules(d, entry);
+	else
+		reconcile_later(d, 0);
 	if (entry->port->persistent && entry->ifindex) {
 		snprintf(op.link.name, sizeof(op.link.name), "%s", entry->port->ifname);
 		op.link.force = true;
@@ -285,19 +339,22 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 		port->owner_pid = peer->pid;
 	complete(d, port, network);
 	r = check(d, port, network, mac_chosen, peer, err);
-	if (r == 0 && !network->is_wanted)
-		r = vnet_error_set(err, -ENETDOWN, "network-stopped",
-				   "network %s is not started; `vnetctl network start %s`",
-				   network->net->name, network->net->name);
-	if (r == 0 && network->state == NETWORK_FAILED)
-		r = vnet_error_set(err, -ENETDOWN, "network-failed", "network %s is not up: %s",
-				   network->net->name, network->problem.message);
+	if (r == -EEXIST) {
+		/* A guest that starts again at once meets its former self, gone but not yet forgotten. */
+		vnet_error_clear(err);
+		events_catch_up(d);
+		r = check(d, port, network, mac_chosen, peer, err);
+	}
+	if (r == 0)
+		r = check_is_up(network, err);
 	if (r < 0) {
 		port_free(port);
 		return r;
 	}
 	ret->entry = registry_add_port(&d->registry, network, port);
+	ret->entry->is_attaching = true;
 	r = attach_new(d, ret->entry, ret, err);
+	ret->entry->is_attaching = false;
 	if (r < 0) {
 		vnet_error_prefix(err, "port %s", port->name);
 		undo_attach(d, ret->entry, ret);
@@ -325,11 +382,19 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	vec_free(&ports);
 	if (r < 0)
 		return r;
+	/* A netd killed from here on finishes it at its next start. */
+	r = port_save(d, new, entry->ifindex, false, err);
+	if (r < 0)
+		return r;
 	plan_port_update(entry->network->net, entry->port, new, &ops);
 	r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
 	if (r < 0) {
-		/* Half done: what was declared before is put back by comparison. */
-		reconcile(d, NULL, NULL);
+		/*
+		 * Half done: what was declared before is put back by comparison. From the
+		 * loop: should the device be gone, that forgets the entry, which callers hold.
+		 */
+		port_save(d, entry->port, entry->ifindex, false, NULL);
+		reconcile_later(d, 0);
 		vnet_error_prefix(err, "port %s", new->name);
 		return r;
 	}
@@ -340,7 +405,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	vnet_error_clear(&entry->problem);
 	monitor_emit(d, "port-changed", entry->port->network, entry->port->name, NULL, "%s",
 		     entry->port->ifname);
-	return port_save(d, entry, false, err);
+	return 0;
 }
 
 /* ---- the end ---- */
@@ -370,12 +435,25 @@ int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err
 
 	plan_port_detach(entry->network->net, entry->port, entry->ifindex != 0, &ops);
 	r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
-	if (r < 0) {
+	if (r < 0 && device_is_there(entry->ifindex)) {
 		vnet_error_prefix(err, "port %s", entry->port->name);
 		return r;
 	}
+	if (r < 0) {
+		/* Its guest ended in this very moment. */
+		vnet_error_clear(err);
+		remove_rules(d, entry);
+	}
 	forget(d, entry);
 	return 0;
+}
+
+void port_set_gone(struct netd *d, struct port_entry *entry)
+{
+	if (entry->is_gone || entry->is_attaching)
+		return;
+	entry->is_gone = true;
+	vec_push(&d->gone, entry);
 }
 
 void ports_forget_gone(struct netd *d)
@@ -398,6 +476,7 @@ void ports_forget_gone(struct netd *d)
 	vec_each(entry, &d->gone) {
 		if ((*entry)->port->persistent) {
 			/* Deleted by hand: the next reconcile makes it again. */
+			(*entry)->is_gone = false;
 			registry_set_ifindex(&d->registry, *entry, 0);
 			reconcile_later(d, 0);
 		} else {
@@ -431,6 +510,10 @@ static void restore_one(void *arg, const char *name, json_t *object)
 		log_error("state ports/%s.json: %s", name, vnet_error_text(&err, text, sizeof(text)));
 		return;
 	}
+	/* The number alone proves nothing: the folder may be older than this network namespace. */
+	if (link && (strcmp(link->name, port->ifname) != 0 || strcmp(link->kind, "tun") != 0 ||
+		     registry_port_by_ifindex(&d->registry, ifindex)))
+		link = NULL;
 	network = registry_network(&d->registry, port->network);
 	if (!network || registry_port(&d->registry, port->name) || (!link && !port->persistent)) {
 		if (!network)
@@ -440,8 +523,10 @@ static void restore_one(void *arg, const char *name, json_t *object)
 		port_free(port);
 		return;
 	}
+	/* What was the network's default and not the port's own wish is not in the file. */
+	port_complete(port, network->net);
 	entry = registry_add_port(&d->registry, network, port);
-	if (link && !registry_port_by_ifindex(&d->registry, ifindex))
+	if (link)
 		registry_set_ifindex(&d->registry, entry, ifindex);
 }
 

@@ -194,7 +194,7 @@ static void sweep_ports(struct netd *d, const struct snapshot *snap)
 {
 	vec_each(entry, &d->registry.ports)
 		if ((*entry)->ifindex && !snapshot_link_by_index(snap, (*entry)->ifindex))
-			vec_push(&d->gone, *entry);
+			port_set_gone(d, *entry);
 	ports_forget_gone(d);
 }
 
@@ -221,7 +221,8 @@ static void find_ifindexes(struct netd *d)
 			return;
 		vec_each(other, &d->registry.ports) {
 			link = snapshot_link(&snap, (*other)->port->ifname);
-			if (!(*other)->ifindex && (*other)->port->persistent && link)
+			if (!(*other)->ifindex && (*other)->port->persistent && link &&
+			    !registry_port_by_ifindex(&d->registry, link->ifindex))
 				registry_set_ifindex(&d->registry, *other, link->ifindex);
 		}
 		return;

@@ -275,7 +275,8 @@ void registry_new_ifname(struct registry *reg, char ret[16])
 		/* A name is used again only after ten million ports. */
 		snprintf(ret, 16, PORT_IFNAME_PREFIX "%u", reg->next_ifname % 10000000);
 		reg->next_ifname++;
-	} while (reg->next_ifname > 10000000 && registry_port_by_ifname(reg, ret));
+		/* Clients may ask for such names, too: theirs must not make another's attach fail. */
+	} while (registry_port(reg, ret) || registry_port_by_ifname(reg, ret));
 }
 
 void registry_port_list(const struct registry *reg, port_ptr_vec *ret)

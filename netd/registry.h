@@ -48,7 +48,9 @@ struct port_entry {
 	struct network_entry *network;
 	int ifindex;              /* 0: no device yet */
 	enum port_state state;
-	bool is_suspect;          /* an event did not fit; looked at when events have settled */
+	bool is_suspect;          /* the last event of its device did not fit */
+	bool is_attaching;        /* port_attach() works on it: nobody else may forget it */
+	bool is_gone;             /* its device is no more: it is in netd's list gone */
 	struct vnet_error problem;
 };
 
@@ -82,7 +84,7 @@ void registry_remove_port(struct registry *reg, struct port_entry *entry);
 size_t registry_count_ports_of(const struct registry *reg, uint32_t uid);
 /* Names of devices that are there, ours or not, are not given to new ports. */
 void registry_avoid_ifnames(struct registry *reg, const struct snapshot *snap);
-/* The next free vpN. */
+/* The next vpN that is free as an interface's and as a port's name. */
 void registry_new_ifname(struct registry *reg, char ret[16]);
 /* All ports as the model's checks want them. */
 typedef VEC(struct port *) port_ptr_vec;
