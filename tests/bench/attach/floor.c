@@ -2,12 +2,14 @@
 /*
  * floor.c - the least that attaching a guarded port can cost
  *
- * usage: floor BRIDGE COUNT
+ * usage: floor BRIDGE COUNT [served]
  *
- * One process, no daemon, no protocol, no state: TUNSETIFF, one nftables batch
- * of three elements, one RTM_SETLINK with all that netd sets, and the
- * descriptor through a socket pair.  Whatever netd takes beyond this is its own.
- * The driver has made the bridge, and the table that floor.nft holds.
+ * No protocol, no state: TUNSETIFF, one nftables batch of three elements, one
+ * RTM_SETLINK with all that netd sets, and the descriptor through a socket
+ * pair.  By itself it is one process that hands the descriptor to itself, the
+ * floor below every design; "served", another process asks for it by one byte,
+ * and what that adds is what any daemon pays.  The driver has made the bridge,
+ * and the table that floor.nft holds.
  */
 
 #include "bench.h"
@@ -24,68 +26,109 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 
 #define PORT_MTU 1500
 #define PORT_TXQUEUELEN 1000
 
 struct floor_port {
-	int fd;
 	uint32_t ifindex;
 	uint8_t mac[6];
 };
 
+struct floor {
+	struct mnl_socket *route, *nft;
+	uint32_t bridge;
+	unsigned n;
+	struct floor_port ports[BENCH_COUNT_MAX];
+};
+
+static void attach(struct floor *floor, int out);
+static void take_away(struct floor *floor);
+static void serve(struct floor *floor, int sock);
 static struct mnl_socket *netlink_open(int bus);
 static void transact(struct mnl_socket *nl, const void *data, size_t len);
 static int tap_open(const char *name);
 static void guard(struct mnl_socket *nl, const struct floor_port *port, uint16_t message);
 static void enslave(struct mnl_socket *nl, const struct floor_port *port, uint32_t bridge);
-static int hand_over(const int pair[2], int fd);
+static void send_fd(int sock, int fd);
 
 int main(int argc, char **argv)
 {
-	static struct floor_port ports[BENCH_COUNT_MAX];
-	struct mnl_socket *route, *nft;
-	uint32_t bridge;
+	static struct floor floor;
+	static int fds[BENCH_COUNT_MAX];
+	bool is_served = argc == 4 && strcmp(argv[3], "served") == 0;
 	unsigned count;
+	char byte = 0;
 	int pair[2];
 
-	if (argc != 3)
-		error(2, 0, "usage: floor BRIDGE COUNT");
-	bridge = if_nametoindex(argv[1]);
-	if (!bridge)
+	if (argc != 3 && !is_served)
+		error(2, 0, "usage: floor BRIDGE COUNT [served]");
+	floor.bridge = if_nametoindex(argv[1]);
+	if (!floor.bridge)
 		error(1, errno, "%s", argv[1]);
 	count = bench_count(argv[2]);
-	route = netlink_open(NETLINK_ROUTE);
-	nft = netlink_open(NETLINK_NETFILTER);
+	floor.route = netlink_open(NETLINK_ROUTE);
+	floor.nft = netlink_open(NETLINK_NETFILTER);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		error(1, errno, "socketpair");
+	if (is_served && fork() == 0) {
+		close(pair[1]);
+		serve(&floor, pair[0]);
+	}
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t start = bench_now();
-		struct floor_port *port = &ports[i];
-		char name[2 * IFNAMSIZ];
-		int tap;
+		ssize_t len;
 
-		/* A chosen name: "fl%d" would let the kernel look at every device for a free one. */
-		snprintf(name, sizeof(name), "f%u.%u", (unsigned)getpid() % 1000000,
-			 i % 1000);
-		tap = tap_open(name);
-		port->ifindex = if_nametoindex(name);
-		memcpy(port->mac, (uint8_t[]){0x52, 0x54, 0, 0, (uint8_t)(port->ifindex >> 8),
-					      (uint8_t)port->ifindex}, 6);
-		guard(nft, port, NFT_MSG_NEWSETELEM);
-		enslave(route, port, bridge);
-		port->fd = hand_over(pair, tap);
+		if (!is_served)
+			attach(&floor, pair[0]);
+		else if (write(pair[1], &byte, 1) != 1)
+			error(1, errno, "request");
+		fds[i] = bench_recv(pair[1], &byte, 1, &len);
 		bench_print(start);
-		close(tap);
 	}
 	bench_hold();
-	for (unsigned i = 0; i < count; i++) {
-		guard(nft, &ports[i], NFT_MSG_DELSETELEM);
-		close(ports[i].fd);
-	}
+	take_away(&floor);
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+	close(pair[1]); /* the server's end */
 	return 0;
+}
+
+static void attach(struct floor *floor, int out)
+{
+	struct floor_port *port = &floor->ports[floor->n];
+	char name[2 * IFNAMSIZ];
+	int tap;
+
+	/* A chosen name: "fl%d" would let the kernel look at every device for a free one. */
+	snprintf(name, sizeof(name), "f%u.%u", (unsigned)getpid() % 1000000, floor->n++ % 1000);
+	tap = tap_open(name);
+	port->ifindex = if_nametoindex(name);
+	memcpy(port->mac, (uint8_t[]){0x52, 0x54, 0, 0, (uint8_t)(port->ifindex >> 8),
+				      (uint8_t)port->ifindex}, 6);
+	guard(floor->nft, port, NFT_MSG_NEWSETELEM);
+	enslave(floor->route, port, floor->bridge);
+	send_fd(out, tap);
+	close(tap);
+}
+
+static void take_away(struct floor *floor)
+{
+	for (unsigned i = 0; i < floor->n; i++)
+		guard(floor->nft, &floor->ports[i], NFT_MSG_DELSETELEM);
+}
+
+static void serve(struct floor *floor, int sock)
+{
+	char byte;
+
+	while (read(sock, &byte, 1) == 1)
+		attach(floor, sock);
+	take_away(floor);
+	_exit(0);
 }
 
 static struct mnl_socket *netlink_open(int bus)
@@ -190,7 +233,7 @@ static void enslave(struct mnl_socket *nl, const struct floor_port *port, uint32
 	transact(nl, nlh, nlh->nlmsg_len);
 }
 
-static int hand_over(const int pair[2], int fd)
+static void send_fd(int sock, int fd)
 {
 	union {
 		struct cmsghdr hdr;
@@ -201,10 +244,8 @@ static int hand_over(const int pair[2], int fd)
 	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			     .msg_controllen = sizeof(control)};
-	ssize_t len;
 
 	memcpy(CMSG_DATA(&control.hdr), &fd, sizeof(fd));
-	if (sendmsg(pair[0], &msg, 0) != 1)
+	if (sendmsg(sock, &msg, 0) != 1)
 		error(1, errno, "sendmsg");
-	return bench_recv(pair[1], &byte, 1, &len);
 }
