@@ -75,6 +75,7 @@ static const char *link_set_text(const struct op_link *op, char *buf, size_t siz
 		{LINK_SET_TXQUEUELEN, "txqueuelen"}, {LINK_SET_ADDR_GEN, "addrgenmode"},
 		{LINK_SET_BRIDGE, "bridge options"}, {LINK_SET_ISOLATED, "isolated"},
 		{LINK_SET_GROUP, "group"}, {LINK_SET_STATE, "state"},
+		{LINK_SET_ROOT_GUARD, "root guard"},
 	};
 	int n = 0;
 

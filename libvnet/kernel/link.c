@@ -27,6 +27,7 @@
 #include "kernel/link.h"
 
 #include <errno.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
@@ -120,6 +121,15 @@ static int parse_common(const struct nlmsghdr *m, const struct nlattr **tb, stru
 	return 0;
 }
 
+/* Kernels before 5.0 have no such option: false, as nobody can have it otherwise there. */
+static bool parse_linklocal_learn(const struct nlattr *attr)
+{
+	const struct br_boolopt_multi *options = attr ? mnl_attr_get_payload(attr) : NULL;
+
+	return options && mnl_attr_get_payload_len(attr) >= sizeof(*options) &&
+	       !(options->optval & 1u << BR_BOOLOPT_NO_LL_LEARN);
+}
+
 static void parse_bridge(const struct nlattr *data, struct bridge_state *ret)
 {
 	const struct nlattr *tb[IFLA_BR_MAX + 1];
@@ -138,6 +148,7 @@ static void parse_bridge(const struct nlattr *data, struct bridge_state *ret)
 		.nf_call_iptables = nl_u8(tb[IFLA_BR_NF_CALL_IPTABLES]),
 		.nf_call_ip6tables = nl_u8(tb[IFLA_BR_NF_CALL_IP6TABLES]),
 		.nf_call_arptables = nl_u8(tb[IFLA_BR_NF_CALL_ARPTABLES]),
+		.linklocal_learn = parse_linklocal_learn(tb[IFLA_BR_MULTI_BOOLOPT]),
 	};
 }
 
@@ -153,6 +164,7 @@ static void parse_port(const struct nlattr *data, struct bridge_port_state *ret)
 		.hairpin = nl_u8(tb[IFLA_BRPORT_MODE]),
 		.flood = nl_u8(tb[IFLA_BRPORT_UNICAST_FLOOD]),
 		.multicast_flood = nl_u8(tb[IFLA_BRPORT_MCAST_FLOOD]),
+		.root_guard = nl_u8(tb[IFLA_BRPORT_PROTECT]),
 	};
 }
 
@@ -195,7 +207,7 @@ void link_add_get(struct nl *nl, const char *name)
 
 void link_add_set(struct nl *nl, const struct op_link *op, int master)
 {
-	const uint32_t port_fields = LINK_SET_ISOLATED | LINK_SET_STATE;
+	const uint32_t port_fields = LINK_SET_ISOLATED | LINK_SET_ROOT_GUARD | LINK_SET_STATE;
 	uint32_t first = op->set & ~port_fields, last = op->set & port_fields;
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *m;
@@ -314,6 +326,7 @@ static void put_fields(struct nlmsghdr *m, const struct op_link *op, uint32_t se
 /* VLAN filtering is left as it is.  Times of 0 that the kernel never accepts mean: as it is. */
 static void put_bridge(struct nlmsghdr *m, const struct bridge_state *b)
 {
+	struct br_boolopt_multi options = { .optmask = 1u << BR_BOOLOPT_NO_LL_LEARN };
 	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(m, IFLA_INFO_KIND, "bridge");
@@ -332,6 +345,9 @@ static void put_bridge(struct nlmsghdr *m, const struct bridge_state *b)
 	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_IPTABLES, b->nf_call_iptables);
 	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_IP6TABLES, b->nf_call_ip6tables);
 	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_ARPTABLES, b->nf_call_arptables);
+	if (!b->linklocal_learn)
+		options.optval = options.optmask;
+	mnl_attr_put(m, IFLA_BR_MULTI_BOOLOPT, sizeof(options), &options);
 	mnl_attr_nest_end(m, data);
 	mnl_attr_nest_end(m, info);
 }
@@ -355,6 +371,8 @@ static void put_port(struct nlmsghdr *m, uint32_t set, const struct bridge_port_
 	data = mnl_attr_nest_start(m, IFLA_INFO_SLAVE_DATA);
 	if (set & LINK_SET_ISOLATED)
 		mnl_attr_put_u8(m, IFLA_BRPORT_ISOLATED, p->isolated);
+	if (set & LINK_SET_ROOT_GUARD)
+		mnl_attr_put_u8(m, IFLA_BRPORT_PROTECT, p->root_guard);
 	if (set & LINK_SET_STATE)
 		mnl_attr_put_u8(m, IFLA_BRPORT_STATE, p->state);
 	mnl_attr_nest_end(m, data);

@@ -52,6 +52,8 @@ static void put_bridge(struct strbuf *out, const struct bridge_state *bridge)
 		strbuf_printf(out, ", group_fwd_mask 0x%04x", bridge->group_fwd_mask);
 	if (bridge->nf_call_iptables || bridge->nf_call_ip6tables || bridge->nf_call_arptables)
 		strbuf_append(out, ", nf_call on");
+	if (bridge->linklocal_learn)
+		strbuf_append(out, ", learn from link-local frames");
 }
 
 /* "1" of the two numbers an operator cannot remember. */
@@ -101,6 +103,8 @@ static void put_link_fields(struct strbuf *out, const struct op_link *link)
 		strbuf_printf(out, ", alias \"%s\"", link->alias);
 	if (link->set & LINK_SET_ISOLATED)
 		strbuf_append(out, link->port.isolated ? ", isolated" : ", not isolated");
+	if (link->set & LINK_SET_ROOT_GUARD)
+		strbuf_append(out, link->port.root_guard ? ", root guard" : ", no root guard");
 	if (link->set & LINK_SET_STATE)
 		strbuf_printf(out, ", state %s", state_text(link->port.state));
 	if (link->set & LINK_SET_BRIDGE)

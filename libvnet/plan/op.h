@@ -44,6 +44,7 @@ enum link_field {           /* what OP_LINK_SET sets */
 	LINK_SET_ISOLATED = 1 << 8, /* bridge port option port.isolated */
 	LINK_SET_GROUP = 1 << 9,
 	LINK_SET_STATE = 1 << 10,   /* bridge port option port.state */
+	LINK_SET_ROOT_GUARD = 1 << 11, /* bridge port option port.root_guard */
 };
 
 struct op_link {

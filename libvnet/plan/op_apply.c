@@ -284,7 +284,7 @@ static int link_set(const struct op_link *op, struct snapshot *snap, struct vnet
 
 	if (!link)
 		return no_device(op->name, err);
-	if (op->set & (LINK_SET_ISOLATED | LINK_SET_STATE) && !link->master &&
+	if (op->set & (LINK_SET_ISOLATED | LINK_SET_ROOT_GUARD | LINK_SET_STATE) && !link->master &&
 	    !(op->set & LINK_SET_MASTER && op->master[0]))
 		return vnet_error_set(err, -EOPNOTSUPP, "no-bridge-port", "%s is on no bridge",
 				      op->name);
@@ -306,6 +306,8 @@ static int link_set(const struct op_link *op, struct snapshot *snap, struct vnet
 		link->bridge = op->bridge;
 	if (op->set & LINK_SET_ISOLATED)
 		link->port.isolated = op->port.isolated;
+	if (op->set & LINK_SET_ROOT_GUARD)
+		link->port.root_guard = op->port.root_guard;
 	if (op->set & LINK_SET_STATE)
 		link->port.state = op->port.state;
 	if (op->set & LINK_SET_UP && op->up)

@@ -75,7 +75,8 @@ static bool same_options(const struct bridge_state *a, const struct bridge_state
 	       a->group_fwd_mask == b->group_fwd_mask &&
 	       a->nf_call_iptables == b->nf_call_iptables &&
 	       a->nf_call_ip6tables == b->nf_call_ip6tables &&
-	       a->nf_call_arptables == b->nf_call_arptables;
+	       a->nf_call_arptables == b->nf_call_arptables &&
+	       a->linklocal_learn == b->linklocal_learn;
 }
 
 static void create(struct planner *p, const struct planned_network *pn)

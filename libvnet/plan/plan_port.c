@@ -21,6 +21,8 @@
 #define IFF_LOWER_UP (1 << 16)
 #endif
 
+#define PORT_OPTIONS (LINK_SET_ISOLATED | LINK_SET_ROOT_GUARD)
+
 enum { PORT_DISABLED = 0, PORT_FORWARDING = 3 }; /* BR_STATE_* */
 
 static bool is_isolated(const struct network *net, const struct port *port)
@@ -58,7 +60,8 @@ static struct mac host_mac(const struct mac *guest)
 static struct op_link wanted_link(const struct network *net, const struct port *port)
 {
 	struct op_link link = { .set = LINK_SET_MASTER | LINK_SET_UP | LINK_SET_MTU |
-				       LINK_SET_TXQUEUELEN | LINK_SET_ALIAS | LINK_SET_ADDR_GEN,
+				       LINK_SET_TXQUEUELEN | LINK_SET_ALIAS | LINK_SET_ADDR_GEN |
+				       PORT_OPTIONS,
 				.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE };
 
 	snprintf(link.name, sizeof(link.name), "%s", port->ifname);
@@ -68,21 +71,14 @@ static struct op_link wanted_link(const struct network *net, const struct port *
 	link.up = !port->link_down;
 	link.mtu = wanted_mtu(net, port);
 	link.txqueuelen = wanted_txqueuelen(net, port);
+	link.port.isolated = is_isolated(net, port);
+	/* A guest's BPDUs must not move the tree; it cuts off itself as long as it tries. */
+	link.port.root_guard = network_owns_bridge(net) && net->bridge.stp;
 	if (port->has_mac) {
 		link.set |= LINK_SET_MAC;
 		link.mac = host_mac(&port->mac);
 	}
 	return link;
-}
-
-static struct op isolated_op(const struct network *net, const struct port *port)
-{
-	struct op op = plan_op(OP_LINK_SET, net->name);
-
-	snprintf(op.link.name, sizeof(op.link.name), "%s", port->ifname);
-	op.link.set = LINK_SET_ISOLATED;
-	op.link.port.isolated = is_isolated(net, port);
-	return op;
 }
 
 /* The full plan. */
@@ -124,13 +120,24 @@ void plan_taps_create(struct planner *p)
 	}
 }
 
+/* Of the port options those that differ from what the port has, or any new bridge port. */
+static uint32_t differing_options(const struct bridge_port_state *is,
+				  const struct bridge_port_state *wanted)
+{
+	return (is->isolated != wanted->isolated ? LINK_SET_ISOLATED : 0) |
+	       (is->root_guard != wanted->root_guard ? LINK_SET_ROOT_GUARD : 0);
+}
+
 static uint32_t differing(const struct planner *p, const struct link *is,
 			  const struct op_link *wanted)
 {
 	const struct link *master = plan_link(p, wanted->master);
-	uint32_t set = wanted->set;
+	const struct bridge_port_state fresh = { 0 };
+	bool stays = master && is->master == master->ifindex;
+	uint32_t set = wanted->set & ~(uint32_t)PORT_OPTIONS;
 
-	if (master && is->master == master->ifindex)
+	set |= differing_options(stays ? &is->port : &fresh, &wanted->port);
+	if (stays)
 		set &= ~(uint32_t)LINK_SET_MASTER;
 	if (!!(is->flags & IFF_UP) == wanted->up)
 		set &= ~(uint32_t)LINK_SET_UP;
@@ -158,19 +165,18 @@ static bool is_held(const struct link *port, const struct link *bridge)
 	       port->port.state != PORT_FORWARDING;
 }
 
-static void want_options(struct planner *p, const struct planned_network *pn,
+static void release_held(struct planner *p, const struct planned_network *pn,
 			 const struct port *port)
 {
 	const struct link *link = plan_link(p, port->ifname), *bridge = plan_link(p, pn->bridge);
-	struct op op = isolated_op(pn->net, port);
+	struct op op = plan_op(OP_LINK_SET, port->network);
 
-	if (link->port.isolated != op.link.port.isolated)
-		plan_emit(p, &op);
-	if (is_held(link, bridge)) {
-		op.link.set = LINK_SET_STATE;
-		op.link.port.state = PORT_FORWARDING;
-		plan_emit(p, &op);
-	}
+	if (!is_held(link, bridge))
+		return;
+	snprintf(op.link.name, sizeof(op.link.name), "%s", port->ifname);
+	op.link.set = LINK_SET_STATE;
+	op.link.port.state = PORT_FORWARDING;
+	plan_emit(p, &op);
 }
 
 static bool is_our_bridge(const struct planner *p, int ifindex)
@@ -196,7 +202,7 @@ void plan_ports(struct planner *p)
 		op.loses_traffic = op.link.set & LINK_SET_MASTER && is_our_bridge(p, link->master);
 		if (op.link.set)
 			plan_emit(p, &op);
-		want_options(p, pn, port);
+		release_held(p, pn, port);
 	}
 }
 
@@ -285,10 +291,14 @@ static void add_nft(op_vec *ops, const struct network *net, const struct port *b
 
 void plan_port_attach(const struct network *net, const struct port *port, op_vec *ret)
 {
+	const struct bridge_port_state fresh = { 0 };
+	struct op_link *link;
+
 	add_nft(ret, net, NULL, port);
-	op_add(ret, OP_LINK_SET, net->name)->link = wanted_link(net, port);
-	if (is_isolated(net, port))
-		vec_push(ret, isolated_op(net, port));
+	link = &op_add(ret, OP_LINK_SET, net->name)->link;
+	*link = wanted_link(net, port);
+	link->set &= ~(uint32_t)PORT_OPTIONS;
+	link->set |= differing_options(&fresh, &link->port);
 }
 
 void plan_port_detach(const struct network *net, const struct port *port, bool device_exists,
@@ -329,8 +339,8 @@ void plan_port_update(const struct network *net, const struct port *before,
 		new.set &= ~(uint32_t)LINK_SET_ALIAS;
 	if (old.set & LINK_SET_MAC && mac_cmp(&old.mac, &new.mac) == 0)
 		new.set &= ~(uint32_t)LINK_SET_MAC;
+	new.set &= ~(uint32_t)PORT_OPTIONS;
+	new.set |= differing_options(&old.port, &new.port);
 	if (new.set)
 		op_add(ret, OP_LINK_SET, net->name)->link = new;
-	if (is_isolated(net, before) != is_isolated(net, after))
-		vec_push(ret, isolated_op(net, after));
 }

@@ -30,11 +30,13 @@ struct bridge_state {           /* kind "bridge"; times in centiseconds, the ker
 	uint16_t group_fwd_mask;
 	bool vlan_filtering;
 	bool nf_call_iptables, nf_call_ip6tables, nf_call_arptables;
+	bool linklocal_learn;   /* addresses from frames to 01:80:c2:00:00:0X; Linux's default */
 };
 
 struct bridge_port_state {      /* of a link whose master is a bridge */
 	uint8_t state;          /* BR_STATE_*: 0 disabled .. 3 forwarding, 4 blocking */
 	bool isolated, learning, hairpin, flood, multicast_flood;
+	bool root_guard;        /* never the way to the spanning tree's root */
 };
 
 struct tun_state {              /* kind "tun" */

@@ -133,6 +133,7 @@ static const struct field bridge_fields[] = {
 	F(TRUE, "nf_call_iptables", link, bridge.nf_call_iptables),
 	F(TRUE, "nf_call_ip6tables", link, bridge.nf_call_ip6tables),
 	F(TRUE, "nf_call_arptables", link, bridge.nf_call_arptables),
+	F(TRUE, "linklocal_learn", link, bridge.linklocal_learn),
 	{ 0 },
 };
 
@@ -143,6 +144,7 @@ static const struct field port_fields[] = {
 	F(TRUE, "hairpin", link, port.hairpin),
 	F(FALSE, "no_flood", link, port.flood),
 	F(FALSE, "no_mcast_flood", link, port.multicast_flood),
+	F(TRUE, "root_guard", link, port.root_guard),
 	{ 0 },
 };
 

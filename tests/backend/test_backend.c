@@ -336,7 +336,7 @@ static void bridge_with_all_options(void **state)
 	op.link.bridge = (struct bridge_state){
 		.stp = true, .forward_delay = 400, .hello_time = 300, .max_age = 1000,
 		.ageing = 12300, .priority = 4096, .multicast_snooping = true,
-		.group_fwd_mask = 0x4008 };
+		.group_fwd_mask = 0x4008, .linklocal_learn = true };
 	op.link.mtu = 9000;
 	op.link.set = LINK_SET_ADDR_GEN;
 	op.link.addr_gen_mode = 1;
@@ -357,6 +357,7 @@ static void bridge_with_all_options(void **state)
 	witness("4096", "link show vn-blue|linkinfo.info_data.priority");
 	witness("1", "link show vn-blue|linkinfo.info_data.mcast_snooping");
 	witness("\"0x4008\"", "link show vn-blue|linkinfo.info_data.group_fwd_mask");
+	witness("0", "link show vn-blue|linkinfo.info_data.no_linklocal_learn");
 	witness("\"vnet:bridge:vn-blue\"", "link show vn-blue|ifalias");
 	witness("\"52:54:00:01:02:03\"", "link show vn-blue|address");
 	witness("\"none\"", "link show vn-blue|inet6_addr_gen_mode");
@@ -370,6 +371,7 @@ static void bridge_with_all_options(void **state)
 	witness("0", "link show vn-blue|linkinfo.info_data.stp_state");
 	witness("0", "link show vn-blue|linkinfo.info_data.forward_delay");
 	witness("0", "link show vn-blue|linkinfo.info_data.mcast_snooping");
+	witness("1", "link show vn-blue|linkinfo.info_data.no_linklocal_learn");
 	/* And on again. */
 	op.link.bridge.stp = true;
 	op.link.bridge.forward_delay = 200;
@@ -488,9 +490,12 @@ static void link_set_all_fields(void **state)
 	/* No IPv6 address came up on the port, not even for a moment before addrgenmode. */
 	witness("none", "addr show vp1|addr_info.0.local");
 
-	op = link_op("vp1", LINK_SET_ISOLATED);
+	op = link_op("vp1", LINK_SET_ISOLATED | LINK_SET_ROOT_GUARD);
+	op.link.port.root_guard = true;
 	run_twice(&op);
 	assert_false(get_link("vp1").port.isolated);
+	assert_true(get_link("vp1").port.root_guard);
+	witness("true", "link show vp1|linkinfo.info_slave_data.root_block");
 	/* Somebody held the port; it forwards again. */
 	if (is_linux) {
 		assert_int_equal(system("bridge link set dev vp1 state 0"), 0);

@@ -224,8 +224,7 @@ static void test_attach_options(void **state)
 	plan_port_attach(nets.v[0], port, &ops);
 	assert_ops(&ops, "firewall: 3 elements added\n"
 			 "set vp0: join br7, mtu 9000, txqueuelen 10, ipv6 link-local none, alias "
-			 "\"vnet:port:blue:vm1\", down\n"
-			 "set vp0: isolated\n");
+			 "\"vnet:port:blue:vm1\", isolated, down\n");
 }
 
 static void test_detach(void **state)
@@ -265,8 +264,7 @@ static void test_update(void **state)
 		{ ", \"addresses\": [\"10.1.0.9\"]", "" },
 		{ ", \"mac\": \"52:54:00:00:00:02\", \"mtu\": 1400, \"isolated\": true",
 		  "firewall: 1 element added, 1 element deleted\n"
-		  "set vp0: mac fe:54:00:00:00:02, mtu 1400\n"
-		  "set vp0: isolated\n" },
+		  "set vp0: mac fe:54:00:00:00:02, mtu 1400, isolated\n" },
 	};
 	AUTO_NETWORKS network_vec nets = { 0 };
 	AUTO(port_free) struct port *before = read_port("{" VM ", \"mac\": \"52:54:00:00:00:01\"}");
