@@ -35,7 +35,7 @@ struct nft_expr expr_match_flags(enum nft_field field, uint32_t flags);
 #define IS_IPV6 expr_match_byte(NFT_F_NFPROTO, 10)
 #define IS_REPLY expr_match_byte(NFT_F_CT_DIRECTION, NFT_CT_REPLY)
 #define IS_RELATED expr_match_flags(NFT_F_CT_STATE, NFT_CT_RELATED)
-#define IS_INVALID expr_match_flags(NFT_F_CT_STATE, NFT_CT_INVALID)
+#define HAS_NO_CONNECTION expr_match_flags(NFT_F_CT_STATE, NFT_CT_INVALID | NFT_CT_UNTRACKED)
 #define IS_DNATED expr_match_flags(NFT_F_CT_STATUS, NFT_CT_DNAT)
 
 /* Rules are appended to their chain, complete. */

@@ -30,12 +30,16 @@ static void shared_nat_filter(struct nft_ruleset *rs)
 	RULE("nat_to", "port forwards", IS_DNATED, ACCEPT);
 	RULE("nat_to", "nothing else comes in", REJECT);
 
-	/* Without connection nothing would translate the address of an invalid packet. */
+	/*
+	 * Without connection nothing would translate the address: invalid packets,
+	 * and neighbour discovery, which the kernel never tracks, not even where
+	 * somebody sends it to a far address.
+	 */
 	chain_begin(rs, NFT_INET, "nat_from");
-	RULE("nat_from", "would leave untranslated", IS_INVALID, DROP);
+	RULE("nat_from", "would leave untranslated", HAS_NO_CONNECTION, DROP);
 
 	chain_begin(rs, NFT_INET, "nat_from_uplink");
-	RULE("nat_from_uplink", "would leave untranslated", IS_INVALID, DROP);
+	RULE("nat_from_uplink", "would leave untranslated", HAS_NO_CONNECTION, DROP);
 	RULE("nat_from_uplink", "by the uplink",
 	     IN_SET(NFT_SET_EXITS, NFT_F_IIFNAME, NFT_F_OIFNAME), expr_verdict(NFT_V_RETURN));
 	RULE("nat_from_uplink", "replies", IS_REPLY, expr_verdict(NFT_V_RETURN));
@@ -68,6 +72,25 @@ static void shared_loopback_guard(struct nft_ruleset *rs)
 	     expr_match_prefix(NFT_F_IP_SADDR, &loopback), DROP);
 	RULE("prerouting", "from guests", IN_SET(NFT_SET_BRIDGES, NFT_F_IIFNAME),
 	     expr_to_chain(NFT_V_GOTO, "no_loopback"));
+}
+
+/*
+ * The host must not answer in a guest's place: its reply to a false address
+ * would go out by the uplink, also from a network that is isolated.  The kernel
+ * lets 0.0.0.0 and :: pass the lookup where DHCP and neighbour discovery use
+ * them; a DHCP client may moreover ask with an address that it has from elsewhere.
+ */
+static void shared_input(struct nft_ruleset *rs)
+{
+	if (!chain_begin_base(rs, NFT_INET, "input", NFT_HOOK_INPUT, PRIORITY_FILTER, false))
+		return;
+	RULE("input", "guests of networks that have addresses",
+	     IN_SET(NFT_SET_CHECKED, NFT_F_IIFNAME), expr_to_chain(NFT_V_JUMP, "own_source"));
+	chain_begin(rs, NFT_INET, "own_source");
+	RULE("own_source", "DHCP with an old address", expr_match_byte(NFT_F_L4PROTO, 17),
+	     expr_match(NFT_F_DPORT, "\0\x43", 2), expr_verdict(NFT_V_RETURN));
+	RULE("own_source", "the answer would go elsewhere",
+	     expr_match_byte(NFT_F_FIB_SADDR_IIF_OIF, false), DROP);
 }
 
 static void shared_postrouting(struct nft_ruleset *rs)
@@ -182,7 +205,7 @@ static void shared_no_host(struct nft_ruleset *rs)
 	     expr_match_byte(NFT_F_L4PROTO, 58), IN_SET(NFT_SET_ND_OUT, NFT_F_ICMP6_TYPE), ACCEPT);
 	RULE("no_host_out", "host_access: false", REJECT);
 
-	chain_begin_base(rs, NFT_INET, "input", NFT_HOOK_INPUT, PRIORITY_FILTER, false);
+	shared_input(rs);
 	RULE("input", "guests that may not reach the host", IN_SET(NFT_SET_NO_HOST, NFT_F_IIFNAME),
 	     expr_to_chain(NFT_V_GOTO, "no_host_in"));
 	chain_begin_base(rs, NFT_INET, "output", NFT_HOOK_OUTPUT, PRIORITY_FILTER, false);
@@ -216,6 +239,26 @@ static void collect_sources(const struct network *net, prefix_vec *ret)
 	ret->n = n;
 }
 
+/*
+ * Between its subnets, and between two ports where br_netfilter shows us
+ * bridged packets: those have link-local and unspecified sources too.  Ports
+ * that are isolated must not find each other by way of the host; what was sent
+ * to the host's MAC is routed, not bridged.
+ */
+static void compile_inside(struct nft_ruleset *rs, const struct network *net, const char *bridge,
+			   const char *chain)
+{
+	struct mac mac = network_bridge_mac(net);
+	struct nft_expr inside = expr_match_name(NFT_F_OIFNAME, bridge);
+
+	if (net->port_defaults.isolated && net->forwards.n)
+		RULE(chain, "port forwards", inside, IS_DNATED, ACCEPT);
+	if (net->port_defaults.isolated)
+		RULE(chain, "isolated ports, by way of the host", inside,
+		     expr_match(NFT_F_ROUTED_ETHER_DADDR, mac.b, sizeof(mac.b)), REJECT);
+	RULE(chain, "inside", inside, ACCEPT);
+}
+
 /* Valid sources go to next, or with NULL on to to_bridge. */
 static void compile_sources(struct nft_ruleset *rs, const struct network *net, const char *bridge,
 			    const char *next)
@@ -226,11 +269,7 @@ static void compile_sources(struct nft_ruleset *rs, const struct network *net, c
 	snprintf(chain, sizeof(chain), "from/%s", net->name);
 	chain_begin(rs, NFT_INET, chain);
 	collect_sources(net, &sources);
-	/*
-	 * Between its subnets, and between two ports where br_netfilter shows us
-	 * bridged packets: those have link-local and unspecified sources too.
-	 */
-	RULE(chain, "inside", expr_match_name(NFT_F_OIFNAME, bridge), ACCEPT);
+	compile_inside(rs, net, bridge, chain);
 	vec_each (p, &sources) {
 		bool is_v4 = p->addr.family == AF_INET;
 		struct nft_expr family = is_v4 ? IS_IPV4 : IS_IPV6;
@@ -246,6 +285,8 @@ static void compile_sources(struct nft_ruleset *rs, const struct network *net, c
 	RULE(chain, "not an address of this network", DROP);
 	vec_free(&sources);
 	elem_add_jump(rs, NFT_MAP_FROM, bridge, chain);
+	shared_input(rs);
+	elem_add_name(rs, NFT_SET_CHECKED, bridge, NULL);
 }
 
 static struct nft_expr source_nat(const struct ip_range *to, struct port_range ports)

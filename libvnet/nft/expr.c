@@ -8,6 +8,7 @@
 
 #include "nft/batch.h"
 
+#include <linux/if_arp.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
@@ -23,7 +24,7 @@
 	     once_; once_ = (batch_end_expr(b, nests_), 0))
 
 struct load { /* how a field gets into a register */
-	enum { LOAD_META, LOAD_PAYLOAD, LOAD_CT, LOAD_FIB } from;
+	enum { LOAD_META, LOAD_PAYLOAD, LOAD_ETHERNET, LOAD_CT, LOAD_FIB } from;
 	uint8_t key;	      /* or payload base, or fib flags */
 	uint8_t offset, size; /* payload */
 };
@@ -50,7 +51,31 @@ static const struct load loads[NFT_FIELDS] = {
 	[NFT_F_FIB_SADDR] = { LOAD_FIB, NFTA_FIB_F_SADDR, 0, 0 },
 	[NFT_F_FIB_DADDR] = { LOAD_FIB, NFTA_FIB_F_DADDR, 0, 0 },
 	[NFT_F_FIB_DADDR_IIF] = { LOAD_FIB, NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF, 0, 0 },
+	[NFT_F_FIB_SADDR_IIF_OIF] = { LOAD_FIB, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF |
+				      NFTA_FIB_F_PRESENT, 0, 0 },
+	[NFT_F_ROUTED_ETHER_DADDR] = { LOAD_ETHERNET, NFT_PAYLOAD_LL_HEADER, 0, 6 },
 };
+
+static void put_cmp(struct batch *b, enum nft_cmp_ops op, const void *value, size_t size)
+{
+	EXPR (b, "cmp") {
+		batch_be32(b, NFTA_CMP_SREG, REG(0));
+		batch_be32(b, NFTA_CMP_OP, op);
+		batch_value(b, NFTA_CMP_DATA, value, size);
+	}
+}
+
+/* Table inet sees devices without Ethernet header, too. */
+static void put_is_ethernet(struct batch *b)
+{
+	uint16_t ethernet = ARPHRD_ETHER;
+
+	EXPR (b, "meta") {
+		batch_be32(b, NFTA_META_DREG, REG(0));
+		batch_be32(b, NFTA_META_KEY, NFT_META_IIFTYPE);
+	}
+	put_cmp(b, NFT_CMP_EQ, &ethernet, sizeof(ethernet));
+}
 
 /* size 0: the whole field. */
 static void put_load(struct batch *b, enum nft_field field, uint32_t reg, size_t size)
@@ -64,6 +89,9 @@ static void put_load(struct batch *b, enum nft_field field, uint32_t reg, size_t
 			batch_be32(b, NFTA_META_KEY, load->key);
 		}
 		break;
+	case LOAD_ETHERNET:
+		put_is_ethernet(b);
+		/* fall through */
 	case LOAD_PAYLOAD:
 		EXPR (b, "payload") {
 			batch_be32(b, NFTA_PAYLOAD_DREG, reg);
@@ -81,7 +109,9 @@ static void put_load(struct batch *b, enum nft_field field, uint32_t reg, size_t
 	case LOAD_FIB:
 		EXPR (b, "fib") {
 			batch_be32(b, NFTA_FIB_DREG, reg);
-			batch_be32(b, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+			batch_be32(b, NFTA_FIB_RESULT, load->key & NFTA_FIB_F_PRESENT ?
+							       NFT_FIB_RESULT_OIF :
+							       NFT_FIB_RESULT_ADDRTYPE);
 			batch_be32(b, NFTA_FIB_FLAGS, load->key);
 		}
 		break;
@@ -112,15 +142,6 @@ static void put_bitwise(struct batch *b, const void *mask, size_t size)
 	}
 }
 
-static void put_cmp(struct batch *b, enum nft_cmp_ops op, const void *value, size_t size)
-{
-	EXPR (b, "cmp") {
-		batch_be32(b, NFTA_CMP_SREG, REG(0));
-		batch_be32(b, NFTA_CMP_OP, op);
-		batch_value(b, NFTA_CMP_DATA, value, size);
-	}
-}
-
 static void put_match(struct batch *b, const struct nft_expr *e)
 {
 	enum nft_cmp_ops op = e->negate ? NFT_CMP_NEQ : NFT_CMP_EQ;
@@ -134,7 +155,7 @@ static void put_match(struct batch *b, const struct nft_expr *e)
 	put_load(b, e->fields[0], REG(0), loads[e->fields[0]].from == LOAD_PAYLOAD ? size : 0);
 	if (e->match.is_masked && size == nft_types[type].kernel_size)
 		put_bitwise(b, e->match.mask, size);
-	put_cmp(b, op, type == NFT_T_FIB_TYPE ? (const void *)&fib : e->match.value, size);
+	put_cmp(b, op, loads[e->fields[0]].from == LOAD_FIB ? (const void *)&fib : e->match.value, size);
 }
 
 static void put_flags(struct batch *b, const struct nft_expr *e)

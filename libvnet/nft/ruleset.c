@@ -21,6 +21,7 @@ const struct nft_type_def nft_types[] = {
 	[NFT_T_PORT] = { "inet_service", 2, 2, 13 },
 	[NFT_T_ICMP6_TYPE] = { "icmpv6_type", 1, 1, 29 },
 	[NFT_T_FIB_TYPE] = { "fib_addrtype", 1, 4, 38 },
+	[NFT_T_FIB_PRESENT] = { "boolean", 1, 4, 0 }, /* in no set */
 	[NFT_T_NFPROTO] = { "nf_proto", 1, 1, 2 },
 	[NFT_T_CT_STATE] = { "ct_state", 4, 4, 26 },
 	[NFT_T_CT_STATUS] = { "ct_status", 4, 4, 28 },
@@ -41,6 +42,7 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, false },
 
 	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
+	[NFT_SET_CHECKED] = { "checked", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
 	[NFT_SET_INSIDE] = { "inside", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, false },
 	[NFT_SET_EXITS] = { "exits", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, false },
 	[NFT_SET_NO_HOST] = { "no_host", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
@@ -85,6 +87,8 @@ const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	[NFT_F_FIB_SADDR] = { "fib saddr type", NFT_T_FIB_TYPE },
 	[NFT_F_FIB_DADDR] = { "fib daddr type", NFT_T_FIB_TYPE },
 	[NFT_F_FIB_DADDR_IIF] = { "fib daddr . iif type", NFT_T_FIB_TYPE },
+	[NFT_F_FIB_SADDR_IIF_OIF] = { "fib saddr . iif oif", NFT_T_FIB_PRESENT },
+	[NFT_F_ROUTED_ETHER_DADDR] = { "ether daddr", NFT_T_ETHER },
 };
 
 size_t nft_set_key_size(const struct nft_set_def *def)

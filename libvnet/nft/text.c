@@ -15,7 +15,8 @@ static const struct named protocols[] = { { 6, "tcp" }, { 17, "udp" }, { 58, "ip
 static const struct named nfprotos[] = { { 2, "ipv4" }, { 10, "ipv6" }, { 0, NULL } };
 static const struct named directions[] = { { 0, "original" }, { NFT_CT_REPLY, "reply" }, { 0, NULL } };
 static const struct named ct_states[] = {
-	{ NFT_CT_INVALID, "invalid" }, { NFT_CT_RELATED, "related" }, { 0, NULL },
+	{ NFT_CT_INVALID, "invalid" }, { NFT_CT_RELATED, "related" },
+	{ NFT_CT_UNTRACKED, "untracked" }, { 0, NULL },
 };
 static const struct named ct_statuses[] = { { NFT_CT_DNAT, "dnat" }, { 0, NULL } };
 static const struct named fib_types[] = {
@@ -97,6 +98,9 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 		break;
 	case NFT_T_FIB_TYPE:
 		text_named(b, fib_types, *v);
+		break;
+	case NFT_T_FIB_PRESENT:
+		strbuf_append(b, *v ? "exists" : "missing");
 		break;
 	case NFT_T_NFPROTO:
 		text_named(b, nfprotos, *v);
@@ -184,19 +188,30 @@ static void text_snat(struct strbuf *b, const struct nft_expr *e)
 		strbuf_append(b, " persistent");
 }
 
+static void text_flags(struct strbuf *b, const struct nft_expr *e)
+{
+	const char *separator = " ";
+
+	text_fields(b, e);
+	for (uint32_t left = e->flags; left; left &= left - 1) {
+		uint32_t bit = left & -left;
+		uint8_t value[4];
+
+		memcpy(value, &bit, sizeof(value));
+		strbuf_append(b, separator);
+		text_value(b, nft_fields[e->fields[0]].type, value);
+		separator = ",";
+	}
+}
+
 static void text_expr(struct strbuf *b, const struct nft_expr *e)
 {
-	uint8_t bits[4];
-
 	switch (e->kind) {
 	case NFT_E_MATCH:
 		text_match(b, e);
 		break;
 	case NFT_E_FLAGS:
-		text_fields(b, e);
-		strbuf_append(b, " ");
-		memcpy(bits, &e->flags, sizeof(bits));
-		text_value(b, nft_fields[e->fields[0]].type, bits);
+		text_flags(b, e);
 		break;
 	case NFT_E_LOOKUP:
 		text_fields(b, e);

@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define NFT_CASE_DIR "tests/golden/nft/"
-static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards" };
+static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards",
+					 "isolated-ports" };
 
 struct nft_case {
 	network_vec nets;
