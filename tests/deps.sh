@@ -10,8 +10,8 @@
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 
-# PACKAGE, then what shows that it is there: a program, a pkg-config module or
-# a file.
+# PACKAGE, then what shows that it is there: a program, a pkg-config module, a
+# file or Python modules.
 needs() {
 	cat <<-'LIST'
 	gcc               cmd gcc
@@ -26,7 +26,7 @@ needs() {
 	libsmartcols-dev  pc smartcols
 	libcap-ng-dev     pc libcap-ng
 	libcmocka-dev     pc cmocka
-	python3-minimal   file /usr/bin/python3
+	python3           py unittest,ctypes,ipaddress,json
 	nftables          cmd nft
 	iproute2          cmd ip
 	iptables          cmd ebtables-nft
@@ -41,6 +41,7 @@ needs() {
 	binutils          cmd readelf
 	xz-utils          cmd xz
 	lz4               cmd lz4
+	zstd              cmd zstd
 	mandoc            cmd mandoc
 	LIST
 }
@@ -51,6 +52,7 @@ while read -r package kind what; do
 	cmd) command -v "$what" >/dev/null ;;
 	pc) pkg-config --exists "$what" 2>/dev/null ;;
 	file) [ -e "$what" ] ;;
+	py) /usr/bin/python3 -c "import $what" 2>/dev/null ;;
 	esac || missing+=("$package")
 done < <(needs)
 # The fuzzers and the sanitizer builds by clang need its runtime.
