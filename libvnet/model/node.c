@@ -281,7 +281,8 @@ static int on_container(struct builder *b, enum node_kind kind, unsigned line, u
 {
 	if (b->open && b->open->kind == NODE_MAPPING && !b->key)
 		return builder_error(b, line, column, -EINVAL, "bad-key",
-				     "a key must be a plain word, not a list or a mapping");
+				     "a key must be a plain word, not a list or a mapping; quote a text "
+				     "that begins with [ or {");
 	return open_container(b, kind, line, column);
 }
 
@@ -346,12 +347,48 @@ static void locate_offset(const char *text, size_t offset, unsigned *ret_line, u
 	}
 }
 
+static bool is_indented_by_tab(const char *text, size_t size, unsigned line)
+{
+	const char *s = text, *end = text + size;
+
+	for (unsigned n = 1; n < line && s; n++) {
+		s = memchr(s, '\n', (size_t)(end - s));
+		if (s)
+			s++;
+	}
+	while (s && s < end && *s == ' ')
+		s++;
+	return s && s < end && *s == '\t';
+}
+
+/* libyaml says what its grammar misses; this is what people did. */
+static const char *syntax_hint(const char *problem, const char *text, size_t size, unsigned line)
+{
+	static const struct {
+		const char *problem, *hint;
+	} hints[] = {
+		{ "did not find expected key",
+		  "; check the indentation of this line and the quotes before it" },
+		{ "did not find expected '-' indicator", "; check the indentation of this line" },
+		{ "mapping values are not allowed in this context",
+		  "; check the indentation, and quote a text that has \": \" in it" },
+	};
+
+	if (is_indented_by_tab(text, size, line))
+		return "; indent with spaces, not with tabs";
+	for (size_t i = 0; i < ARRAY_SIZE(hints); i++)
+		if (!strcmp(problem, hints[i].problem))
+			return hints[i].hint;
+	return "";
+}
+
 static int syntax_error(struct builder *b, const yaml_parser_t *parser, const char *text,
 			size_t size)
 {
 	unsigned line = (unsigned)parser->problem_mark.line + 1;
 	unsigned column = (unsigned)parser->problem_mark.column + 1;
 	const char *problem = parser->problem ? parser->problem : "unreadable";
+	const char *hint = syntax_hint(problem, text, size, line);
 
 	if (parser->error == YAML_READER_ERROR) {
 		locate_offset(text, parser->problem_offset < size ? parser->problem_offset : size,
@@ -362,11 +399,12 @@ static int syntax_error(struct builder *b, const yaml_parser_t *parser, const ch
 	}
 	if (parser->context && parser->context_mark.line != parser->problem_mark.line)
 		return builder_error(b, line, column, -EINVAL, "yaml-syntax",
-				     "not valid YAML: %s (%s that began in line %zu)", problem,
-				     parser->context, parser->context_mark.line + 1);
-	return builder_error(b, line, column, -EINVAL, "yaml-syntax", "not valid YAML: %s%s%s%s",
+				     "not valid YAML: %s (%s that began in line %zu)%s", problem,
+				     parser->context, parser->context_mark.line + 1, hint);
+	return builder_error(b, line, column, -EINVAL, "yaml-syntax", "not valid YAML: %s%s%s%s%s",
 			     problem, parser->context ? " (" : "",
-			     parser->context ? parser->context : "", parser->context ? ")" : "");
+			     parser->context ? parser->context : "", parser->context ? ")" : "",
+			     hint);
 }
 
 static int build_from_events(struct builder *b, yaml_parser_t *parser, const char *text,

@@ -177,8 +177,9 @@ static int wrong_shape(struct decoder *d, const struct schema *s, const struct n
 	AUTO_STRBUF struct strbuf list = { 0 };
 
 	list_keys(s, &list);
-	return node_error(n, d->err, "bad-type", "%s must be %sa mapping with some of the keys %s",
-			  s->what, s->enabled ? "true, false or " : "", list.s);
+	return node_error(n, d->err, "bad-type",
+			  "%s must be %sa mapping like {%s: ...} with some of the keys %s", s->what,
+			  s->enabled ? "true, false or " : "", s->fields[0].key, list.s);
 }
 
 static int decode_switch(struct decoder *d, const struct schema *s, const struct node *n,
