@@ -62,8 +62,9 @@ static int run_apply(struct cli *cli, const void *options, const text_vec *words
 	json_t *reply = NULL;
 	int status;
 
-	(void)words;
 	(void)rest;
+	if (words->n)
+		return report_usage(cli, "the file goes with -f: vnetctl apply -f %s", words->v[0]);
 	if (!o->file)
 		return report_usage(cli, "apply needs -f FILE (or -f - for standard input)");
 	status = call_with_file(cli, o->dry_run ? "Plan" : "Apply", o, &reply);
@@ -230,7 +231,7 @@ static const struct cli_option apply_options[] = {
 static const struct cli_option plan_options[] = { FILE_OPTION, { 0 } };
 
 const struct command apply_commands[] = {
-	{ .name = "apply", .arguments = "-f FILE", .options = apply_options,
+	{ .name = "apply", .arguments = "-f FILE", .max_words = 1, .options = apply_options,
 	  .options_size = sizeof(struct apply_options), .run = run_apply,
 	  .summary = "Define or change networks, and start them",
 	  .details = "All definitions are checked before anything is done.  A change that running\n"

@@ -118,6 +118,8 @@ static int run_call(struct cli *cli, const void *options, const text_vec *words,
 	else
 		r = client_call(cli->client, words->v[0], parameters, &reply, &err);
 	json_decref(parameters);
+	if (r < 0 && !strcmp(err.code, "ExpectedMore"))
+		return report_usage(cli, "%s answers again and again: give --more", words->v[0]);
 	if (r < 0)
 		return report_error(cli, &err);
 	if (reply)

@@ -25,7 +25,7 @@ static const struct column fdb_columns[] = {
 	{ 0 },
 };
 
-static int list(struct cli *cli, const char *method, const char *key,
+static int list(struct cli *cli, const char *method, const char *key, const char *what,
 		const struct column *columns, const text_vec *words)
 {
 	json_t *reply = NULL;
@@ -34,7 +34,7 @@ static int list(struct cli *cli, const char *method, const char *key,
 	status = cli_call(cli, method,
 			  cli_parameters("network", words->n ? words->v[0] : NULL), &reply);
 	if (!status)
-		output_list(cli, columns, json_object_get(reply, key));
+		output_list(cli, columns, json_object_get(reply, key), what);
 	json_decref(reply);
 	return status;
 }
@@ -44,7 +44,7 @@ static int run_leases(struct cli *cli, const void *options, const text_vec *word
 {
 	(void)options;
 	(void)rest;
-	return list(cli, "ListLeases", "leases", lease_columns, words);
+	return list(cli, "ListLeases", "leases", "leases", lease_columns, words);
 }
 
 static int run_fdb(struct cli *cli, const void *options, const text_vec *words,
@@ -52,7 +52,7 @@ static int run_fdb(struct cli *cli, const void *options, const text_vec *words,
 {
 	(void)options;
 	(void)rest;
-	return list(cli, "ListFdb", "entries", fdb_columns, words);
+	return list(cli, "ListFdb", "entries", "addresses", fdb_columns, words);
 }
 
 const struct command list_commands[] = {

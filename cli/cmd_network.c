@@ -40,7 +40,7 @@ static int run_list(struct cli *cli, const void *options, const text_vec *words,
 	(void)words;
 	(void)rest;
 	if (!status)
-		output_list(cli, network_columns, json_object_get(reply, "networks"));
+		output_list(cli, network_columns, json_object_get(reply, "networks"), "networks");
 	json_decref(reply);
 	return status;
 }
@@ -79,7 +79,7 @@ static int run_show(struct cli *cli, const void *options, const text_vec *words,
 		output_record(cli, network_columns, json_object_get(reply, "network"));
 		if (json_array_size(ports)) {
 			putchar('\n');
-			output_list(cli, port_columns, ports);
+			output_list(cli, port_columns, ports, "ports");
 		}
 	}
 	json_decref(reply);

@@ -53,7 +53,7 @@ static int run_list(struct cli *cli, const void *options, const text_vec *words,
 	status = cli_call(cli, "ListPorts",
 			  cli_parameters("network", words->n ? words->v[0] : NULL), &reply);
 	if (!status)
-		output_list(cli, port_columns, json_object_get(reply, "ports"));
+		output_list(cli, port_columns, json_object_get(reply, "ports"), "ports");
 	json_decref(reply);
 	return status;
 }
@@ -90,6 +90,9 @@ static int run_attach(struct cli *cli, const void *options, const text_vec *word
 				    words->v[0]);
 	attach_request_fill(&o->attach, words->v[0], &request);
 	request.persistent = o->persistent;
+	/* vnetctl keeps no descriptor, so one of vhost-net would serve nobody. */
+	if (o->persistent && !o->attach.vhost)
+		request.vhost = VNET_OFF;
 	if (o->adopt) {
 		request.adopt = true;
 		request.ifname = o->adopt;

@@ -20,16 +20,16 @@ static enum look look_at(struct cli *cli, const char *name, bool for_lease, int 
 static bool speaks_of(const json_t *parameters, const char *name);
 static void print_lease(const struct cli *cli, const json_t *port);
 
-static int give_up(struct cli *cli, const char *name, bool seen, bool for_lease)
+static int give_up(struct cli *cli, const char *name, bool seen, bool for_lease, unsigned seconds)
 {
 	struct vnet_error err = { 0 };
 
 	if (seen)
-		vnet_error_set(&err, -ETIMEDOUT, "timeout", "port %s: %s in time", name,
-			       for_lease ? "no lease" : "not up");
+		vnet_error_set(&err, -ETIMEDOUT, "timeout", "port %s: %s within %u s", name,
+			       for_lease ? "no lease" : "not up", seconds);
 	else
 		vnet_error_set(&err, -ENOENT, "no-such-port",
-			       "there is no port %s, and none came in time", name);
+			       "there is no port %s, and none came within %u s", name, seconds);
 	return report_error(cli, &err);
 }
 
@@ -82,7 +82,7 @@ int port_wait(struct cli *cli, const void *options, const text_vec *words, const
 	}
 	vnet_client_free(events);
 	if (r == -ETIMEDOUT)
-		return give_up(cli, name, seen, for_lease);
+		return give_up(cli, name, seen, for_lease, seconds);
 	if (r > 0)
 		vnet_error_set(&err, -ECONNRESET, "connection-closed", "netd ended the stream");
 	return report_error(cli, &err);

@@ -52,7 +52,8 @@ static struct libscols_table *new_table(const struct cli *cli, const struct colu
 	return table;
 }
 
-void output_list(const struct cli *cli, const struct column *columns, const json_t *array)
+void output_list(const struct cli *cli, const struct column *columns, const json_t *array,
+		 const char *what)
 {
 	struct libscols_table *table;
 	const json_t *object;
@@ -60,6 +61,11 @@ void output_list(const struct cli *cli, const struct column *columns, const json
 
 	if (output_format(cli) != FORMAT_TABLE) {
 		output_value(cli, array);
+		return;
+	}
+	if (!json_array_size(array)) {
+		if (!cli->quiet)
+			fprintf(stderr, "no %s\n", what);
 		return;
 	}
 	table = new_table(cli, columns);
@@ -141,6 +147,23 @@ static char *list_text(const json_t *array)
 	return strbuf_take(&b);
 }
 
+/* "networks 4096, ports 16384" */
+static char *object_text(const json_t *object)
+{
+	struct strbuf b = { 0 };
+	const json_t *value;
+	const char *key;
+
+	if (!json_object_size(object))
+		return mem_strdup("-");
+	json_object_foreach((json_t *)object, key, value) {
+		AUTO_FREE char *text = value_text(value);
+
+		strbuf_printf(&b, "%s%s %s", b.len ? ", " : "", key, text);
+	}
+	return strbuf_take(&b);
+}
+
 static char *value_text(const json_t *value)
 {
 	if (json_is_string(value) && json_string_length(value))
@@ -151,7 +174,9 @@ static char *value_text(const json_t *value)
 		return mem_strdup(json_is_true(value) ? "yes" : "no");
 	if (json_is_array(value))
 		return list_text(value);
-	if (json_is_object(value) || json_is_real(value))
+	if (json_is_object(value))
+		return object_text(value);
+	if (json_is_real(value))
 		return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 	return mem_strdup("-");
 }

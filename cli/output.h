@@ -37,8 +37,9 @@ struct column {
 enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_YAML };
 enum output_format output_format(const struct cli *cli);
 
-/* A list of objects. */
-void output_list(const struct cli *cli, const struct column *columns, const json_t *array);
+/* A list of objects; where a table would have none, "no WHAT" goes to stderr. */
+void output_list(const struct cli *cli, const struct column *columns, const json_t *array,
+		 const char *what);
 /* One object: "Title: value" lines. */
 void output_record(const struct cli *cli, const struct column *columns, const json_t *object);
 /* Any value, as JSON or YAML; as a table: JSON. */

@@ -86,7 +86,10 @@ static int run_command(struct cli *cli, const struct command *command, int argc,
 
 	if (options_parse(sets, 2, argc - (int)n_words, argv + n_words, false, &words, &rest,
 			  &has_rest, &err) < 0) {
-		status = report_error(cli, &err);
+		status = command->takes_rest && words.n > 1 ?
+			report_usage(cli, "%s; the command and its options stand behind --",
+				     err.message) :
+			report_error(cli, &err);
 	} else if (cli->help) {
 		print_help(command);
 		status = EXIT_OK;

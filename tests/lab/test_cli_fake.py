@@ -79,6 +79,23 @@ class Dispatch(Case):
                 self.assertNotEqual(done.stderr, "")
         self.assertEqual(self.netd.calls, [])
 
+    def test_usual_mistakes(self):
+        for args, advice in ((["run", "blue", "qemu", "-m", "1G"], "stand behind --"),
+                             (["apply", "blue.yaml"], "vnetctl apply -f blue.yaml")):
+            with self.subTest(args=args):
+                self.assertIn(advice, self.vnetctl(*args, status=USAGE).stderr)
+        self.assertEqual(self.netd.calls, [])
+
+    def test_empty_lists(self):
+        for args, method, key in ((["network", "list"], "ListNetworks", "networks"),
+                                  (["port", "list"], "ListPorts", "ports"),
+                                  (["lease", "list"], "ListLeases", "leases")):
+            self.netd.answers[method] = lambda p, key=key: {key: []}
+            done = self.vnetctl(*args)
+            self.assertEqual((done.stdout, done.stderr), ("", "no %s\n" % key))
+            self.assertEqual(self.vnetctl(*args, "-q").stderr, "")
+            self.assertEqual(json.loads(self.vnetctl(*args, "-o", "json").stdout), [])
+
     def test_help(self):
         text = self.vnetctl("--help").stdout
         commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= |$)", text.split("\nOptions")[0], re.M)
@@ -320,6 +337,9 @@ class Ports(Case):
             "addresses": ["10.7.0.9", "fd07::9"], "queues": 2, "mtu": 1400, "txqueuelen": 500,
             "vhost": "on", "isolated": True, "persistent": True, "linkDown": True}))
         self.vnetctl("port", "attach", "blue", "--persistent", "-n", "web1", status=EXISTS)
+        self.vnetctl("port", "attach", "blue", "--persistent", "-n", "web2")
+        self.assertEqual(self.netd.calls[-1][1], {
+            "network": "blue", "name": "web2", "persistent": True, "vhost": "off"})
         self.vnetctl("port", "attach", "lan", "--adopt", "tap7", "--learn-mac")
         self.assertEqual(self.netd.calls[-1], ("AttachPort", {
             "network": "lan", "ifname": "tap7", "learnMac": True, "adopt": True}))
@@ -415,7 +435,7 @@ class Ports(Case):
         self.assertIn("there is no port web1", done.stderr)
         self.netd.AttachPort({"network": "blue", "name": "web1"})
         done = self.vnetctl("port", "wait", "web1", "--timeout", "1", status=TIMED_OUT)
-        self.assertIn("no lease in time", done.stderr)
+        self.assertIn("no lease within 1 s", done.stderr)
         self.netd.ports["web1"].update(state="blocked", problem={"code": "x", "message": "no guard"})
         done = self.vnetctl("port", "wait", "web1", "--timeout", "9", status=FAILED)
         self.assertEqual(done.stderr, "vnetctl: web1: no guard\n")
