@@ -109,6 +109,43 @@ static bool read_definitions(struct call *call, const json_t *parameters, bool r
 	return r == 0;
 }
 
+/*
+ * Do the definitions come from a file that netd reads itself, as it is now? Then
+ * they stay that file's. Otherwise ret tells what the next reload will do to them.
+ */
+static bool is_from_file(struct netd *d, const json_t *parameters, const network_vec *nets,
+			 struct outcome *ret)
+{
+	const char *yaml = json_string_value(json_object_get(parameters, "yaml"));
+	const char *file = json_string_value(json_object_get(parameters, "file"));
+	bool is_same = false;
+	AUTO_FREE char *path = yaml && file ? config_networks_file(d, file, yaml, &is_same) : NULL;
+
+	if (path && is_same) {
+		vec_each(net, nets)
+			mem_replace(&(*net)->source.file, path);
+		return true;
+	}
+	if (path)
+		vec_push(&ret->notes, mem_printf("%s has changed since it was read for this; as it is now it counts from the next reload or start of netd on",
+						 path));
+	vec_each(net, nets) {
+		const struct network_entry *entry = registry_network(&d->registry, (*net)->name);
+
+		if (entry && entry->is_from_file && entry->net->source.file && !path)
+			vec_push(&ret->notes, mem_printf("network %s is defined in %s, which counts again from the next reload or start of netd on; change it there, too",
+							 (*net)->name, entry->net->source.file));
+	}
+	return false;
+}
+
+static void move_notes(struct outcome *to, struct outcome *from)
+{
+	vec_each(note, &from->notes)
+		vec_push(&to->notes, *note);
+	from->notes.n = 0;
+}
+
 static bool loses_traffic(const struct outcome *outcome)
 {
 	vec_each(op, &outcome->ops)
@@ -174,7 +211,7 @@ static int prepare(struct netd *d, network_vec *nets, struct outcome *ret, struc
 void api_apply(void *context, struct call *call, const json_t *parameters)
 {
 	AUTO_NETWORKS network_vec nets = { 0 };
-	AUTO_OUTCOME struct outcome planned = { 0 };
+	AUTO_OUTCOME struct outcome planned = { 0 }, more = { 0 };
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
 	struct pending_apply *p;
@@ -198,8 +235,12 @@ void api_apply(void *context, struct call *call, const json_t *parameters)
 	vec_each(net, &nets)
 		vec_push(&p->names, mem_strdup((*net)->name));
 	p->n_open = p->names.n + 1;
-	if (r == 0)
-		r = networks_apply(d, &nets, false, &p->outcome, &err);
+	if (r == 0) {
+		bool from_file = is_from_file(d, parameters, &nets, &more);
+
+		r = networks_apply(d, &nets, from_file, &p->outcome, &err);
+		move_notes(&p->outcome, &more);
+	}
 	if (r < 0) {
 		call_fail(call, &err, NULL);
 		vec_each(name, &p->names)
@@ -226,11 +267,15 @@ void api_plan(void *context, struct call *call, const json_t *parameters)
 	AUTO_OUTCOME struct outcome planned = { 0 };
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
+	int r;
 
 	if (!api_only_keys(call, parameters, apply_keys) ||
 	    !read_definitions(call, parameters, false, &nets))
 		return;
-	if (prepare(d, &nets, &planned, &err) < 0)
+	r = prepare(d, &nets, &planned, &err);
+	if (r == 0)
+		is_from_file(d, parameters, &nets, &planned);
+	if (r < 0)
 		call_fail(call, &err, NULL);
 	else
 		call_reply(call, json_pack("{s:o,s:o}", "operations", operations_json(&planned),

@@ -212,6 +212,7 @@ struct gathering {
 	network_vec nets;      /* of good files, and of the store */
 	size_t n_from_files;
 	VEC(char *) bad_files;
+	bool is_bad_dir;       /* networks.d could not be read */
 };
 
 static bool has_network(const network_vec *nets, const char *name)
@@ -227,7 +228,7 @@ static bool is_bad_file(const struct gathering *g, const char *file)
 	vec_each(bad, &g->bad_files)
 		if (strcmp(*bad, file) == 0)
 			return true;
-	return false;
+	return g->is_bad_dir;
 }
 
 static void log_problem(const struct vnet_error *err, const char *consequence)
@@ -247,7 +248,7 @@ static int read_networks_file(struct gathering *g, const char *path, struct vnet
 	if (r == 0)
 		r = networks_from_yaml(text, size, path, &nets, err);
 	if (r < 0)
-		return r;
+		return vnet_error_set(err, r, "config-read", "cannot read %s: %s", path, strerror(-r));
 	vec_each(net, &nets)
 		if (has_network(&g->nets, (*net)->name)) {
 			vnet_error_set(err, -EEXIST, "network-conflict",
@@ -269,12 +270,40 @@ static int is_definition(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
 }
 
+char *config_networks_file(const struct netd *d, const char *file, const char *text, bool *ret_same)
+{
+	AUTO_FREE char *dir = mem_printf("%s/networks.d", d->config_dir);
+	AUTO_FREE char *real_dir = realpath(dir, NULL);
+	AUTO_FREE char *real = file[0] == '/' ? realpath(file, NULL) : NULL;
+	char *slash = real ? strrchr(real, '/') : NULL;
+	AUTO_FREE char *content = NULL, *path = NULL;
+	struct vnet_error err = { 0 };
+	size_t size, len;
+
+	if (!slash || !real_dir || strlen(real_dir) != (size_t)(slash - real) ||
+	    strncmp(real, real_dir, (size_t)(slash - real)) != 0)
+		return NULL;
+	len = strlen(slash + 1);
+	if (slash[1] == '.' || len <= 5 || strcmp(slash + 1 + len - 5, ".yaml") != 0)
+		return NULL;
+	path = mem_printf("%s/%s", dir, slash + 1);
+	if (read_file(path, &content, &size, &err) < 0)
+		return NULL;
+	*ret_same = size == strlen(text) && memcmp(content, text, size) == 0;
+	return TAKE(path);
+}
+
 static void read_networks_dir(struct gathering *g)
 {
 	AUTO_FREE char *dir = mem_printf("%s/networks.d", g->d->config_dir);
 	struct dirent **files = NULL;
 	int n = scandir(dir, &files, is_definition, alphasort);
 
+	/* A folder that is not there defines nothing; one that cannot be read says nothing. */
+	if (n < 0 && errno != ENOENT) {
+		log_error("cannot read %s: %s; its networks stay as they are", dir, strerror(errno));
+		g->is_bad_dir = true;
+	}
 	for (int i = 0; i < n; i++) {
 		AUTO_FREE char *path = mem_printf("%s/%s", dir, files[i]->d_name);
 		struct vnet_error err = { 0 };
@@ -321,6 +350,7 @@ static void add_definition(void *arg, const char *name, json_t *object)
 	if (has_network(&g->nets, name)) {
 		log_notice("network %s: the definition below %s/networks.d is taken, not the one applied earlier",
 			   name, g->d->config_dir);
+		store_remove(g->d->store, STORE_DEFINITIONS, name, NULL);
 		return;
 	}
 	net = stored_network(object, name, NULL);
@@ -348,7 +378,7 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 	}
 	if (!net)
 		return;
-	if (file && is_bad_file(g, file)) {
+	if (file && file[0] && is_bad_file(g, file)) {
 		log_notice("network %s runs on as it was before %s was changed", name, file);
 	} else if (wanted) {
 		/* Its file or definition went while no netd was there. Guests may still be on it. */

@@ -43,7 +43,7 @@ void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_ve
 		enum service_action action;
 
 		/* What stays stopped starts no service. */
-		if (entry ? !entry->is_wanted : !nets[i]->autostart)
+		if (entry ? !entry->is_wanted && !entry->is_due : !nets[i]->autostart)
 			continue;
 		if (dnsmasq_would(d->dnsmasq, nets[i], (const struct port *const *)ports.v, ports.n,
 				  &action, NULL) == 1)

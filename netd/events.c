@@ -201,7 +201,7 @@ static void link_changed(struct netd *d, const struct link *link)
 	vec_each(entry, &d->registry.networks)
 		/* A NIC that comes (back). */
 		if ((*entry)->net->uplink && strcmp((*entry)->net->uplink, link->name) == 0 &&
-		    (*entry)->is_wanted && !link->master)
+		    ((*entry)->is_wanted || (*entry)->is_due) && !link->master)
 			suspect(d, CAUSE_HOST);
 	report_stranger(d, link);
 }

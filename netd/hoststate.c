@@ -107,10 +107,10 @@ static int takeover_from_json(json_t *json, struct takeover *ret)
 {
 	const char *network, *uplink, *bridge, *mac;
 	json_t *addrs, *routes, *item;
-	int was_down;
+	int was_down = 0;
 	size_t i;
 
-	if (json_unpack(json, "{s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "network", &network, "uplink", &uplink,
+	if (json_unpack(json, "{s:s,s:s,s:s,s:s,s?b,s:o,s:o}", "network", &network, "uplink", &uplink,
 			"bridge", &bridge, "mac", &mac, "was_down", &was_down, "addresses", &addrs,
 			"routes", &routes) < 0 ||
 	    mac_parse(mac, &ret->mac) < 0)
@@ -140,6 +140,7 @@ static int save_host(struct netd *d, struct vnet_error *err)
 		json_array_append_new(takeovers, takeover_to_json(t));
 	object = json_pack("{s:o,s:o}", "sysctls", sysctls, "takeovers", takeovers);
 	r = store_put(d->store, STORE_HOST, "host", object, err);
+	d->host_is_unsaved = r < 0;
 	json_decref(object);
 	return r;
 }
@@ -190,7 +191,8 @@ static struct takeover *find_takeover(struct netd *d, const char *network, const
 
 int host_remember(struct netd *d, struct plan *plan, struct vnet_error *err)
 {
-	if (!plan->to_save.n && !plan->to_take_over.n)
+	/* What could not be written then is in our memory only: no plan names it again. */
+	if (!plan->to_save.n && !plan->to_take_over.n && !d->host_is_unsaved)
 		return 0;
 	vec_each(s, &plan->to_save)
 		vec_push(&d->host.saved, *s);

@@ -42,6 +42,7 @@ struct netd {
 	struct access_policy *policy;
 	struct registry registry;
 	struct desired host;            /* only saved and takeovers are kept here */
+	bool host_is_unsaved;           /* they could not be written: again before anything else */
 	struct dnsmasq_set *dnsmasq;
 	struct server *server;
 	struct monitor *monitor;
@@ -79,7 +80,7 @@ void outcome_free(struct outcome *outcome);
  * the host: no snapshot, no plan, the rules refused. outcome and err may be NULL.
  */
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
-/* What reconcile() would do if `nets` (may be empty) were defined and wanted too. Changes nothing. */
+/* What networks_apply() of `nets` (may be empty) would do. Changes nothing. */
 int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
 		   struct snapshot *snap, struct outcome *ret, struct vnet_error *err);
 /* In the loop, usec from now, or earlier if that was asked for before. */
@@ -100,8 +101,10 @@ int host_forget(struct netd *d, const struct plan *plan, struct vnet_error *err)
 /* Checks nets against each other, those defined and the host; resolves `subnet: auto`. */
 int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *snap,
 		     struct vnet_error *err);
-/* The same for what was read at start; one that fails is left stopped, or as it ran before. */
+/* The same for what was read at start; one that fails runs as before, or waits until it can be. */
 void networks_check_at_start(struct netd *d, const struct snapshot *snap);
+/* Looks again at those that wait since: perhaps their NIC has come. Returns how many still do. */
+size_t networks_retry_refused(struct netd *d, const struct snapshot *snap);
 /*
  * Defines and, where autostart or running, starts them. nets is taken. All or
  * nothing per network: one that cannot be brought up goes back to its former
@@ -183,6 +186,11 @@ int config_read_settings(struct netd *d, struct vnet_error *err);
 int config_read_policy(struct netd *d, struct vnet_error *err);
 /* Every file below networks.d; a bad one is logged and leaves its networks as they run. */
 int config_read_networks(struct netd *d);
+/*
+ * Is file one of those that config_read_networks() reads? Returns its name as that
+ * gives it, or NULL; *ret_same tells whether it holds just this text.
+ */
+char *config_networks_file(const struct netd *d, const char *file, const char *text, bool *ret_same);
 /* At SIGHUP: all three. */
 void config_reload(struct netd *d);
 

@@ -40,7 +40,7 @@ static void forget(struct netd *d, struct network_entry *entry);
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
 {
 	json_t *object = json_pack("{s:o,s:b,s:b,s:s}", "definition", network_to_json(entry->net),
-				   "wanted", entry->is_wanted, "from_file", entry->is_from_file,
+				   "wanted", entry->is_wanted || entry->is_due, "from_file", entry->is_from_file,
 				   "file", entry->net->source.file ? entry->net->source.file : "");
 	int r = store_put(d->store, STORE_NETWORKS, entry->net->name, object, err);
 
@@ -256,9 +256,10 @@ int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *s
 	return r;
 }
 
-/* One of those that were read at start, beside those before it in the registry. */
-static int check_at_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
-			  struct vnet_error *err)
+/* A definition that is in the registry, alone and beside the others that are sound, up to `last`. */
+static int check_defined(struct netd *d, struct network_entry *entry,
+			 const struct network_entry *last, const struct snapshot *snap,
+			 struct vnet_error *err)
 {
 	VEC(struct network *) all = { 0 };
 	network_vec none = { 0 };
@@ -267,35 +268,78 @@ static int check_at_start(struct netd *d, struct network_entry *entry, const str
 	if (r == 0)
 		r = network_check(entry->net, err);
 	vec_each(other, &d->registry.networks) {
-		if (*other == entry)
+		if (*other == last)
 			break;
-		if ((*other)->state != NETWORK_FAILED)
+		if (*other != entry && (*other)->state != NETWORK_FAILED)
 			vec_push(&all, (*other)->net);
 	}
 	vec_push(&all, entry->net);
 	if (r == 0)
 		r = networks_check(all.v, all.n, err);
 	vec_free(&all);
+	return r;
+}
+
+/* One of those that were read at start, beside those before it in the registry. */
+static int check_at_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
+			  struct vnet_error *err)
+{
+	int r = check_defined(d, entry, entry, snap, err);
+
 	/* What runs already has its place on this host, whatever came beside it since. */
 	if (r == 0 && !entry->fallback && entry->is_wanted)
 		r = plan_check_host(entry->net, snap, err);
 	return r;
 }
 
-static void refuse_at_start(struct netd *d, struct network_entry *entry, const struct vnet_error *err)
+/* May one that does not run be started now? */
+static int check_to_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
+			  struct vnet_error *err)
 {
-	char text[1024];
+	int r = check_defined(d, entry, NULL, snap, err);
 
-	network_set_failed(d, entry, err);
+	return r < 0 ? r : plan_check_host(entry->net, snap, err);
+}
+
+static void refuse_at_start(struct netd *d, struct network_entry *entry, struct vnet_error *err)
+{
+	vnet_error_prefix(err, "network %s", entry->net->name);
 	if (entry->fallback) {
-		log_notice("network %s runs on as it was before", entry->net->name);
+		char text[1024];
+
+		log_error("%s; it runs on as it was before", vnet_error_text(err, text, sizeof(text)));
 		registry_put_network(&d->registry, TAKE(entry->fallback));
-		entry->state = NETWORK_STOPPED;
 	} else {
-		log_error("network %s is not started: %s", entry->net->name,
-			  vnet_error_text(err, text, sizeof(text)));
+		entry->is_due = entry->is_wanted;
 		entry->is_wanted = false;
+		network_set_failed(d, entry, err);
 	}
+}
+
+size_t networks_retry_refused(struct netd *d, const struct snapshot *snap)
+{
+	size_t n = 0;
+
+	vec_each(entry, &d->registry.networks) {
+		struct vnet_error err = { 0 };
+
+		if (!(*entry)->is_due || uplink_is_under_way(d, *entry))
+			continue;
+		if (check_to_start(d, *entry, snap, &err) < 0) {
+			vnet_error_prefix(&err, "network %s", (*entry)->net->name);
+			network_set_failed(d, *entry, &err);
+			n++;
+			continue;
+		}
+		(*entry)->state = NETWORK_STOPPED;
+		if (uplink_must_watch(d, (*entry)->net)) {
+			uplink_begin(d, *entry);
+		} else {
+			(*entry)->is_due = false;
+			(*entry)->is_wanted = true;
+		}
+	}
+	return n;
 }
 
 void networks_check_at_start(struct netd *d, const struct snapshot *snap)
@@ -320,7 +364,7 @@ void networks_check_at_start(struct netd *d, const struct snapshot *snap)
 struct change {
 	struct network_entry *entry;
 	struct network *before; /* NULL: it is new */
-	bool had_before, was_wanted, was_from_file;
+	bool had_before, was_wanted, was_due, was_from_file, was_orphan;
 	bool must_watch;        /* takes a NIC: started by uplink.c */
 	bool is_undone;
 };
@@ -332,8 +376,11 @@ static int persist(struct netd *d, const struct network_entry *entry, struct vne
 
 	if (r == 0)
 		r = network_save_runtime(d, entry, err);
-	if (r < 0 || entry->is_from_file)
+	if (r < 0)
 		return r;
+	/* A file's word replaces what was applied before: that must not come back with a restart. */
+	if (entry->is_from_file)
+		return store_remove(d->store, STORE_DEFINITIONS, entry->net->name, err);
 	object = json_pack("{s:o}", "definition", network_to_json(entry->net));
 	r = store_put(d->store, STORE_DEFINITIONS, entry->net->name, object, err);
 	json_decref(object);
@@ -346,23 +393,28 @@ static void put(struct netd *d, struct network *net, bool is_from_file, struct c
 
 	*ret = (struct change){ 0 };
 	if (entry) {
+		ret->was_due = entry->is_due;
 		uplink_cancel(d, entry);
 		ret->before = network_copy(entry->net);
 		ret->had_before = true;
 		ret->was_wanted = entry->is_wanted;
 		ret->was_from_file = entry->is_from_file;
+		ret->was_orphan = entry->is_orphan;
 	}
 	ret->entry = registry_put_network(&d->registry, net);
 	ret->entry->is_from_file = is_from_file;
 	ret->entry->is_orphan = false;
-	ret->entry->is_wanted = ret->before ? ret->was_wanted : net->autostart;
+	ret->entry->is_wanted = ret->before ? ret->was_wanted || ret->was_due : net->autostart;
+	ret->entry->is_due = false;
 	/* A failure of the former definition says nothing of this one. */
 	if (ret->entry->state == NETWORK_FAILED)
 		ret->entry->state = NETWORK_STOPPED;
 	/* Its NIC is taken under watch, by uplink.c, not by a plain reconcile. */
 	ret->must_watch = ret->entry->is_wanted && uplink_must_watch(d, net);
-	if (ret->must_watch)
+	if (ret->must_watch) {
 		ret->entry->is_wanted = false;
+		ret->entry->is_due = true;
+	}
 }
 
 /* Back to what was; the reconcile that follows does it. */
@@ -370,13 +422,13 @@ static void put_back(struct netd *d, struct change *change)
 {
 	struct network_entry *entry = change->entry;
 
-	if (change->before) {
+	uplink_cancel(d, entry);
+	if (change->before)
 		registry_put_network(&d->registry, TAKE(change->before));
-		entry->is_wanted = change->was_wanted;
-		entry->is_from_file = change->was_from_file;
-	} else {
-		entry->is_wanted = false;
-	}
+	entry->is_wanted = change->was_wanted;
+	entry->is_due = change->was_due;
+	entry->is_from_file = change->was_from_file;
+	entry->is_orphan = change->was_orphan;
 }
 
 static void change_done(struct netd *d, struct change *change)
@@ -469,13 +521,14 @@ int network_start(struct netd *d, struct network_entry *entry, struct outcome *o
 		return 0;
 	r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
 	if (r == 0)
-		r = plan_check_host(entry->net, &snap, err);
+		r = check_to_start(d, entry, &snap, err);
 	if (r < 0)
 		return r;
 	if (uplink_must_watch(d, entry->net)) {
 		uplink_begin(d, entry);
 		return 0;
 	}
+	entry->is_due = false;
 	entry->is_wanted = true;
 	r = network_save_runtime(d, entry, err);
 	if (r == 0)
@@ -524,7 +577,7 @@ int network_stop(struct netd *d, struct network_entry *entry, bool force, struct
 	if (r < 0)
 		return r;
 	uplink_cancel(d, entry);
-	entry->is_wanted = false;
+	entry->is_wanted = entry->is_due = false;
 	r = network_save_runtime(d, entry, err);
 	entry->state = NETWORK_STOPPED;
 	if (r == 0)

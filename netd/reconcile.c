@@ -38,8 +38,13 @@ void outcome_free(struct outcome *outcome)
 static void build_desired(const struct netd *d, struct network *const *nets, size_t n_nets,
 			  struct desired *ret)
 {
-	for (size_t i = 0; i < n_nets; i++)
-		vec_push(&ret->networks, nets[i]);
+	for (size_t i = 0; i < n_nets; i++) {
+		const struct network_entry *entry = registry_network(&d->registry, nets[i]->name);
+
+		/* One that is stopped stays so. */
+		if (entry ? entry->is_wanted || entry->is_due : nets[i]->autostart)
+			vec_push(&ret->networks, nets[i]);
+	}
 	vec_each(entry, &d->registry.networks) {
 		bool is_replaced = false;
 
@@ -83,6 +88,7 @@ struct run {
 	struct netd *d;
 	VEC(const char *) failed; /* networks whose later operations are skipped */
 	struct vnet_error *err;   /* the host's first failure, for the caller */
+	size_t n_refused;         /* networks that cannot be started yet */
 };
 
 static bool run_skips(const struct run *run, const char *network)
@@ -256,7 +262,7 @@ static void run_plan(struct run *run, const struct plan *plan)
 			network_set_running(d, *entry);
 }
 
-static int plan_now(struct netd *d, struct plan *ret, struct vnet_error *err)
+static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struct vnet_error *err)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	struct desired desired = { 0 };
@@ -265,6 +271,7 @@ static int plan_now(struct netd *d, struct plan *ret, struct vnet_error *err)
 	if (r < 0)
 		return r;
 	sweep_ports(d, &snap);
+	*ret_refused = networks_retry_refused(d, &snap);
 	build_desired(d, NULL, 0, &desired);
 	r = make_plan(d, &desired, &snap, ret, err);
 	desired_forget(&desired);
@@ -285,7 +292,7 @@ int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
 	struct vnet_error problem = { 0 };
 	struct run run = { .d = d, .err = &problem };
 
-	if (plan_now(d, &plan, &problem) < 0) {
+	if (plan_now(d, &plan, &run.n_refused, &problem) < 0) {
 		run_host_failed(&run, &problem);
 	} else {
 		report_plan(&plan);
@@ -293,7 +300,7 @@ int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
 		if (!problem.number && !run.failed.n)
 			host_forget(d, &plan, NULL);
 	}
-	schedule_retry(d, problem.number || run.failed.n);
+	schedule_retry(d, problem.number || run.failed.n || run.n_refused);
 	vec_free(&run.failed);
 	if (outcome)
 		outcome_take(outcome, &plan);

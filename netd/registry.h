@@ -28,6 +28,11 @@ struct network_entry {
 	struct network *net;
 	enum network_state state;
 	bool is_wanted;           /* started, or to be started as soon as it can be */
+	/*
+	 * It would be wanted, but waits: its NIC is taken under watch (uplink.h), or
+	 * what was read at start was refused and is looked at again by each reconcile.
+	 */
+	bool is_due;
 	bool is_from_file;        /* below networks.d; else applied over the API */
 	bool is_orphan;           /* not defined any more: goes with its last port */
 	struct network *fallback; /* at start: the definition that ran before, or NULL */

@@ -166,9 +166,12 @@ int store_remove(struct store *store, enum store_area area, const char *name,
 {
 	AUTO_FREE char *target = mem_printf("%s.json", name);
 
-	if (unlinkat(store->dirs[area], target, 0) < 0 && errno != ENOENT)
+	if (unlinkat(store->dirs[area], target, 0) < 0) {
+		if (errno == ENOENT)
+			return 0;
 		return vnet_error_set(err, -errno, "state-write", "cannot remove state %s/%s: %s",
 				      areas[area].name, target, strerror(errno));
+	}
 	if (areas[area].is_durable)
 		fsync(store->dirs[area]);
 	return 0;

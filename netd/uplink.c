@@ -58,6 +58,7 @@ static void finish(struct uplink_watch *w)
 	while (*place != w)
 		place = &(*place)->next;
 	*place = w->next;
+	w->entry->is_due = false;
 	loop_remove(w->timer);
 	vec_each(waiter, &w->waiters)
 		waiter->fn(waiter->arg);
@@ -121,6 +122,7 @@ static void take(struct uplink_watch *w)
 	struct vnet_error err = { 0 };
 
 	entry->is_wanted = true;
+	entry->is_due = false;
 	reconcile(d, NULL, &err);
 	if (entry->state == NETWORK_FAILED || vnet_error_is_set(&err)) {
 		/* Half a step is worse than none. */
@@ -203,6 +205,7 @@ void uplink_begin(struct netd *d, struct network_entry *entry)
 	w = mem_alloc(sizeof(*w));
 	w->d = d;
 	w->entry = entry;
+	entry->is_due = true;
 	w->next = d->uplinks;
 	d->uplinks = w;
 	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS | SNAPSHOT_ROUTES, &snap, NULL) == 0)
@@ -213,6 +216,11 @@ void uplink_begin(struct netd *d, struct network_entry *entry)
 		probe(w);
 	else
 		loop_timer_add(d->loop, 0, tick, w, &w->timer);
+}
+
+bool uplink_is_under_way(const struct netd *d, const struct network_entry *entry)
+{
+	return find(d, entry) != NULL;
 }
 
 void uplink_cancel(struct netd *d, struct network_entry *entry)

@@ -24,6 +24,7 @@
 bool uplink_must_watch(const struct netd *d, const struct network *net);
 /* Starts the network, in steps. */
 void uplink_begin(struct netd *d, struct network_entry *entry);
+bool uplink_is_under_way(const struct netd *d, const struct network_entry *entry);
 /* The network is stopped or replaced: no more steps. */
 void uplink_cancel(struct netd *d, struct network_entry *entry);
 /* Calls back when no step is under way for the network (at once if so now). */

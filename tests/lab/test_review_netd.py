@@ -8,7 +8,7 @@ import signal
 import struct
 import time
 
-from vnetlab import HostCase, VarlinkError, nft_elements, wait_until
+from vnetlab import HostCase, VarlinkError, nft_elements, veth, wait_until
 from vnetlab.users import call_as, release_all
 
 SIOCSIFHWADDR = 0x8924
@@ -136,3 +136,102 @@ networks:
         wait_until(lambda: "reading" in self.netd.log(), what="the reload")
         self.assertEqual(call_as(2001, self.netd.socket, "AttachPort", **call)[1],
                          "PermissionDenied")
+
+
+BLUE = "networks: {blue: {mode: isolated, addresses: [%s]}}\n"
+
+
+class Definitions(HostCase):
+    def reload(self, netd):
+        before = netd.log().count("reading")
+        os.kill(netd.pid(), signal.SIGHUP)
+        wait_until(lambda: netd.log().count("reading") > before, what="the reload")
+        netd.call("GetInfo")
+
+    def network(self, netd, name="blue"):
+        return netd.call("DescribeNetwork", name=name)["network"]
+
+    def test_refused_at_start_then_corrected(self):
+        """By a reload or by a restart: the error of the first start has no after-effect."""
+        for how in ("reload", "restart"):
+            with self.subTest(how):
+                netd = self.start_netd(self.host, {"networks.d/lab.yaml": BLUE % "192.0.2.100/24"})
+                self.assertEqual(self.network(netd)["state"], "failed")
+                netd.write_config("networks.d/lab.yaml", BLUE % "10.10.0.1/24")
+                if how == "reload":
+                    self.reload(netd)
+                else:
+                    netd.stop()
+                    netd.start()
+                self.assertEqual(self.network(netd)["state"], "running")
+                netd.call("StopNetwork", name="blue")
+                netd.stop()
+
+    def test_an_uplink_that_comes_late(self):
+        netd = self.netd_with("networks: {lan: {mode: bridged, uplink: late0}}")
+        self.assertEqual(self.network(netd, "lan")["state"], "failed")
+        netd.stop()
+        netd.start()  # a restart does not take the failure for the wish to be stopped
+        veth(self.host, "late0", self.namespace("wire"), "eth0")
+        wait_until(lambda: self.network(netd, "lan")["state"] == "running", timeout=10)
+
+    def test_what_is_refused_cannot_be_started_by_hand(self):
+        netd = self.start_netd(self.host, {
+            "networks.d/a.yaml": BLUE % "10.10.0.1/24",
+            "networks.d/b.yaml": (BLUE % "10.10.0.129/25").replace("blue", "copy")})
+        self.assertEqual(self.network(netd, "copy")["state"], "failed")
+        with self.assertRaises(VarlinkError):
+            netd.call("StartNetwork", name="copy")
+        self.assertIsNone(self.host.link("vn-copy"))
+
+    def test_applying_a_file_of_networks_d_leaves_it_the_files(self):
+        netd = self.netd_with(BLUE % "10.10.0.1/24")
+        path = netd.write_config("networks.d/lab.yaml", BLUE % "10.11.0.1/24")
+        with open(path, encoding="ascii") as f:
+            text = f.read()
+        reply = netd.call("Apply", yaml=text, file=path)
+        self.assertEqual(reply["notes"], [])
+        self.assertIn("lab.yaml", self.network(netd)["source"])
+        self.assertEqual(self.network(netd)["addresses"], ["10.11.0.1/24"])
+        os.unlink(path)
+        self.reload(netd)
+        with self.assertRaises(VarlinkError):
+            self.network(netd)
+
+    def test_applying_beside_the_file_says_so(self):
+        netd = self.netd_with(BLUE % "10.10.0.1/24")
+        path = os.path.join(netd.config_dir, "networks.d", "lab.yaml")
+        other = BLUE % "10.12.0.1/24"
+        for file, words in ((path, "has changed"), ("/elsewhere.yaml", "is defined in")):
+            plan = netd.call("Plan", yaml=other, file=file)
+            self.assertTrue([n for n in plan["notes"] if words in n], plan["notes"])
+        reply = netd.call("Apply", yaml=other, file="/elsewhere.yaml")
+        self.assertTrue([n for n in reply["notes"] if path in n], reply["notes"])
+        self.assertEqual(self.network(netd)["addresses"], ["10.12.0.1/24"])
+        self.reload(netd)
+        self.assertEqual(self.network(netd)["addresses"], ["10.10.0.1/24"])
+        # The file had the last word: what was applied does not come back when the file goes.
+        os.unlink(path)
+        netd.stop()
+        netd.start()
+        self.assertEqual(netd.call("ListNetworks")["networks"], [])
+
+    def test_an_unreadable_folder_takes_no_network_away(self):
+        netd = self.netd_with(BLUE % "10.10.0.1/24")
+        folder = os.path.join(netd.config_dir, "networks.d")
+        os.rename(folder, folder + ".away")
+        with open(folder, "w", encoding="ascii") as f:
+            f.write("not a folder\n")
+        self.reload(netd)
+        self.assertEqual(self.network(netd)["state"], "running")
+        netd.stop()
+        netd.start()
+        self.assertEqual(self.network(netd)["state"], "running")
+
+    def test_the_plan_of_a_stopped_network_is_empty(self):
+        netd = self.netd_with(BLUE % "10.10.0.1/24")
+        netd.call("StopNetwork", name="blue")
+        self.assertEqual(netd.call("Plan", yaml=BLUE % "10.14.0.1/24")["operations"], [])
+        self.assertEqual(netd.call("Apply", yaml=BLUE % "10.14.0.1/24")["operations"], [])
+        off = "networks: {off: {mode: isolated, autostart: false, addresses: [10.15.0.1/24]}}"
+        self.assertEqual(netd.call("Plan", yaml=off)["operations"], [])
