@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # bash completion of vnetctl(8)
 _vnetctl()
 {
