@@ -76,13 +76,32 @@ static int run_apply(struct cli *cli, const void *options, const text_vec *words
 	return status;
 }
 
+/*
+ * The file as netd is told of it, by its whole path: netd remembers it as the
+ * definition's source, and knows its own files below networks.d by it.
+ */
+static char *whole_path(const char *name, bool is_stdin)
+{
+	char *path = is_stdin ? NULL : realpath(name, NULL);
+
+	return path ? path : mem_strdup(name);
+}
+
+/* Whether an error, which may hold only the beginning of a long path, points into the file. */
+static bool points_into(const struct vnet_error *err, const char *path)
+{
+	return err->file[0] && !strncmp(err->file, path, sizeof(err->file) - 1);
+}
+
 /* Sends the file's text; an error that points into it is shown with its line. */
 static int call_with_file(struct cli *cli, const char *method, const struct apply_options *o,
 			  json_t **ret_reply)
 {
 	const char *name = o->file && !strcmp(o->file, "-") ? "<stdin>" : o->file;
+	AUTO_FREE char *path = name ? whole_path(name, name != o->file) : NULL;
 	AUTO_STRBUF struct strbuf text = { 0 };
 	json_t *parameters = json_object();
+	bool is_inside;
 	struct vnet_error err = { 0 };
 	int r = 0, status;
 
@@ -96,7 +115,7 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 	}
 	if (name) {
 		json_object_set_new(parameters, "yaml", json_stringn(text.s, text.len));
-		json_object_set_new(parameters, "file", json_string(name));
+		json_object_set_new(parameters, "file", json_string(path));
 	}
 	if (o->disruptive && !o->dry_run)
 		json_object_set_new(parameters, "disruptive", json_true());
@@ -110,8 +129,10 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 	json_decref(parameters);
 	if (r == 0)
 		return EXIT_OK;
-	status = report_error_in(cli, &err, name && !strcmp(err.file, name) ? text.s : NULL,
-				 text.len);
+	is_inside = path && points_into(&err, path);
+	if (is_inside)
+		snprintf(err.file, sizeof(err.file), "%s", name);
+	status = report_error_in(cli, &err, is_inside ? text.s : NULL, text.len);
 	print_operations(cli, stderr,
 			 json_object_get(client_error_parameters(cli->client), "operations"));
 	return status;

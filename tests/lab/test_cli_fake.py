@@ -293,6 +293,17 @@ class Apply(Case):
             self.assertNotIn("^", done.stderr)
             self.assertIn(f"{file}:{line}:{column}: m", done.stderr)
 
+    def test_netd_is_told_the_whole_path(self):
+        path = os.path.realpath(self.file("blue.yaml", "networks: {}\n"))
+        self.fail("Apply", "InvalidDefinition", "m", file=path, line=1, column=1)
+        done = subprocess.run([os.path.join(CLI, "vnetctl"), "apply", "-f", "blue.yaml"],
+                              env=self.env, cwd=os.path.dirname(path), capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(self.netd.calls[-1][1]["file"], path)
+        # To people it is the name that they gave.
+        self.assertEqual(done.stderr.splitlines()[:2],
+                         ["vnetctl: blue.yaml:1:1: m", "    1 | networks: {}"])
+
     def test_needs_disruption(self):
         self.fail("Apply", "NeedsDisruption", "guests would notice; --disruptive", extra={
             "operations": [{"op": "x", "network": "blue", "text": "recreate vn-blue",
