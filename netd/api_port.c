@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 
 /* ---- objects out ---- */
@@ -311,17 +312,21 @@ void api_list_leases(void *context, struct call *call, const json_t *parameters)
 }
 
 static json_t *fdb_json(struct netd *d, const struct network_entry *network, const char *bridge,
-			const struct fdb_entry *e, const struct snapshot *snap)
+			const struct fdb_entry *e)
 {
-	const struct link *link = snapshot_link_by_index(snap, e->ifindex);
+	char ifname[IF_NAMESIZE] = "";
 	const struct port_entry *port = registry_port_by_ifindex(&d->registry, e->ifindex);
 	char mac[ADDR_TEXT_MAX];
-	json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:s*,s:b,s:b,s:I}", "network", network->net->name,
-				  "bridge", bridge, "mac", mac_format(&e->mac, mac), "ifname",
-				  link ? link->name : "", "port", port ? port->port->name : NULL,
-				  "isLocal", e->is_local, "isStatic", e->is_static, "ageMs",
-				  (json_int_t)e->age_ms);
+	json_t *entry;
 
+	if (port)
+		snprintf(ifname, sizeof(ifname), "%s", port->port->ifname);
+	else
+		if_indextoname((unsigned)e->ifindex, ifname);
+	entry = json_pack("{s:s,s:s,s:s,s:s,s:s*,s:b,s:b,s:I}", "network", network->net->name, "bridge",
+			  bridge, "mac", mac_format(&e->mac, mac), "ifname", ifname, "port",
+			  port ? port->port->name : NULL, "isLocal", e->is_local, "isStatic",
+			  e->is_static, "ageMs", (json_int_t)e->age_ms);
 	if (e->vlan)
 		json_object_set_new(entry, "vlan", json_integer(e->vlan));
 	return entry;
@@ -329,28 +334,26 @@ static json_t *fdb_json(struct netd *d, const struct network_entry *network, con
 
 void api_list_fdb(void *context, struct call *call, const json_t *parameters)
 {
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	struct netd *d = context;
 	struct network_entry *filter;
 	struct vnet_error err = { 0 };
 	json_t *list;
-	int r;
+	int r = 0;
 
 	if (!list_filter(d, call, parameters, &filter))
 		return;
 	list = json_array();
-	r = kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, &err);
 	vec_each(network, &d->registry.networks) {
 		char buf[16];
 		const char *bridge = network_bridge((*network)->net, buf);
-		const struct link *link = snapshot_link(&snap, bridge);
+		int ifindex = (int)if_nametoindex(bridge);
 		fdb_vec entries = { 0 };
 
-		if (r < 0 || !link || !is_listed(d, call, filter, *network))
+		if (r < 0 || !ifindex || !is_listed(d, call, filter, *network))
 			continue;
-		r = kernel_list_fdb(d->kernel, link->ifindex, &entries, &err);
+		r = kernel_list_fdb(d->kernel, ifindex, &entries, &err);
 		vec_each(e, &entries)
-			json_array_append_new(list, fdb_json(d, *network, bridge, e, &snap));
+			json_array_append_new(list, fdb_json(d, *network, bridge, e));
 		vec_free(&entries);
 	}
 	if (r < 0) {

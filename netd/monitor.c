@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define SUBSCRIBERS_MAX 256
+#define SUBSCRIBERS_PER_UID_MAX 32 /* of others than root, so that none shuts out the rest */
 
 struct subscriber {
 	struct monitor *monitor;
@@ -62,8 +63,13 @@ static void on_close(void *arg)
 int monitor_subscribe(struct monitor *monitor, struct call *call, const char *network)
 {
 	struct subscriber *subscriber;
+	uint32_t uid = call_peer(call)->uid;
+	size_t n_own = 0;
 
-	if (monitor->subscribers.n >= SUBSCRIBERS_MAX)
+	vec_each(other, &monitor->subscribers)
+		n_own += call_peer((*other)->call)->uid == uid;
+	if (monitor->subscribers.n >= SUBSCRIBERS_MAX ||
+	    (uid != 0 && n_own >= SUBSCRIBERS_PER_UID_MAX))
 		return -EUSERS;
 	subscriber = mem_alloc(sizeof(*subscriber));
 	subscriber->monitor = monitor;
@@ -109,6 +115,16 @@ static void deliver(struct subscriber *subscriber, json_t *event)
 		subscriber->has_lost = true;
 }
 
+/* A text that was cut inside of a UTF-8 sequence is no JSON string: the sequence goes. */
+static json_t *message_json(char *text)
+{
+	json_t *json;
+
+	for (size_t len = strlen(text); !(json = json_string(text)) && len;)
+		text[--len] = '\0';
+	return json;
+}
+
 void monitor_emit(struct netd *d, const char *name, const char *network, const char *port,
 		  json_t *details, const char *format, ...)
 {
@@ -123,9 +139,9 @@ void monitor_emit(struct netd *d, const char *name, const char *network, const c
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	event = json_pack("{s:s,s:I,s:s*,s:s*,s:s*,s:o*}", "event", name, "time",
+	event = json_pack("{s:s,s:I,s:s*,s:s*,s:o*,s:o*}", "event", name, "time",
 			  (json_int_t)wall_clock_usec(), "network", network, "port", port, "message",
-			  message, "details", details);
+			  message_json(message), "details", details);
 	vec_each(subscriber, &d->monitor->subscribers)
 		if (wants(*subscriber, network))
 			deliver(*subscriber, event);

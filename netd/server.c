@@ -26,6 +26,7 @@
 #define READ_CHUNK (16 * 1024)
 #define ACCEPTS_PER_ROUND 64
 #define BUFFER_KEEP (64 * 1024) /* a larger buffer is given back when it is empty */
+#define TURN_USEC 2000 /* of one client's calls that came at once; then it is the others' turn */
 
 struct call {
 	struct connection *connection; /* NULL: the client is gone */
@@ -367,7 +368,8 @@ static void connection_update(struct connection *c)
 {
 	uint32_t events = 0;
 
-	if (c->out_size)
+	/* Input that was not looked at yet: the next turn comes as soon as one can write. */
+	if (c->out_size || (!c->call && c->in_size > c->in_scanned))
 		events |= EPOLLOUT;
 	else if (!c->call || c->call->is_stream)
 		events |= EPOLLIN; /* a stream's client says nothing more: watched for its end */
@@ -379,6 +381,12 @@ static void connection_queue(struct connection *c, const json_t *message)
 {
 	size_t room, size;
 
+	/* A reader who is never quite done must not make the buffer grow by all that it has read. */
+	if (c->out_sent > BUFFER_KEEP) {
+		c->out_size -= c->out_sent;
+		memmove(c->out, c->out + c->out_sent, c->out_size);
+		c->out_sent = 0;
+	}
 	/* Dumped straight into the buffer; a second try when it was too small. */
 	mem_vec_grow((void **)&c->out, &c->out_cap, c->out_size + 1024, 1);
 	room = c->out_cap - c->out_size;
@@ -709,18 +717,16 @@ static void connection_io(void *arg, uint32_t events)
 {
 	struct connection *c = arg;
 	struct server *s = c->server;
+	uint64_t until = loop_now() + TURN_USEC;
 
 	if (events & EPOLLOUT && !connection_flush(c))
 		return;
 	if (c->call) {
-		/* In work, or a stream: input now is the end, or a client that talks out of turn. */
-		char byte;
-		ssize_t n = events & (EPOLLIN | EPOLLHUP | EPOLLERR)
-				    ? recv(c->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) : 1;
-
-		if (n <= 0 && !(n < 0 && errno == EAGAIN))
-			connection_close(c);
-		else if (n > 0 && events & EPOLLIN)
+		/*
+		 * In work, or a stream: input now is the end, or a client that talks out of
+		 * turn. Hanging up is told whatever we wait for, so it must end it.
+		 */
+		if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			connection_close(c);
 		else
 			connection_update(c);
@@ -731,7 +737,7 @@ static void connection_io(void *arg, uint32_t events)
 	list_remove(c);
 	list_append(c);
 	/* A dispatched call may close the connection; if so it is no longer the last of the list. */
-	while (s->last == c && connection_next(c))
+	while (s->last == c && connection_next(c) && loop_now() < until)
 		;
 	if (s->last == c)
 		connection_update(c);

@@ -137,6 +137,26 @@ networks:
         self.assertEqual(call_as(2001, self.netd.socket, "AttachPort", **call)[1],
                          "PermissionDenied")
 
+    def test_one_user_does_not_take_all_subscriptions(self):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                os.setgroups([])
+                os.setgid(2001)
+                os.setuid(2001)
+                refused = 0
+                for client in [self.netd.client() for _ in range(40)]:
+                    client.send("Monitor", more=True)
+                    try:
+                        client.receive()
+                    except VarlinkError as e:
+                        refused += e.name == "LimitExceeded"
+                status = 0 if refused == 8 else 1
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
 
 BLUE = "networks: {blue: {mode: isolated, addresses: [%s]}}\n"
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,12 +23,25 @@ struct world {
 	struct server_interface interface;
 	struct call *kept;
 	int closed;
+	unsigned n_slow, n_slow_at_echo;
 };
 
 static void echo(void *context, struct call *call, const json_t *parameters)
 {
-	(void)context;
+	struct world *w = context;
+
+	w->n_slow_at_echo = w->n_slow;
 	call_reply(call, json_deep_copy(parameters));
+}
+
+static void slow(void *context, struct call *call, const json_t *parameters)
+{
+	struct world *w = context;
+
+	(void)parameters;
+	w->n_slow++;
+	usleep(1000);
+	call_reply(call, NULL);
 }
 
 static void keep(void *context, struct call *call, const json_t *parameters)
@@ -68,6 +82,7 @@ static void stream(void *context, struct call *call, const json_t *parameters)
 
 static const struct method methods[] = {
 	{ .name = "Echo", .fn = echo },   { .name = "Keep", .fn = keep },
+	{ .name = "Slow", .fn = slow },
 	{ .name = "Give", .fn = give },   { .name = "Stream", .fn = stream, .is_stream = true },
 };
 
@@ -280,6 +295,89 @@ static void a_stream_tells_of_its_end_and_is_bounded(void **state)
 	assert_int_equal(w->closed, 1);
 }
 
+/* What came behind a call that took its time is read when that is answered. */
+static void a_call_waits_for_the_one_before_it(void **state)
+{
+	struct world *w = *state;
+	int fd = dial(w);
+
+	SAY(fd, "{\"method\":\"test.Interface.Keep\"}\0{\"method\":\"test.Interface.Echo\",\"parameters\":{\"b\":2}}");
+	assert_string_equal(hear(w, fd), "");
+	call_reply(w->kept, NULL);
+	assert_string_equal(hear(w, fd), "{\"parameters\":{}}\n{\"parameters\":{\"b\":2}}\n");
+	close(fd);
+}
+
+/* A hundred calls sent at once are no one call: others have their turn in between. */
+static void many_calls_at_once_take_turns(void **state)
+{
+	static const char text[] = "{\"method\":\"test.Interface.Slow\"}";
+	struct world *w = *state;
+	char heard[4096];
+	int greedy = dial(w), fd = dial(w);
+
+	turn(w);
+	for (int i = 0; i < 100; i++)
+		say(greedy, text, sizeof(text));
+	loop_once(w->loop, 1);
+	SAY(fd, "{\"method\":\"test.Interface.Echo\"}");
+	for (int i = 0; i < 1000 && w->n_slow < 100; i++) {
+		loop_once(w->loop, 1);
+		if (recv(greedy, heard, sizeof(heard), 0) < 0)
+			assert_int_equal(errno, EAGAIN);
+	}
+	assert_int_equal(w->n_slow, 100);
+	assert_in_range(w->n_slow_at_echo, 1, 20);
+	assert_string_equal(hear(w, fd), "{\"parameters\":{}}\n");
+	close(greedy);
+	close(fd);
+}
+
+/* The end of a client is told by epoll for as long as it is not heard: it must not spin. */
+static void a_client_that_ends_with_words_unread_is_let_go(void **state)
+{
+	struct world *w = *state;
+	int fd = dial(w);
+
+	SAY(fd, "{\"method\":\"test.Interface.Keep\"}");
+	turn(w);
+	SAY(fd, "{\"method\":\"test.Interface.Echo\"}");
+	close(fd);
+	turn(w);
+	assert_int_equal(server_n_connections(w->server), 0);
+	assert_false(call_is_alive(w->kept));
+	call_reply(w->kept, NULL);
+}
+
+/* A subscriber who reads, but is always behind, holds no more memory than its backlog. */
+static void a_slow_reader_does_not_make_the_buffer_grow(void **state)
+{
+	static char text[4096], heard[8192];
+	struct world *w = *state;
+	int fd = dial(w);
+	size_t before, n_bytes = 0;
+
+	SAY(fd, "{\"method\":\"test.Interface.Stream\",\"more\":true}");
+	turn(w);
+	memset(text, 'x', sizeof(text) - 1);
+	while (call_stream(w->kept, json_pack("{s:s}", "text", text)))
+		;
+	loop_once(w->loop, 1);
+	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	for (int i = 0; i < 20000; i++) {
+		ssize_t n = recv(fd, heard, sizeof(heard), 0);
+
+		n_bytes += n > 0 ? (size_t)n : 0;
+		loop_once(w->loop, 0);
+		while (call_stream(w->kept, json_pack("{s:s}", "text", text)))
+			;
+	}
+	assert_true(n_bytes > 32ul * 1024 * 1024);
+	assert_true(mallinfo2().uordblks + mallinfo2().hblkhd < before + 4ul * 1024 * 1024);
+	close(fd);
+	turn(w);
+}
+
 static void an_idle_crowd_locks_nobody_out(void **state)
 {
 	struct world *w = *state;
@@ -321,6 +419,10 @@ int main(void)
 		TEST(an_endless_message_is_cut_off),
 		TEST(a_call_outlives_its_client),
 		TEST(a_stream_tells_of_its_end_and_is_bounded),
+		TEST(a_call_waits_for_the_one_before_it),
+		TEST(many_calls_at_once_take_turns),
+		TEST(a_client_that_ends_with_words_unread_is_let_go),
+		TEST(a_slow_reader_does_not_make_the_buffer_grow),
 		TEST(an_idle_crowd_locks_nobody_out),
 		TEST(a_socket_left_behind_is_replaced),
 	};
