@@ -275,6 +275,7 @@ static void stop(struct netd *d)
 	registry_free(&d->registry);
 	host_free(d);
 	access_policy_free(d->policy);
+	journal_free(d->port_journal);
 	store_free(d->store);
 	vec_each(note, &d->notes)
 		free(*note);

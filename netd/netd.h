@@ -19,6 +19,7 @@
 #include "kernel/kernel.h"
 #include "model/access.h"
 #include "netd/dnsmasq.h"
+#include "netd/journal.h"
 #include "netd/loop.h"
 #include "netd/registry.h"
 #include "netd/server.h"
@@ -38,6 +39,7 @@ struct netd {
 	struct kernel *kernel;
 	struct loop_source *kernel_sources[4];
 	struct store *store;
+	struct journal *port_journal;   /* ports, as they are: run_dir/ports */
 	struct settings settings;
 	struct access_policy *policy;
 	struct registry registry;

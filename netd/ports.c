@@ -24,14 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static int port_save(struct netd *d, const struct port *port, int ifindex, bool is_new,
-		     struct vnet_error *err)
+static int port_save(struct netd *d, const struct port *port, int ifindex, struct vnet_error *err)
 {
 	json_t *object = port_to_json(port);
 	int r;
 
 	json_object_set_new(object, "ifindex", json_integer(ifindex));
-	r = (is_new ? store_add : store_put)(d->store, STORE_PORTS, port->name, object, err);
+	r = journal_put(d->port_journal, port->name, object, err);
 	json_decref(object);
 	return r;
 }
@@ -266,7 +265,7 @@ static int attach_new(struct netd *d, struct port_entry *entry, struct attachmen
 	r = open_vhost(d, entry->port, ret, err);
 	/* Before the rules: a netd killed from here on finds whose device this is. */
 	if (r == 0)
-		r = port_save(d, entry->port, entry->ifindex, true, err);
+		r = port_save(d, entry->port, entry->ifindex, err);
 	if (r == 0)
 		r = put_on_bridge(d, entry, err);
 	return r;
@@ -312,7 +311,7 @@ static void undo_attach(struct netd *d, struct port_entry *entry, struct attachm
 		kernel_execute(d->kernel, &op, 1, &done, NULL);
 	}
 	close_all(ret->fds, ret->n_taps + ret->n_vhosts);
-	store_remove(d->store, STORE_PORTS, entry->port->name, NULL);
+	journal_del(d->port_journal, entry->port->name, NULL);
 	registry_remove_port(&d->registry, entry);
 }
 
@@ -383,7 +382,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	if (r < 0)
 		return r;
 	/* A netd killed from here on finishes it at its next start. */
-	r = port_save(d, new, entry->ifindex, false, err);
+	r = port_save(d, new, entry->ifindex, err);
 	if (r < 0)
 		return r;
 	plan_port_update(entry->network->net, entry->port, new, &ops);
@@ -393,7 +392,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 		 * Half done: what was declared before is put back by comparison. From the
 		 * loop: should the device be gone, that forgets the entry, which callers hold.
 		 */
-		port_save(d, entry->port, entry->ifindex, false, NULL);
+		port_save(d, entry->port, entry->ifindex, NULL);
 		reconcile_later(d, 0);
 		vnet_error_prefix(err, "port %s", new->name);
 		return r;
@@ -417,7 +416,7 @@ static void forget(struct netd *d, struct port_entry *entry)
 	bool had_addresses = entry->port->addresses.n > 0;
 
 	dhcp_release_leases(d, entry);
-	store_remove(d->store, STORE_PORTS, entry->port->name, NULL);
+	journal_del(d->port_journal, entry->port->name, NULL);
 	monitor_emit(d, "port-removed", entry->port->network, entry->port->name, NULL, "%s",
 		     entry->port->ifname);
 	registry_remove_port(&d->registry, entry);
@@ -507,7 +506,7 @@ static void restore_one(void *arg, const char *name, json_t *object)
 
 	json_object_del(object, "ifindex");
 	if (port_from_json(object, &port, &err) < 0) {
-		log_error("state ports/%s.json: %s", name, vnet_error_text(&err, text, sizeof(text)));
+		log_error("state of port %s: %s", name, vnet_error_text(&err, text, sizeof(text)));
 		return;
 	}
 	/* The number alone proves nothing: the folder may be older than this network namespace. */
@@ -519,7 +518,7 @@ static void restore_one(void *arg, const char *name, json_t *object)
 		if (!network)
 			log_error("port %s: its network %s is not defined any more; forgotten",
 				  port->name, port->network);
-		store_remove(d->store, STORE_PORTS, port->name, NULL);
+		journal_del(d->port_journal, port->name, NULL);
 		port_free(port);
 		return;
 	}
@@ -534,5 +533,9 @@ int ports_restore(struct netd *d, const struct snapshot *snap, struct vnet_error
 {
 	struct restore restore = { .d = d, .snap = snap };
 
-	return store_each(d->store, STORE_PORTS, restore_one, &restore, err);
+	int r = journal_open(d->run_dir, "ports", &d->port_journal, err);
+
+	if (r == 0)
+		journal_each(d->port_journal, restore_one, &restore);
+	return r;
 }

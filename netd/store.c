@@ -27,7 +27,6 @@ static const struct {
 	[STORE_DEFINITIONS] = { "networks", true },
 	[STORE_SUBNETS] = { "subnets", true },
 	[STORE_NETWORKS] = { "networks", false },
-	[STORE_PORTS] = { "ports", false },
 	[STORE_HOST] = { "host", false },
 };
 
@@ -139,26 +138,6 @@ int store_put(struct store *store, enum store_area area, const char *name, json_
 				      areas[area].name, target, strerror(-r));
 	}
 	return 0;
-}
-
-int store_add(struct store *store, enum store_area area, const char *name, json_t *object,
-	      struct vnet_error *err)
-{
-	AUTO_FREE char *target = mem_printf("%s.json", name);
-	AUTO_FREE char *text = NULL;
-	int r = to_text(object, name, &text, err);
-
-	if (r < 0)
-		return r;
-	r = write_file(store->dirs[area], target, O_EXCL, text, areas[area].is_durable);
-	if (r == -EEXIST)
-		return store_put(store, area, name, object, err);
-	if (r < 0) {
-		unlinkat(store->dirs[area], target, 0);
-		vnet_error_set(err, r, "state-write", "cannot write state %s/%s: %s",
-			       areas[area].name, target, strerror(-r));
-	}
-	return r;
 }
 
 int store_remove(struct store *store, enum store_area area, const char *name,

@@ -20,7 +20,6 @@ enum store_area {
 	STORE_DEFINITIONS, /* durable: networks applied over the API */
 	STORE_SUBNETS,     /* durable: what `subnet: auto` chose */
 	STORE_NETWORKS,    /* runtime: what runs, as it was when it started */
-	STORE_PORTS,       /* runtime */
 	STORE_HOST,        /* runtime: saved sysctls, NICs taken over */
 	STORE_AREAS
 };
@@ -34,13 +33,6 @@ struct store *store_free(struct store *store);
 
 /* Adds "version" to object. The name is one of ours: checked by name_check(). */
 int store_put(struct store *store, enum store_area area, const char *name, json_t *object,
-	      struct vnet_error *err);
-/*
- * The same for an object that is not there yet, without the rename: a netd
- * killed in between leaves a file that the next one sets aside, so this is for
- * what nothing relies on before it is written.
- */
-int store_add(struct store *store, enum store_area area, const char *name, json_t *object,
 	      struct vnet_error *err);
 /* A missing file is fine. */
 int store_remove(struct store *store, enum store_area area, const char *name,

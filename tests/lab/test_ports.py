@@ -151,7 +151,8 @@ class Life(PortCase):
         wait_until(lambda: not self.netd.call("ListPorts")["ports"])
         self.assertEqual(self.taps(), [])
         self.assertEqual(nft_json(self.host), before)
-        self.assertEqual(os.listdir(os.path.join(self.netd.run_dir, "ports")), [])
+        with open(os.path.join(self.netd.run_dir, "ports"), encoding="ascii") as f:
+            self.assertEqual(f.read().splitlines()[-1], '{"del":"web"}')
 
     def test_kill_9_of_the_owner(self):
         guest = self.guest(self.netd, "blue")

@@ -92,7 +92,7 @@ class Ports(HostCase):
         port.close()
         self.host.ip("link", "add", "other0", "type", "bridge")
         index = self.host.link("other0")["ifindex"]
-        path = os.path.join(self.netd.run_dir, "ports", "web.json")
+        path = os.path.join(self.netd.run_dir, "ports")
         with open(path, encoding="ascii") as f:
             text = f.read()
         with open(path, "w", encoding="ascii") as f:

@@ -48,7 +48,8 @@ static struct journal *open_journal(struct strbuf *text)
 
 	strbuf_reset(text);
 	strbuf_append(text, "");
-	assert_int_equal(journal_open(dir, "ports", list, text, &j, &err), 0);
+	assert_int_equal(journal_open(dir, "ports", &j, &err), 0);
+	journal_each(j, list, text);
 	return j;
 }
 
@@ -138,6 +139,26 @@ static void garbage_does_not_pile_up(void **state)
 	journal_free(j);
 }
 
+static void drop_odd(void *arg, const char *name, json_t *object)
+{
+	if (json_integer_value(json_object_get(object, "value")) % 2)
+		assert_int_equal(journal_del(arg, name, NULL), 0);
+}
+
+static void one_may_go_while_all_are_seen(void **state)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	struct journal *j = open_journal(&text);
+
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		put(j, (char[]){ (char)('a' + i), '\0' }, i);
+	journal_each(j, drop_odd, j);
+	journal_free(j);
+	journal_free(open_journal(&text));
+	assert_string_equal(text.s, "a=0 c=2 e=4 g=6 ");
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
@@ -146,6 +167,7 @@ int main(void)
 		TEST(a_line_cut_off_anywhere_is_the_only_loss),
 		TEST(damage_in_the_middle_costs_its_line),
 		TEST(garbage_does_not_pile_up),
+		TEST(one_may_go_while_all_are_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

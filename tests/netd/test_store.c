@@ -32,8 +32,8 @@ static int make_place(void **state)
 }
 
 static const char *const files[] = {
-	"run/ports/a.json", "run/ports/b.json", "run/ports/a.json.bad", "run/ports/b.json.bad",
-	"run/ports/.a.tmp", "run/ports/c.json", "run/ports/c.json.bad", "run/ports", "run/networks",
+	"run/networks/a.json", "run/networks/b.json", "run/networks/a.json.bad", "run/networks/b.json.bad",
+	"run/networks/.a.tmp", "run/networks/c.json", "run/networks/c.json.bad", "run/networks",
 	"run/host", "run", "var/networks/a.json", "var/networks", "var/subnets", "var", "",
 };
 
@@ -88,20 +88,20 @@ static void what_is_put_comes_back(void **state)
 	struct store *store = open_store(*state);
 	struct found found = { 0 };
 
-	put(store, STORE_PORTS, "b", 1);
-	put(store, STORE_PORTS, "a", 2);
-	put(store, STORE_PORTS, "b", 40);
+	put(store, STORE_NETWORKS, "b", 1);
+	put(store, STORE_NETWORKS, "a", 2);
+	put(store, STORE_NETWORKS, "b", 40);
 	put(store, STORE_DEFINITIONS, "a", 1000);
 	store_free(store);
 
 	store = open_store(*state);
-	assert_int_equal(store_each(store, STORE_PORTS, count, &found, NULL), 0);
+	assert_int_equal(store_each(store, STORE_NETWORKS, count, &found, NULL), 0);
 	assert_string_equal(found.names, "ab");
 	assert_int_equal(found.sum, 42);
-	assert_int_equal(store_remove(store, STORE_PORTS, "a", NULL), 0);
-	assert_int_equal(store_remove(store, STORE_PORTS, "a", NULL), 0);
+	assert_int_equal(store_remove(store, STORE_NETWORKS, "a", NULL), 0);
+	assert_int_equal(store_remove(store, STORE_NETWORKS, "a", NULL), 0);
 	found = (struct found){ 0 };
-	store_each(store, STORE_PORTS, count, &found, NULL);
+	store_each(store, STORE_NETWORKS, count, &found, NULL);
 	assert_string_equal(found.names, "b");
 	store_free(store);
 }
@@ -130,15 +130,15 @@ static void damaged_files_are_set_aside(void **state)
 	struct found found = { 0 };
 
 	log_init(-1);
-	put(store, STORE_PORTS, "c", 5);
-	write_raw(p, "run/ports/a.json", "{\"value\":1,\"vers");
-	write_raw(p, "run/ports/b.json", "{\"value\":2,\"version\":99}");
-	write_raw(p, "run/ports/.a.tmp", "half a file");
-	assert_int_equal(store_each(store, STORE_PORTS, count, &found, NULL), 0);
+	put(store, STORE_NETWORKS, "c", 5);
+	write_raw(p, "run/networks/a.json", "{\"value\":1,\"vers");
+	write_raw(p, "run/networks/b.json", "{\"value\":2,\"version\":99}");
+	write_raw(p, "run/networks/.a.tmp", "half a file");
+	assert_int_equal(store_each(store, STORE_NETWORKS, count, &found, NULL), 0);
 	assert_string_equal(found.names, "c");
-	assert_true(exists(p, "run/ports/a.json.bad"));
-	assert_true(exists(p, "run/ports/b.json.bad"));
-	assert_false(exists(p, "run/ports/a.json"));
+	assert_true(exists(p, "run/networks/a.json.bad"));
+	assert_true(exists(p, "run/networks/b.json.bad"));
+	assert_false(exists(p, "run/networks/a.json"));
 	store_free(store);
 }
 

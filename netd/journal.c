@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * journal.c - runtime state that changes often; see journal.h.
+ *
+ * The lines in force are kept in memory too (a few hundred bytes a port), so the
+ * file can be written anew, beside the old one and renamed over it, without
+ * asking anyone what is in it.
+ */
+
+#include "netd/journal.h"
+
+#include "base/mem.h"
+#include "base/strbuf.h"
+#include "netd/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define JOURNAL_SIZE_MAX (256 * 1024 * 1024)
+
+struct entry {
+	char *name;
+	char *line; /* with its newline */
+};
+
+struct journal {
+	char *path, *temporary;
+	int fd;
+	size_t size, live; /* bytes in the file, bytes of the lines in force */
+	VEC(struct entry) entries; /* by name */
+};
+
+static int write_anew(struct journal *j, struct vnet_error *err);
+
+static size_t position(const struct journal *j, const char *name, bool *ret_found)
+{
+	size_t low = 0, high = j->entries.n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(name, j->entries.v[middle].name);
+
+		if (order == 0) {
+			*ret_found = true;
+			return middle;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static void drop(struct journal *j, size_t i)
+{
+	j->live -= strlen(j->entries.v[i].line);
+	free(j->entries.v[i].name);
+	free(j->entries.v[i].line);
+	vec_remove(&j->entries, i);
+}
+
+/* line NULL: takes the name away. line is taken. */
+static void set(struct journal *j, const char *name, char *line)
+{
+	bool found;
+	size_t i = position(j, name, &found);
+
+	if (found)
+		drop(j, i);
+	if (!line)
+		return;
+	vec_push(&j->entries, (struct entry){ 0 });
+	memmove(&j->entries.v[i + 1], &j->entries.v[i],
+		(j->entries.n - 1 - i) * sizeof(*j->entries.v));
+	j->entries.v[i] = (struct entry){ .name = mem_strdup(name), .line = line };
+	j->live += strlen(line);
+}
+
+/* ---- reading ---- */
+
+/* False: the line makes no sense. */
+static bool replay_line(struct journal *j, const char *text, size_t size)
+{
+	json_t *line = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	const char *gone = json_string_value(json_object_get(line, "del"));
+	const char *name = json_string_value(json_object_get(line, "name"));
+	bool is_put = name && json_is_object(json_object_get(line, "put"));
+
+	if (gone)
+		set(j, gone, NULL);
+	else if (is_put)
+		set(j, name, mem_strndup(text, size + 1));
+	json_decref(line);
+	return gone || is_put;
+}
+
+static void replay(struct journal *j, const char *text, size_t size)
+{
+	const char *end = text + size, *newline;
+	size_t n_bad = 0;
+
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		if (!newline)
+			break; /* cut off while it was written */
+		n_bad += !replay_line(j, text, (size_t)(newline - text));
+	}
+	if (n_bad)
+		log_error("state %s: %zu damaged lines left out", j->path, n_bad);
+}
+
+static int read_all(struct journal *j, struct vnet_error *err)
+{
+	AUTO_FREE char *text = NULL;
+	struct stat st;
+	size_t size = 0;
+	ssize_t n;
+
+	if (fstat(j->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > JOURNAL_SIZE_MAX)
+		return vnet_error_set(err, -EINVAL, "state-read",
+				      "%s is no regular file, or too large; move it away", j->path);
+	text = mem_alloc((size_t)st.st_size + 1);
+	while ((n = read(j->fd, text + size, (size_t)st.st_size - size)) > 0)
+		size += (size_t)n;
+	if (n < 0)
+		return vnet_error_set(err, -errno, "state-read", "cannot read %s: %s", j->path,
+				      strerror(errno));
+	replay(j, text, size);
+	return 0;
+}
+
+int journal_open(const char *dir, const char *name, struct journal **ret, struct vnet_error *err)
+{
+	struct journal *j = mem_alloc(sizeof(*j));
+	int r = 0;
+
+	j->path = mem_printf("%s/%s", dir, name);
+	j->temporary = mem_printf("%s/.%s.tmp", dir, name);
+	j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (j->fd < 0)
+		r = vnet_error_set(err, -errno, "state-read", "cannot open %s: %s", j->path,
+				   strerror(errno));
+	if (r == 0)
+		r = read_all(j, err);
+	/* The start is the time to tidy up, and a line cut off must not be appended to. */
+	if (r == 0)
+		r = write_anew(j, err);
+	if (r < 0) {
+		journal_free(j);
+		return r;
+	}
+	*ret = j;
+	return 0;
+}
+
+void journal_each(struct journal *j, journal_fn fn, void *arg)
+{
+	for (size_t i = 0; i < j->entries.n;) {
+		json_t *line = json_loads(j->entries.v[i].line, 0, NULL);
+		AUTO_FREE char *name = mem_strdup(j->entries.v[i].name);
+
+		fn(arg, name, json_object_get(line, "put"));
+		json_decref(line);
+		if (i < j->entries.n && strcmp(j->entries.v[i].name, name) == 0)
+			i++;
+	}
+}
+
+struct journal *journal_free(struct journal *j)
+{
+	if (!j)
+		return NULL;
+	while (j->entries.n)
+		drop(j, j->entries.n - 1);
+	vec_free(&j->entries);
+	if (j->fd >= 0)
+		close(j->fd);
+	free(j->path);
+	free(j->temporary);
+	free(j);
+	return NULL;
+}
+
+/* ---- writing ---- */
+
+static int write_error(const struct journal *j, int number, struct vnet_error *err)
+{
+	return vnet_error_set(err, number, "state-write", "cannot write state %s: %s", j->path,
+			      strerror(-number));
+}
+
+/* All of text at the end of the file, or nothing of it. */
+static int append(struct journal *j, const char *text, size_t size, struct vnet_error *err)
+{
+	ssize_t n = write(j->fd, text, size);
+
+	if (n == (ssize_t)size) {
+		j->size += size;
+		return 0;
+	}
+	/* A full disk may take a part: half a line must not stay before the next one. */
+	if (n > 0 && ftruncate(j->fd, (off_t)j->size) < 0)
+		return write_error(j, -errno, err);
+	return write_error(j, n < 0 ? -errno : -ENOSPC, err);
+}
+
+static int write_anew(struct journal *j, struct vnet_error *err)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	int old = j->fd, r = 0;
+	int fd = open(j->temporary, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+		      0600);
+
+	if (fd < 0)
+		return write_error(j, -errno, err);
+	for (size_t i = 0; i < j->entries.n; i++)
+		strbuf_append(&text, j->entries.v[i].line);
+	if (text.len && write(fd, text.s, text.len) != (ssize_t)text.len)
+		r = write_error(j, -ENOSPC, err);
+	if (r == 0 && rename(j->temporary, j->path) < 0)
+		r = write_error(j, -errno, err);
+	if (r < 0) {
+		unlink(j->temporary);
+		close(fd);
+		return r;
+	}
+	j->fd = fd;
+	j->size = text.len;
+	close(old);
+	return 0;
+}
+
+static int append_line(struct journal *j, const char *line, struct vnet_error *err)
+{
+	int r = append(j, line, strlen(line), err);
+
+	/* The old file serves on where a new one cannot be made. */
+	if (r == 0 && j->size > j->live + JOURNAL_GARBAGE_MAX)
+		write_anew(j, NULL);
+	return r;
+}
+
+int journal_put(struct journal *j, const char *name, json_t *object, struct vnet_error *err)
+{
+	json_t *wrapped = json_pack("{s:s,s:O}", "name", name, "put", object);
+	AUTO_FREE char *text = wrapped ? json_dumps(wrapped, JSON_COMPACT) : NULL;
+	AUTO_FREE char *line = NULL;
+	int r;
+
+	json_decref(wrapped);
+	if (!text)
+		return vnet_error_set(err, -EINVAL, "state-encoding",
+				      "%s cannot be written as JSON", name);
+	line = mem_printf("%s\n", text);
+	r = append_line(j, line, err);
+	if (r == 0)
+		set(j, name, TAKE(line));
+	return r;
+}
+
+int journal_del(struct journal *j, const char *name, struct vnet_error *err)
+{
+	AUTO_FREE char *line = NULL;
+	bool found;
+	int r;
+
+	position(j, name, &found);
+	if (!found)
+		return 0;
+	/* Names are checked by name_check(): nothing in them needs quoting in JSON. */
+	line = mem_printf("{\"del\":\"%s\"}\n", name);
+	r = append_line(j, line, err);
+	if (r == 0)
+		set(j, name, NULL);
+	return r;
+}
