@@ -165,3 +165,12 @@ compile_commands.json: Makefile $(wildcard */module.mk)
 			"$$(for a in $(filter -D% -I%,$(CPPFLAGS)) -std=gnu17; do \
 				printf ',"%s"' "$$(printf %s "$$a" | sed 's/"/\\"/g')"; done)" "$$f"; \
 		sep=,; done; echo ']'; } >$@
+
+# Needs lcov. What the unprivileged tests reach: the pure parts are wanted above 95 %.
+.PHONY: coverage
+coverage:
+	$(Q)$(MAKE) --no-print-directory COVERAGE=1 OPT='-O0 -g' B=build/coverage check-unit check-corpus
+	$(Q)lcov --quiet --capture --directory build/coverage --output-file build/coverage/all.info
+	$(Q)lcov --quiet --extract build/coverage/all.info '*/libvnet/*' \
+		--output-file build/coverage/libvnet.info
+	$(Q)lcov --list build/coverage/libvnet.info
