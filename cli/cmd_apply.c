@@ -21,7 +21,7 @@ static int check_text(const char *text, size_t size, const char *file, struct vn
 static int call_with_file(struct cli *cli, const char *method, const struct apply_options *o,
 			  json_t **ret_reply);
 static void print_operations(const struct cli *cli, FILE *f, const json_t *operations);
-static int report_failed_networks(const struct cli *cli, const json_t *networks);
+static int report_networks(const struct cli *cli, const json_t *networks);
 
 static void print_reply(struct cli *cli, const json_t *reply, const char *nothing)
 {
@@ -71,7 +71,7 @@ static int run_apply(struct cli *cli, const void *options, const text_vec *words
 	if (status)
 		return status;
 	print_reply(cli, reply, "nothing to do");
-	status = report_failed_networks(cli, json_object_get(reply, "networks"));
+	status = report_networks(cli, json_object_get(reply, "networks"));
 	json_decref(reply);
 	return status;
 }
@@ -217,7 +217,8 @@ static void print_operations(const struct cli *cli, FILE *f, const json_t *opera
 	}
 }
 
-static int report_failed_networks(const struct cli *cli, const json_t *networks)
+/* What apply did not bring up: because it could not, or because nobody wants it up. */
+static int report_networks(const struct cli *cli, const json_t *networks)
 {
 	int status = EXIT_OK;
 	const json_t *network;
@@ -227,6 +228,14 @@ static int report_failed_networks(const struct cli *cli, const json_t *networks)
 		const char *name = json_string_value(json_object_get(network, "name"));
 		const char *state = json_string_value(json_object_get(network, "state"));
 
+		if (name && state && !strcmp(state, "stopped") && !cli->quiet &&
+		    output_format(cli) == FORMAT_TABLE) {
+			fputs("note: network ", stderr);
+			print_safe(stderr, name);
+			fputs(" is stopped; `vnetctl network start ", stderr);
+			print_safe(stderr, name);
+			fputs("` starts it\n", stderr);
+		}
 		if (!name || !state || strcmp(state, "failed"))
 			continue;
 		report_problem(cli, json_object_get(network, "problem"), name);

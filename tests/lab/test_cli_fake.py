@@ -276,6 +276,13 @@ class Apply(Case):
         done = self.vnetctl("apply", "-f", self.file("a.yaml", "x"), status=FAILED)
         self.assertEqual(done.stderr, "vnetctl: lan: br0 is gone (kernel: No such device)\n")
 
+    def test_a_stopped_network_is_told(self):
+        self.netd.networks["lan"].update(state="stopped")
+        path = self.file("a.yaml", "x")
+        self.assertEqual(self.vnetctl("apply", "-f", path).stderr,
+                         "note: network lan is stopped; `vnetctl network start lan` starts it\n")
+        self.assertEqual(self.vnetctl("apply", "-q", "-f", path).stderr, "")
+
     def test_error_with_its_line(self):
         text = "networks:\n  blue:\n    forwards:\n\t  - {to: é10.0.0.300}\n"
         path = self.file("blue.yaml", text)
