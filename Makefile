@@ -102,6 +102,7 @@ help:
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX); uninstall takes it away'
 	@echo 'make fuzz        runs the fuzzers, TIME= seconds each'
 	@echo 'make coverage    line coverage of the unprivileged tests'
+	@echo 'make check-unit, check-backend, check-lab, check-bad-input, check-guest: parts of test'
 	@echo 'make tidy, compile_commands.json, clean'
 	@echo 'Variables: V=1  SAN=address,undefined  CC=clang  WERROR=1  PREFIX=  DESTDIR='
 
@@ -121,7 +122,8 @@ install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service 
 	configs/unmanaged/90-vnet-NetworkManager.conf:$(PREFIX)/share/vnet/90-vnet-NetworkManager.conf \
 	configs/unmanaged/10-vnet.network:$(PREFIX)/share/vnet/10-vnet.network
 install-manuals := $(wildcard docs/man/*.[0-9])
-install-examples := $(wildcard configs/examples/*.yaml) configs/access.yaml
+install-examples := $(wildcard configs/examples/*.yaml docs/examples/*) configs/access.yaml
+install-docs := $(wildcard docs/*.md) CHANGELOG.md LICENSE
 
 .PHONY: install
 install: all
@@ -134,6 +136,8 @@ install: all
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	$(Q)set -e; for file in $(install-examples); do \
 		install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/vnet/examples/$${file##*/}; done
+	$(Q)set -e; for file in $(install-docs); do \
+		install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/vnet/$${file##*/}; done
 	$(Q)install -D -m 0755 $(B)/libvnet.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libvnet.so.$(VERSION)
 	$(Q)ln -sf libvnet.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libvnet.so.0
 	$(Q)ln -sf libvnet.so.0 $(DESTDIR)$(LIBDIR)/libvnet.so
@@ -151,7 +155,8 @@ uninstall:
 	$(Q)for page in $(install-manuals); do \
 		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	$(Q)rm -rf $(DESTDIR)$(PREFIX)/share/doc/vnet $(DESTDIR)$(PREFIX)/share/vnet
-	$(Q)rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/include/vnet
+	$(Q)for dir in $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/include/vnet; do \
+		! test -d $$dir || rmdir --ignore-fail-on-non-empty $$dir; done
 
 .PHONY: tidy
 tidy: compile_commands.json
