@@ -163,7 +163,19 @@ static bool bridge_is_wrong(const struct network_entry *entry, const struct link
 	       (network_owns_bridge(entry->net) && !entry->net->uplink && mac_cmp(&link->mac, &mac) != 0);
 }
 
-/* Is the device's master a bridge of ours that does not know it? Said once per device. */
+/* The event may be of a moment ago: a port that was taken off since is no stranger. */
+static bool is_still_on(struct netd *d, const struct link *link)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	const struct link *now;
+
+	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
+		return true;
+	now = snapshot_link_by_index(&snap, link->ifindex);
+	return now && now->master == link->master;
+}
+
+/* Is the device's master a bridge of ours that does not know it? */
 static void report_stranger(struct netd *d, const struct link *link)
 {
 	static struct log_limit limit = LOG_LIMIT(10, 5);
@@ -173,7 +185,7 @@ static void report_stranger(struct netd *d, const struct link *link)
 	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net) ||
 	    (entry->net->uplink && strcmp(entry->net->uplink, link->name) == 0))
 		return;
-	if (!log_limit_pass(&limit))
+	if (!log_limit_pass(&limit) || !is_still_on(d, link))
 		return;
 	log_warning("network %s: device %s is on bridge %s without being one of its ports; nothing is forwarded to or from it",
 		    entry->net->name, link->name, network_bridge(entry->net, bridge));

@@ -3,12 +3,15 @@
 
 import fcntl
 import os
+import random
 import re
 import signal
 import struct
 import time
 
 from vnetlab import HostCase, VarlinkError, nft_elements, veth, wait_until
+from vnetlab.frames import arp_request
+from vnetlab.guest import RawPort
 from vnetlab.users import call_as, release_all
 
 SIOCSIFHWADDR = 0x8924
@@ -255,3 +258,116 @@ class Definitions(HostCase):
         self.assertEqual(netd.call("Apply", yaml=BLUE % "10.14.0.1/24")["operations"], [])
         off = "networks: {off: {mode: isolated, autostart: false, addresses: [10.15.0.1/24]}}"
         self.assertEqual(netd.call("Plan", yaml=off)["operations"], [])
+
+
+CHURN_SECONDS = 8
+
+
+class Churn(HostCase):
+    """All at once, in an order that a seed gives; meant to run with sanitizers, too."""
+
+    def attach(self):
+        options = {"vhost": "off", "queues": self.dice.choice([1, 1, 3])}
+        if self.dice.random() < .5:
+            options["learnMac"] = True
+        else:
+            options["mac"] = "52:54:00:00:00:%02x" % self.dice.randrange(20)
+        if self.dice.random() < .3:
+            options["name"] = "n%d" % self.dice.randrange(10)
+        elif self.dice.random() < .2:
+            options.update(name="p%d" % self.dice.randrange(5), persistent=True)
+        self.ports.append(RawPort(self.netd, self.dice.choice(["blue", "green"]), **options))
+
+    def speak(self, port):
+        port.send(arp_request("52:54:00:00:00:%02x" % self.dice.randrange(20), "10.10.0.9",
+                              "10.10.0.1"))
+
+    def close_port(self):
+        port = self.ports.pop(self.dice.randrange(len(self.ports)))
+        try:
+            if self.dice.random() < .3:
+                self.speak(port)  # learned from a port that is gone
+        finally:
+            port.close()
+
+    def restart_network(self):
+        self.netd.call("StopNetwork", name="green", force=True)
+        self.netd.call("StartNetwork", name="green")
+
+    def restart_netd(self):
+        self.netd.kill()
+        self.netd.start()
+
+    def test_ports_come_and_go(self):
+        self.netd = self.netd_with("""
+networks:
+  blue: {mode: nat, dhcp: true, addresses: [10.10.0.1/24], ports: {isolated: true}}
+  green: {mode: isolated, addresses: [10.20.0.1/24]}
+""")
+        self.dice, self.ports = random.Random(11), []
+        self.netd.client().send("Monitor", more=True)  # and never reads
+        descriptors = self.netd.fd_count()
+
+        def some():
+            return self.dice.choice(self.ports)
+        actions = [
+            (40, self.attach), (20, self.close_port), (10, lambda: self.speak(some())),
+            (5, lambda: self.netd.call("UpdatePort", name=some().name,
+                                       mtu=self.dice.randrange(1280, 1500))),
+            (4, lambda: self.netd.call("DetachPort", name=some().name)),
+            (2, lambda: self.host.ip("link", "del", some().ifname, check=False)),
+            (1, lambda: self.host.run("nft", "flush", "ruleset")), (1, self.restart_network),
+            (1, lambda: self.netd.call("ListFdb")), (.5, self.restart_netd)]
+        end = time.monotonic() + CHURN_SECONDS
+        while time.monotonic() < end:
+            if not self.ports:
+                self.attach()
+            while len(self.ports) > 25:
+                self.ports.pop().close()
+            action = self.dice.choices([a for _, a in actions], [w for w, _ in actions])[0]
+            try:
+                action()
+            except (VarlinkError, OSError):
+                pass  # refused, or gone under our hands
+        for port in self.ports:
+            port.close()
+        wait_until(lambda: all(p["persistent"] for p in self.netd.call("ListPorts")["ports"]))
+        for port in self.netd.call("ListPorts")["ports"]:
+            self.netd.call("DetachPort", name=port["name"])
+        wait_until(lambda: not [x for x in self.host.links() if x.startswith("vp")],
+                   what="the devices to go")
+        for name in ("macs", "guarded", "members", "learning"):
+            wait_until(lambda n=name: nft_elements(self.host, "bridge", n) == [],
+                       what="elements of %s to go" % name)
+        self.assertLess(self.netd.fd_count(), descriptors + 4)
+
+    def test_a_port_taken_off_is_no_stranger(self):
+        netd = self.netd_with("networks: {blue: {mode: isolated, addresses: [10.10.0.1/24]}}")
+        for _ in range(10):
+            port = self.raw_port(netd, "blue", vhost="off")
+            netd.call("DetachPort", name=port.name)
+        time.sleep(0.3)
+        self.assertNotIn("without being one of its ports", netd.log())
+
+    def test_stopped_and_deleted_while_its_nic_is_taken(self):
+        netd = self.netd_with("networks: {}")
+        wire = self.namespace("wire")
+        veth(self.host, "nic0", wire, "eth0")
+        wire.ip("addr", "add", "198.51.100.1/24", "dev", "eth0")
+        self.host.ip("addr", "add", "198.51.100.2/24", "dev", "nic0")
+        self.host.ip("route", "add", "default", "via", "198.51.100.1", "dev", "nic0", "metric", "5")
+        for n in range(12):
+            client = netd.client()
+            client.send("Apply", {"yaml": "networks: {lan: {mode: bridged, uplink: nic0}}"})
+            time.sleep([0, .05, .3, 1][n % 4])
+            if n % 3 == 0:
+                client.close()
+            netd.client().send("StartNetwork", {"name": "lan"})
+            try:
+                netd.call(["DeleteNetwork", "StopNetwork"][n % 2], name="lan", force=True)
+            except VarlinkError as e:
+                self.assertEqual(e.name, "NotFound")
+            if n % 5 == 4:
+                netd.stop()
+                netd.start()
+        self.assertIn("198.51.100.2/24", str(self.host.addresses("nic0")))
