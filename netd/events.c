@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
-#define GATHER_USEC 1000          /* events are read this long after the first */
 #define SETTLE_USEC 30000         /* events of one action come within this */
 #define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
 #define REPAIR_INTERVAL_USEC 10000000ull
@@ -294,13 +293,6 @@ static void on_event(void *context, const struct kernel_event *event)
 	}
 }
 
-static void listen_for(struct netd *d, uint32_t events)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(d->kernel_sources); i++)
-		if (d->kernel_sources[i])
-			loop_modify(d->kernel_sources[i], events);
-}
-
 void events_catch_up(struct netd *d)
 {
 	static struct log_limit limit = LOG_LIMIT(60, 3);
@@ -312,23 +304,15 @@ void events_catch_up(struct netd *d)
 	look_at_suspects(d);
 }
 
-static void dispatch(void *arg)
-{
-	struct netd *d = arg;
-
-	events_catch_up(d);
-	listen_for(d, EPOLLIN);
-}
-
-/* The first of a handful: the rest of one action follows at once, and clients are served meanwhile. */
+/*
+ * At once, though they could wait: right after an attach this is the work to do
+ * while its client wakes up. Gathering them by a timer was slower, for netd was
+ * asleep when the next request came.
+ */
 static void on_readable(void *arg, uint32_t events)
 {
-	struct netd *d = arg;
-
 	(void)events;
-	listen_for(d, 0);
-	if (!d->event_timer)
-		loop_timer_add(d->loop, GATHER_USEC, dispatch, d, &d->event_timer);
+	events_catch_up(arg);
 }
 
 int events_start(struct netd *d, struct vnet_error *err)

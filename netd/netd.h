@@ -52,7 +52,6 @@ struct netd {
 	VEC(struct port_entry *) gone;  /* devices that vanished in this round of events */
 	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
 	struct loop_source *dhcp_timer;
-	struct loop_source *event_timer; /* events have come and are gathered */
 	bool has_suspects;              /* some port's is_suspect was set in this round of events */
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
 	uint64_t check_due;              /* loop_now() when check_timer fires */
