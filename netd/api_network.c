@@ -139,13 +139,6 @@ static bool is_from_file(struct netd *d, const json_t *parameters, const network
 	return false;
 }
 
-static void move_notes(struct outcome *to, struct outcome *from)
-{
-	vec_each(note, &from->notes)
-		vec_push(&to->notes, *note);
-	from->notes.n = 0;
-}
-
 static bool loses_traffic(const struct outcome *outcome)
 {
 	vec_each(op, &outcome->ops)
@@ -158,10 +151,19 @@ static bool loses_traffic(const struct outcome *outcome)
 struct pending_apply {
 	struct netd *d;
 	struct call *call;
-	struct outcome outcome;
+	struct outcome planned; /* and done, where no error is told */
 	VEC(char *) names;
 	size_t n_open;
 };
+
+static void pending_apply_free(struct pending_apply *p)
+{
+	vec_each(name, &p->names)
+		free(*name);
+	vec_free(&p->names);
+	outcome_free(&p->planned);
+	free(p);
+}
 
 static void apply_done(void *arg)
 {
@@ -186,14 +188,10 @@ static void apply_done(void *arg)
 		call_fail(p->call, &err, NULL);
 	} else {
 		call_reply(p->call, json_pack("{s:o,s:o,s:o}", "operations",
-					      operations_json(&p->outcome), "notes",
-					      notes_json(&p->outcome), "networks", infos));
+					      operations_json(&p->planned), "notes",
+					      notes_json(&p->planned), "networks", infos));
 	}
-	vec_each(name, &p->names)
-		free(*name);
-	vec_free(&p->names);
-	outcome_free(&p->outcome);
-	free(p);
+	pending_apply_free(p);
 }
 
 static int prepare(struct netd *d, network_vec *nets, struct outcome *ret, struct vnet_error *err)
@@ -208,48 +206,48 @@ static int prepare(struct netd *d, network_vec *nets, struct outcome *ret, struc
 	return r;
 }
 
+/* Checks, plans and carries out; 0, or the call is still to be failed with err and more. */
+static int apply(struct pending_apply *p, const json_t *parameters, network_vec *nets,
+		 bool disruptive, struct vnet_error *err, json_t **ret_more)
+{
+	int r = prepare(p->d, nets, &p->planned, err);
+	bool from_file;
+
+	if (r < 0)
+		return r;
+	if (loses_traffic(&p->planned) && !disruptive) {
+		*ret_more = json_pack("{s:o}", "operations", operations_json(&p->planned));
+		return vnet_error_set(err, -EBUSY, "needs-disruption",
+				      "running guests would notice this change; apply it with disruptive (--disruptive) if that is meant");
+	}
+	vec_each(net, nets)
+		vec_push(&p->names, mem_strdup((*net)->name));
+	from_file = is_from_file(p->d, parameters, nets, &p->planned);
+	return networks_apply(p->d, nets, from_file, NULL, err);
+}
+
 void api_apply(void *context, struct call *call, const json_t *parameters)
 {
 	AUTO_NETWORKS network_vec nets = { 0 };
-	AUTO_OUTCOME struct outcome planned = { 0 }, more = { 0 };
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
 	struct pending_apply *p;
+	json_t *more = NULL;
 	bool disruptive;
-	int r;
 
 	if (!api_only_keys(call, parameters, apply_keys) ||
 	    !api_bool(call, parameters, "disruptive", &disruptive) ||
 	    !read_definitions(call, parameters, true, &nets))
 		return;
-	r = prepare(d, &nets, &planned, &err);
-	if (r == 0 && loses_traffic(&planned) && !disruptive) {
-		vnet_error_set(&err, -EBUSY, "needs-disruption",
-			       "running guests would notice this change; apply it with disruptive (--disruptive) if that is meant");
-		call_fail(call, &err, json_pack("{s:o}", "operations", operations_json(&planned)));
-		return;
-	}
 	p = mem_alloc(sizeof(*p));
 	p->d = d;
 	p->call = call;
-	vec_each(net, &nets)
-		vec_push(&p->names, mem_strdup((*net)->name));
-	p->n_open = p->names.n + 1;
-	if (r == 0) {
-		bool from_file = is_from_file(d, parameters, &nets, &more);
-
-		r = networks_apply(d, &nets, from_file, &p->outcome, &err);
-		move_notes(&p->outcome, &more);
-	}
-	if (r < 0) {
-		call_fail(call, &err, NULL);
-		vec_each(name, &p->names)
-			free(*name);
-		vec_free(&p->names);
-		outcome_free(&p->outcome);
-		free(p);
+	if (apply(p, parameters, &nets, disruptive, &err, &more) < 0) {
+		call_fail(call, &err, more);
+		pending_apply_free(p);
 		return;
 	}
+	p->n_open = p->names.n + 1;
 	for (size_t i = 0, n = p->names.n; i < n; i++) {
 		struct network_entry *entry = registry_network(&d->registry, p->names.v[i]);
 

@@ -94,7 +94,7 @@ static int read_pool(const struct node *root, const char *key, int family, struc
 	*ret_len = (unsigned)len;
 	return 0;
 bad:
-	return node_error(node, err, "pool-invalid",
+	return node_error(node, err, "bad-value",
 			  "a pool is a prefix and the length of one subnet of it, such as %s",
 			  family == AF_INET ? "192.168.64.0/18,24" : "fd5e:a1b2::/48,64");
 }
@@ -120,7 +120,7 @@ int config_read_settings(struct netd *d, struct vnet_error *err)
 	if (root && root->kind == NODE_MAPPING)
 		vec_each(item, &root->items)
 			if (strcmp((*item)->key, "pool4") != 0 && strcmp((*item)->key, "pool6") != 0)
-				return node_key_error(*item, err, "key-unknown",
+				return node_key_error(*item, err, "unknown-key",
 						      "unknown key; accepted are pool4 and pool6");
 	r = read_pool(root, "pool4", AF_INET, &s.pool4, &s.pool4_len, err);
 	if (r == 0)
@@ -152,7 +152,15 @@ static int resolve_group(const char *name, uint32_t *ret_id)
 	return 0;
 }
 
-/* What others may write could give anyone a bridge: root's files only. */
+/* What others may write could give anyone a network: root's files only. */
+static int check_owner(const char *path, const struct stat *st, struct vnet_error *err)
+{
+	if (st->st_uid == 0 && !(st->st_mode & 022))
+		return 0;
+	return vnet_error_set(err, -EPERM, "config-owner",
+			      "%s must belong to root and be writable by root only", path);
+}
+
 static int load_root_file(void *context, const char *path, struct access_file *ret,
 			  struct vnet_error *err)
 {
@@ -160,12 +168,11 @@ static int load_root_file(void *context, const char *path, struct access_file *r
 	int r = read_file_stat(path, &ret->text, &ret->size, &st, err);
 
 	(void)context;
-	if (r < 0)
-		return r;
-	if (st.st_uid != 0 || (st.st_mode & 022)) {
+	if (r == 0)
+		r = check_owner(path, &st, err);
+	if (r < 0) {
 		free(TAKE(ret->text));
-		return vnet_error_set(err, -EPERM, "config-owner",
-				      "%s must belong to root and be writable by root only", path);
+		return r;
 	}
 	ret->uid = st.st_uid;
 	ret->gid = st.st_gid;
@@ -186,9 +193,12 @@ int config_read_policy(struct netd *d, struct vnet_error *err)
 	AUTO_FREE char *path = mem_printf("%s/access.yaml", d->config_dir);
 	AUTO(access_policy_free) struct access_policy *policy = NULL;
 	AUTO_FREE char *text = NULL;
+	struct stat st;
 	size_t size;
-	int r = read_file(path, &text, &size, err);
+	int r = read_file_stat(path, &text, &size, &st, err);
 
+	if (r == 0)
+		r = check_owner(path, &st, err);
 	if (r == -ENOENT && !vnet_error_is_set(err)) {
 		policy = access_policy_new();
 		r = 0;
@@ -263,11 +273,24 @@ static int read_networks_file(struct gathering *g, const char *path, struct vnet
 	return 0;
 }
 
+static bool is_yaml(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 5 && strcmp(name + len - 5, ".yaml") == 0;
+}
+
+/* Hidden files and editors' copies are nobody's definition; blue.yml may be meant as one. */
 static int is_definition(const struct dirent *entry)
 {
-	size_t len = strlen(entry->d_name);
+	const char *name = entry->d_name;
+	size_t len = strlen(name);
 
-	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
+	if (name[0] == '.' || !len || name[len - 1] == '~')
+		return 0;
+	if (!is_yaml(name))
+		log_notice("networks.d/%s is not read: its name does not end in .yaml", name);
+	return is_yaml(name);
 }
 
 char *config_networks_file(const struct netd *d, const char *file, const char *text, bool *ret_same)
@@ -278,13 +301,12 @@ char *config_networks_file(const struct netd *d, const char *file, const char *t
 	char *slash = real ? strrchr(real, '/') : NULL;
 	AUTO_FREE char *content = NULL, *path = NULL;
 	struct vnet_error err = { 0 };
-	size_t size, len;
+	size_t size;
 
 	if (!slash || !real_dir || strlen(real_dir) != (size_t)(slash - real) ||
 	    strncmp(real, real_dir, (size_t)(slash - real)) != 0)
 		return NULL;
-	len = strlen(slash + 1);
-	if (slash[1] == '.' || len <= 5 || strcmp(slash + 1 + len - 5, ".yaml") != 0)
+	if (slash[1] == '.' || !is_yaml(slash + 1))
 		return NULL;
 	path = mem_printf("%s/%s", dir, slash + 1);
 	if (read_file(path, &content, &size, &err) < 0)

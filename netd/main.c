@@ -224,6 +224,8 @@ static void gather_notes(struct netd *d)
 
 	for (size_t i = 0; (note = kernel_note(d->kernel, i)); i++)
 		vec_push(&d->notes, mem_strdup(note));
+	if (access("/dev/vhost-net", F_OK) < 0)
+		vec_push(&d->notes, mem_strdup("there is no /dev/vhost-net (module vhost_net): guests get no vhost descriptors, and their network costs more CPU"));
 }
 
 static int start(struct netd *d, struct vnet_error *err)
@@ -316,7 +318,7 @@ int main(int argc, char **argv)
 	if (d.watchdog_usec)
 		feed_watchdog(&d);
 	notify_send("READY=1");
-	log_info("netd " VNET_VERSION " is ready: %zu networks, %zu ports", d.registry.networks.n,
+	log_info("netd " VNET_VERSION " is ready; networks: %zu, ports: %zu", d.registry.networks.n,
 		 d.registry.ports.n);
 	r = loop_run(d.loop);
 	notify_send("STOPPING=1");

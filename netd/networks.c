@@ -571,6 +571,8 @@ int network_stop(struct netd *d, struct network_entry *entry, bool force, struct
 {
 	int r;
 
+	if (!entry->is_wanted && !entry->is_due && entry->state == NETWORK_STOPPED)
+		return 0;
 	if (entry->n_ports && !force)
 		return refuse_in_use(entry, err);
 	r = detach_all(d, entry, err);
@@ -610,7 +612,7 @@ int network_delete(struct netd *d, struct network_entry *entry, bool force, stru
 	int r;
 
 	if (entry->is_from_file && !entry->is_orphan)
-		return vnet_error_set(err, -EPERM, "network-in-file",
+		return vnet_error_set(err, -EBUSY, "network-in-file",
 				      "network %s is defined in %s; remove it there and reload netd, or only stop it",
 				      entry->net->name, entry->net->source.file);
 	r = network_stop(d, entry, force, err);

@@ -216,6 +216,10 @@ static void remove_rules(struct netd *d, struct port_entry *entry)
 
 static int check_is_up(const struct network_entry *network, struct vnet_error *err)
 {
+	if (network->is_orphan)
+		return vnet_error_set(err, -ENETDOWN, "network-undefined",
+				      "network %s is not defined any more and goes with its last guest",
+				      network->net->name);
 	if (!network->is_wanted)
 		return vnet_error_set(err, -ENETDOWN, "network-stopped",
 				      "network %s is not started; `vnetctl network start %s`",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Fuzzers: tests/fuzz/fuzz_NAME.c has LLVMFuzzerTestOneInput, tests/corpus/NAME its inputs.
-# `make fuzz` runs them under clang's libFuzzer; check-unit replays the corpora.
+# `make fuzz` runs them under clang's libFuzzer; check-corpus replays the corpora.
 
 TIME ?= 30
 fuzz-names := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
