@@ -91,7 +91,7 @@ static void put_load(struct batch *b, enum nft_field field, uint32_t reg, size_t
 		break;
 	case LOAD_ETHERNET:
 		put_is_ethernet(b);
-		/* fall through */
+		__attribute__((fallthrough));
 	case LOAD_PAYLOAD:
 		EXPR (b, "payload") {
 			batch_be32(b, NFTA_PAYLOAD_DREG, reg);
