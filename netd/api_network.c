@@ -372,21 +372,27 @@ void api_start_network(void *context, struct call *call, const json_t *parameter
 	uplink_when_done(d, entry, start_done, p);
 }
 
-static const char *const stop_keys[] = { "name", "force", NULL };
+/* The network that `name` and `force` are about; NULL: the call is failed. */
+static struct network_entry *network_to_end(struct netd *d, struct call *call,
+					    const json_t *parameters, bool *ret_force)
+{
+	static const char *const keys[] = { "name", "force", NULL };
+	const char *name;
+
+	if (!api_only_keys(call, parameters, keys) ||
+	    !api_string(call, parameters, "name", true, &name) ||
+	    !api_bool(call, parameters, "force", ret_force))
+		return NULL;
+	return api_network(d, call, name);
+}
 
 void api_stop_network(void *context, struct call *call, const json_t *parameters)
 {
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
-	struct network_entry *entry;
-	const char *name;
 	bool force;
+	struct network_entry *entry = network_to_end(d, call, parameters, &force);
 
-	if (!api_only_keys(call, parameters, stop_keys) ||
-	    !api_string(call, parameters, "name", true, &name) ||
-	    !api_bool(call, parameters, "force", &force))
-		return;
-	entry = api_network(d, call, name);
 	if (!entry)
 		return;
 	if (network_stop(d, entry, force, &err) < 0)
@@ -399,15 +405,9 @@ void api_delete_network(void *context, struct call *call, const json_t *paramete
 {
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
-	struct network_entry *entry;
-	const char *name;
 	bool force;
+	struct network_entry *entry = network_to_end(d, call, parameters, &force);
 
-	if (!api_only_keys(call, parameters, stop_keys) ||
-	    !api_string(call, parameters, "name", true, &name) ||
-	    !api_bool(call, parameters, "force", &force))
-		return;
-	entry = api_network(d, call, name);
 	if (!entry)
 		return;
 	if (network_delete(d, entry, force, &err) < 0)

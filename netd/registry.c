@@ -44,16 +44,19 @@ void registry_free(struct registry *reg)
 	vec_free(&reg->networks);
 }
 
-/* Where name is in the table, or where it would go. */
+/* Negative, 0 or positive: key is before, at or behind item i. */
+typedef int (*compare_fn)(const struct registry *reg, const void *key, size_t i);
 
-static size_t network_position(const struct registry *reg, const char *name, bool *ret_found)
+/* Where key is in a table of n items, or where it would go. */
+static size_t position(const struct registry *reg, size_t n, compare_fn compare, const void *key,
+		       bool *ret_found)
 {
-	size_t low = 0, high = reg->networks.n;
+	size_t low = 0, high = n;
 
 	*ret_found = false;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = strcmp(name, reg->networks.v[middle]->net->name);
+		int order = compare(reg, key, middle);
 
 		if (order == 0) {
 			*ret_found = true;
@@ -65,48 +68,36 @@ static size_t network_position(const struct registry *reg, const char *name, boo
 			low = middle + 1;
 	}
 	return low;
+}
+
+static int compare_network(const struct registry *reg, const void *name, size_t i)
+{
+	return strcmp(name, reg->networks.v[i]->net->name);
+}
+
+static int compare_port(const struct registry *reg, const void *name, size_t i)
+{
+	return strcmp(name, reg->ports.v[i]->port->name);
+}
+
+static int compare_ifindex(const struct registry *reg, const void *ifindex, size_t i)
+{
+	return *(const int *)ifindex - reg->by_ifindex.v[i]->ifindex;
+}
+
+static size_t network_position(const struct registry *reg, const char *name, bool *ret_found)
+{
+	return position(reg, reg->networks.n, compare_network, name, ret_found);
 }
 
 static size_t port_position(const struct registry *reg, const char *name, bool *ret_found)
 {
-	size_t low = 0, high = reg->ports.n;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(name, reg->ports.v[middle]->port->name);
-
-		if (order == 0) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return position(reg, reg->ports.n, compare_port, name, ret_found);
 }
 
 static size_t ifindex_position(const struct registry *reg, int ifindex, bool *ret_found)
 {
-	size_t low = 0, high = reg->by_ifindex.n;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int other = reg->by_ifindex.v[middle]->ifindex;
-
-		if (other == ifindex) {
-			*ret_found = true;
-			return middle;
-		}
-		if (ifindex < other)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return position(reg, reg->by_ifindex.n, compare_ifindex, &ifindex, ret_found);
 }
 
 /* Puts item at position i of a vector of pointers. */
