@@ -35,25 +35,14 @@ struct journal {
 
 static int write_anew(struct journal *j, struct vnet_error *err);
 
+static int compare(const void *name, const void *item)
+{
+	return strcmp(name, ((const struct entry *)item)->name);
+}
+
 static size_t position(const struct journal *j, const char *name, bool *ret_found)
 {
-	size_t low = 0, high = j->entries.n;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(name, j->entries.v[middle].name);
-
-		if (order == 0) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return vec_search(&j->entries, name, compare, ret_found);
 }
 
 static void drop(struct journal *j, size_t i)

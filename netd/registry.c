@@ -44,60 +44,36 @@ void registry_free(struct registry *reg)
 	vec_free(&reg->networks);
 }
 
-/* Negative, 0 or positive: key is before, at or behind item i. */
-typedef int (*compare_fn)(const struct registry *reg, const void *key, size_t i);
+/* Where a key is in a table, or where it would go. */
 
-/* Where key is in a table of n items, or where it would go. */
-static size_t position(const struct registry *reg, size_t n, compare_fn compare, const void *key,
-		       bool *ret_found)
+static int compare_network(const void *name, const void *item)
 {
-	size_t low = 0, high = n;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = compare(reg, key, middle);
-
-		if (order == 0) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return strcmp(name, (*(struct network_entry *const *)item)->net->name);
 }
 
-static int compare_network(const struct registry *reg, const void *name, size_t i)
+static int compare_port(const void *name, const void *item)
 {
-	return strcmp(name, reg->networks.v[i]->net->name);
+	return strcmp(name, (*(struct port_entry *const *)item)->port->name);
 }
 
-static int compare_port(const struct registry *reg, const void *name, size_t i)
+static int compare_ifindex(const void *ifindex, const void *item)
 {
-	return strcmp(name, reg->ports.v[i]->port->name);
-}
-
-static int compare_ifindex(const struct registry *reg, const void *ifindex, size_t i)
-{
-	return *(const int *)ifindex - reg->by_ifindex.v[i]->ifindex;
+	return *(const int *)ifindex - (*(struct port_entry *const *)item)->ifindex;
 }
 
 static size_t network_position(const struct registry *reg, const char *name, bool *ret_found)
 {
-	return position(reg, reg->networks.n, compare_network, name, ret_found);
+	return vec_search(&reg->networks, name, compare_network, ret_found);
 }
 
 static size_t port_position(const struct registry *reg, const char *name, bool *ret_found)
 {
-	return position(reg, reg->ports.n, compare_port, name, ret_found);
+	return vec_search(&reg->ports, name, compare_port, ret_found);
 }
 
 static size_t ifindex_position(const struct registry *reg, int ifindex, bool *ret_found)
 {
-	return position(reg, reg->by_ifindex.n, compare_ifindex, &ifindex, ret_found);
+	return vec_search(&reg->by_ifindex, &ifindex, compare_ifindex, ret_found);
 }
 
 /* Puts item at position i of a vector of pointers. */

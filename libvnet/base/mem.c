@@ -67,3 +67,25 @@ void mem_vec_grow(void **v, size_t *cap, size_t n, size_t size)
 	*v = mem_resize(*v, wanted, size);
 	*cap = wanted;
 }
+
+size_t mem_search(const void *items, size_t n, size_t size, const void *key,
+		  int (*compare)(const void *key, const void *item), bool *ret_found)
+{
+	size_t low = 0, high = n;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = compare(key, (const char *)items + middle * size);
+
+		if (order == 0) {
+			*ret_found = true;
+			return middle;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}

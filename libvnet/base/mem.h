@@ -11,6 +11,7 @@
  * kernel keeps forwarding by the rules in force and the next start converges.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,15 @@ void mem_vec_grow(void **v, size_t *cap, size_t n, size_t size);
 /* for (type *it = ...) over all items; the array may belong to a const object */
 #define vec_each(it, vec) \
 	for (__typeof__(*(vec)->v) *it = (vec)->v; it && it < (vec)->v + (vec)->n; it++)
+
+/*
+ * Binary search in n sorted items of size bytes: where the item with this key
+ * is, or where it would go. compare gives the order of key and an item.
+ */
+size_t mem_search(const void *items, size_t n, size_t size, const void *key,
+		  int (*compare)(const void *key, const void *item), bool *ret_found);
+#define vec_search(vec, key, compare, ret_found) \
+	mem_search((vec)->v, (vec)->n, sizeof(*(vec)->v), key, compare, ret_found)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

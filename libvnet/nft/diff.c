@@ -287,26 +287,15 @@ static int apply_add_rule(struct nft_ruleset *rs, const struct nft_op *op)
 	return 0;
 }
 
+static int cmp_elem_key(const void *key, const void *elem)
+{
+	return nft_elem_cmp_key(key, elem);
+}
+
 /* The index of the element with this key, or of the first one after it. */
 static size_t elem_index(const struct nft_set *set, const struct nft_elem *elem, bool *ret_found)
 {
-	size_t low = 0, high = set->elems.n;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int cmp = nft_elem_cmp_key(&set->elems.v[mid], elem);
-
-		if (cmp == 0) {
-			*ret_found = true;
-			return mid;
-		}
-		if (cmp < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return vec_search(&set->elems, elem, cmp_elem_key, ret_found);
 }
 
 static int apply_elem(struct nft_ruleset *rs, const struct nft_op *op, const struct nft_elem *elem)

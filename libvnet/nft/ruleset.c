@@ -154,26 +154,15 @@ void nft_rule_free(struct nft_rule *rule)
 	vec_free(&rule->exprs);
 }
 
+static int cmp_chain_name(const void *name, const void *chain)
+{
+	return strcmp(name, ((const struct nft_chain *)chain)->name);
+}
+
 /* The index of name in the sorted chains, or of the first one after it. */
 static size_t chain_index(const struct nft_table *table, const char *name, bool *ret_found)
 {
-	size_t low = 0, high = table->chains.n;
-
-	*ret_found = false;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int cmp = strcmp(table->chains.v[mid].name, name);
-
-		if (cmp == 0) {
-			*ret_found = true;
-			return mid;
-		}
-		if (cmp < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return vec_search(&table->chains, name, cmp_chain_name, ret_found);
 }
 
 struct nft_chain *nft_chain_find(const struct nft_ruleset *rs, enum nft_family family,

@@ -85,6 +85,28 @@ static void vectors_grow(void **state)
 	assert_int_equal(sum, 99 * 50 + 7);
 }
 
+static int compare_ints(const void *key, const void *item)
+{
+	return *(const int *)key - *(const int *)item;
+}
+
+static void searches_find_the_place(void **state)
+{
+	VEC(int) v = { 0 };
+	bool found;
+
+	(void)state;
+	assert_int_equal(vec_search(&v, &(int){ 1 }, compare_ints, &found), 0);
+	assert_false(found);
+	for (int i = 0; i < 9; i++)
+		vec_push(&v, 2 * i);
+	for (int i = -1; i <= 18; i++) {
+		assert_int_equal(vec_search(&v, &i, compare_ints, &found), (i + 1) / 2);
+		assert_int_equal(found, i % 2 == 0 && i < 18);
+	}
+	vec_free(&v);
+}
+
 static void macs(void **state)
 {
 	static const char *const bad[] = { "", "52:54:00:12:34", "52:54:00:12:34:5", "52-54-00-12-34-56",
@@ -202,7 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_keeps_the_first), cmocka_unit_test(error_never_overflows),
 		cmocka_unit_test(strings_grow),		 cmocka_unit_test(vectors_grow),
-		cmocka_unit_test(macs),			 cmocka_unit_test(ips),
+		cmocka_unit_test(searches_find_the_place), cmocka_unit_test(macs),			 cmocka_unit_test(ips),
 		cmocka_unit_test(prefixes),		 cmocka_unit_test(ranges),
 	};
 
