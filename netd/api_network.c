@@ -223,7 +223,7 @@ static int apply(struct pending_apply *p, const json_t *parameters, network_vec 
 	vec_each(net, nets)
 		vec_push(&p->names, mem_strdup((*net)->name));
 	from_file = is_from_file(p->d, parameters, nets, &p->planned);
-	return networks_apply(p->d, nets, from_file, NULL, err);
+	return networks_apply(p->d, nets, from_file, err);
 }
 
 void api_apply(void *context, struct call *call, const json_t *parameters)

@@ -111,8 +111,7 @@ size_t networks_retry_refused(struct netd *d, const struct snapshot *snap);
  * nothing per network: one that cannot be brought up goes back to its former
  * definition.
  */
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct outcome *outcome,
-		   struct vnet_error *err);
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct vnet_error *err);
 int network_start(struct netd *d, struct network_entry *entry, struct outcome *outcome,
 		  struct vnet_error *err);
 int network_stop(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);

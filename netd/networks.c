@@ -486,15 +486,14 @@ static bool change_failed(const struct change *change, int host_failure, struct 
 	return true;
 }
 
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct outcome *outcome,
-		   struct vnet_error *err)
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct vnet_error *err)
 {
 	change_vec changes = { 0 };
 	bool undo = false;
 	int r = define_all(d, nets, is_from_file, &changes, err);
 
 	if (r == 0)
-		r = reconcile(d, outcome, err);
+		r = reconcile(d, NULL, err);
 	vec_each(change, &changes) {
 		change->is_undone = change_failed(change, r, err);
 		if (change->is_undone)

@@ -45,7 +45,6 @@ struct desired {
 	VEC(const struct network *) networks;
 	/* Ports whose device exists or (persistent) must exist. */
 	VEC(const struct port *) ports;
-	/* Networks whose bridge must stay though they are not in networks: none normally. */
 	VEC(struct saved_sysctl) saved;   /* recorded when first changed, in that order */
 	VEC(struct takeover) takeovers;   /* NICs that are in our bridges now */
 };
