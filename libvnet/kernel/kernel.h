@@ -63,6 +63,42 @@ struct kernel_tap {
 	int ret_ifindex;
 };
 
+/*
+ * A macvtap device for a guest: made down on parent, its queues opened.  It does
+ * not go with its descriptors: whoever made it deletes it.  /dev/tapN is not
+ * needed: the node is made for the moment in a file system nobody else sees.
+ */
+struct kernel_macvtap {
+	char name[16];
+	char parent[16];
+	uint32_t mode;          /* MACVLAN_MODE_* */
+	struct mac mac;         /* the guest's: the kernel delivers by it */
+	char alias[LINK_ALIAS_MAX];
+	unsigned queues;        /* 1..PORT_QUEUES_MAX */
+	bool vnet_hdr, offload;
+	bool must_exist;        /* open the queues of an existing one of ours */
+	int *ret_fds;           /* queues of them, or all -1 on error */
+	int ret_ifindex;
+};
+
+/*
+ * An interface in another network namespace: kind "veth" (its other end, name,
+ * stays here, down) or "macvlan" on parent (nothing stays here).  Up, with its
+ * addresses and routes, when the call succeeds; nothing is left when it fails.
+ */
+struct kernel_inside {
+	char kind[16];
+	char name[16];          /* veth: of the end that stays */
+	char parent[16];        /* macvlan */
+	uint32_t mode;          /* macvlan */
+	char alias[LINK_ALIAS_MAX]; /* of both ends */
+	const char *netns;      /* path */
+	const struct port_inside *inside;
+	struct mac mac;         /* of the end inside */
+	uint32_t mtu;
+	int ret_ifindex;        /* veth: of the end that stays; macvlan: inside */
+};
+
 /* A bridge's forwarding entry (ListFdb). */
 struct fdb_entry {
 	struct mac mac;
@@ -89,7 +125,15 @@ size_t kernel_fds(struct kernel *k, int ret_fds[4]);
 int kernel_dispatch(struct kernel *k, kernel_handler handler, void *context, struct vnet_error *err);
 
 /* Links, addresses, routes, nft; then the sysctls of wanted (paths; values are filled in). */
-enum snapshot_part { SNAPSHOT_LINKS = 1, SNAPSHOT_ADDRS = 2, SNAPSHOT_ROUTES = 4, SNAPSHOT_NFT = 8, SNAPSHOT_ALL = 15 };
+enum snapshot_part {
+	SNAPSHOT_LINKS = 1,     /* with features of our ports */
+	SNAPSHOT_ADDRS = 2, SNAPSHOT_ROUTES = 4, SNAPSHOT_NFT = 8,
+	SNAPSHOT_VLANS = 16,    /* of VLAN-aware bridges; nothing is asked where there is none */
+	SNAPSHOT_FDB = 32,      /* of VXLAN devices with our mark */
+	SNAPSHOT_SHAPERS = 64,  /* of IFBs with our mark */
+	SNAPSHOT_VFS = 128,     /* of devices that have any */
+	SNAPSHOT_ALL = 255
+};
 int kernel_snapshot(struct kernel *k, unsigned parts, struct snapshot *ret, struct vnet_error *err);
 int kernel_read_sysctls(struct kernel *k, struct snapshot *snap, struct vnet_error *err); /* fills values of snap->sysctls, drops what does not exist */
 
@@ -110,6 +154,13 @@ int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error 
  * -EINVAL when it is no TAP; -EBUSY when it sits in a bridge.
  */
 int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err);
+int kernel_macvtap_open(struct kernel *k, struct kernel_macvtap *macvtap, struct vnet_error *err);
+/* -ENOENT no such namespace; -EINVAL the path is no network namespace; -EEXIST the name inside is taken. */
+int kernel_inside_create(struct kernel *k, struct kernel_inside *inside, struct vnet_error *err);
+/* Deletes the interface called ifname inside; one that is gone, or a namespace that is, is fine. */
+int kernel_inside_delete(struct kernel *k, const char *netns, const char *ifname, struct vnet_error *err);
+/* "0000:03:10.1", or "" where the function has no PCI address (netdevsim). */
+int kernel_vf_address(struct kernel *k, const char *ifname, unsigned vf, char ret[32], struct vnet_error *err);
 /* n vhost-net descriptors; -ENOENT when the host has no /dev/vhost-net (not an error to report as such). */
 int kernel_vhost_open(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err);
 

@@ -22,6 +22,13 @@
 
 #define NETWORK_NAME_MAX 15     /* bytes; letters, digits, '-', '_', '.'; first is a letter or digit */
 #define NETWORK_BRIDGE_PREFIX "vn-"
+#define NETWORK_VLAN_PREFIX "vl-"      /* the 802.1Q device below a network's bridge */
+#define NETWORK_COMPANION_PREFIX "vc-" /* the host's own macvlan beside macvtap ports */
+#define NETWORK_IFB_PREFIX "vi-"       /* where the bandwidth of a network's ports is shaped */
+#define NETWORK_LINKS_MAX 16           /* interconnects of one network */
+#define NETWORK_PEERS_MAX 256          /* of one interconnect */
+#define VLAN_ID_MAX 4094               /* 0 is the priority tag, 4095 reserved (IEEE 802.1Q) */
+#define VLAN_RANGES_MAX 128            /* of one port or uplink */
 #define NETWORKS_MAX 4096       /* per daemon */
 #define NETWORK_ADDRESSES_MAX 64
 #define NETWORK_HOSTS_MAX 8192  /* static DHCP hosts of one network */
@@ -39,8 +46,50 @@ enum network_mode {
 	NETWORK_OPEN,     /* no layer-3 rules of ours */
 	NETWORK_ISOLATED, /* no forwarding */
 	NETWORK_BRIDGED,  /* on an existing bridge, or on a NIC taken into ours */
+	NETWORK_MACVTAP,  /* devices of their own on a NIC, without a bridge */
+	NETWORK_SRIOV,    /* virtual functions of a NIC, passed to guests by VFIO */
 };
 const char *network_mode_name(enum network_mode mode);
+
+enum tristate { TRI_DEFAULT, TRI_FALSE, TRI_TRUE };
+
+enum vlan_protocol { VLAN_8021Q, VLAN_8021AD }; /* tag protocol 0x8100, 0x88a8 */
+uint16_t vlan_protocol_ethertype(enum vlan_protocol protocol);
+
+/* `vlan:` of a network: one bridge for this id of its uplink. */
+struct vlan_config {
+	unsigned id;            /* 1..VLAN_ID_MAX; 0: none */
+	enum vlan_protocol protocol; /* of the tag with this id */
+	unsigned service;       /* id of an outer 802.1ad tag (QinQ); 0: none */
+};
+
+struct vlan_range { uint16_t first, last; }; /* both included */
+typedef VEC(struct vlan_range) vlan_range_vec;
+
+/* `vlan:` of a port on a VLAN-aware bridge. */
+struct port_vlans {
+	bool is_given;          /* else an access port of the bridge's native id */
+	unsigned native;        /* of untagged frames, both ways; 0: none pass */
+	vlan_range_vec tagged;  /* sorted, disjoint, without native; empty: an access port */
+};
+
+/* A limit in one direction. */
+struct bandwidth {
+	uint64_t rate;          /* bit/s, 8000..1e12; 0: none */
+	uint64_t guaranteed;    /* bit/s out of the network's own limit; 0: a fair share */
+	uint32_t burst;         /* bytes; 0: derived from rate, shaper_burst() */
+};
+
+/* How a port behaves beyond addresses; TRI_DEFAULT: as the network says, or Linux. */
+struct port_options {
+	enum tristate learning; /* of source addresses, by the bridge; default true */
+	enum tristate flood;    /* of unknown unicast to the port; default true */
+	enum tristate multicast_flood; /* default true */
+	enum tristate hairpin;  /* frames may leave where they came in; default false */
+	enum tristate proxy_arp; /* the bridge answers for neighbours that it knows; default false */
+	/* Offloads of the host's end, by the names of `ethtool -K`. */
+	enum tristate rx, tx, sg, tso, gso, gro;
+};
 
 struct bridge_options {
 	char *name;             /* NULL: NETWORK_BRIDGE_PREFIX + network name; see network_bridge() */
@@ -57,6 +106,12 @@ struct bridge_options {
 	unsigned mtu;           /* 68..65535 (1280.. with IPv6); 0: 1500 */
 	bool multicast_snooping; /* default false: the safe one for IPv6 and mDNS */
 	unsigned group_fwd_mask; /* 16 bits; the kernel refuses bits 0..2 */
+	/* A VLAN-aware bridge: ports are told apart by VLAN id, guests may tag. */
+	bool vlan_filtering;
+	enum vlan_protocol vlan_protocol;
+	unsigned native;        /* 0..VLAN_ID_MAX, the host's and unspecified ports' id; see has_native */
+	bool has_native;        /* else 1 */
+	vlan_range_vec uplink_vlans; /* tagged on the uplink; empty: all but native */
 };
 
 struct dhcp_host {
@@ -160,11 +215,51 @@ struct static_route {
 	unsigned metric;        /* 0: kernel default */
 };
 
+enum link_kind { LINK_GRETAP, LINK_VXLAN };
+const char *link_kind_name(enum link_kind kind);
+
+/* An interconnect of the network's bridge with other hosts' bridges. */
+struct network_link {
+	struct source source;
+	char *name;             /* unique in the network */
+	enum link_kind kind;
+	struct ip local;        /* ours; its family is the underlay's (IPv6: ip6gretap) */
+	char *device;           /* underlay interface; NULL: whatever the routes say */
+	VEC(struct ip) peers;   /* the other hosts; of local's family, unique, not local */
+	bool has_key;
+	uint32_t key;           /* GRE key; VXLAN: the VNI, 1..2^24-1, required */
+	unsigned ttl;           /* 1..255; 0: 64 */
+	unsigned tos;           /* 0..255; 1: inherited */
+	bool pmtudisc;          /* default true: never fragment the outer packets */
+	bool split_horizon;     /* default true: never from one peer to another */
+	/* VXLAN */
+	unsigned port;          /* UDP; 0: 4789 */
+	bool learning;          /* default true */
+	bool external;          /* forwarding entries come from a control plane; peers stays empty */
+};
+
+enum macvtap_mode { MACVTAP_BRIDGE, MACVTAP_VEPA, MACVTAP_PRIVATE, MACVTAP_PASSTHRU };
+
+struct macvtap_config {
+	enum macvtap_mode mode;
+	bool companion;         /* an interface of the host beside the guests; has `addresses` */
+};
+
+struct sriov_config {
+	bool has_vfs;
+	unsigned first_vf, last_vf; /* which to hand out; else all */
+	bool spoofchk;          /* default true */
+	bool trust;             /* default false: may the guest change MAC and receive mode */
+};
+
 struct port_defaults {
 	unsigned mtu;           /* 0: the bridge's */
 	bool isolated;          /* ports cannot talk to each other */
 	unsigned queues;        /* 0: 1 */
 	unsigned txqueuelen;    /* 0: 1000 */
+	struct port_vlans vlan;
+	struct port_options options;
+	struct bandwidth in, out; /* of each port */
 };
 
 struct network {
@@ -174,7 +269,13 @@ struct network {
 	bool autostart;         /* default true */
 	bool host_access;       /* default true */
 	char *domain;           /* DNS domain of the guests, or NULL */
-	char *uplink;           /* bridged: the NIC taken into our bridge; NULL: bridge.name exists already */
+	/*
+	 * bridged without vlan: the NIC taken into our bridge; NULL: bridge.name exists already.
+	 * With vlan, in every mode with a bridge: the device that carries the VLAN.
+	 * macvtap: the NIC below.  sriov: the physical function.
+	 */
+	char *uplink;
+	struct vlan_config vlan; /* sriov: of the VFs */
 	struct bridge_options bridge;
 	VEC(struct prefix) addresses; /* of the bridge, both families */
 	bool auto4, auto6;      /* `subnet: auto`: an address is chosen from the pool and put in addresses */
@@ -184,6 +285,10 @@ struct network {
 	struct nat_config nat;
 	VEC(struct forward) forwards;
 	VEC(struct static_route) routes;
+	VEC(struct network_link) links;
+	struct macvtap_config macvtap;
+	struct sriov_config sriov;
+	struct bandwidth in, out; /* all ports together; guarantees are shares of it */
 	struct port_defaults port_defaults;
 	key_source_vec keys;    /* positions of the keys above, when read from YAML */
 };
@@ -195,9 +300,26 @@ struct network *network_copy(const struct network *net);
 bool network_equal(const struct network *a, const struct network *b);
 
 /* Effective values. */
-const char *network_bridge(const struct network *net, char buf[16]); /* the bridge's name */
-bool network_owns_bridge(const struct network *net); /* false: bridged on a foreign bridge */
-struct mac network_bridge_mac(const struct network *net); /* pinned, or stable from the name */
+const char *network_bridge(const struct network *net, char buf[16]); /* the bridge's name, or the companion's */
+bool network_has_bridge(const struct network *net); /* all modes but macvtap and sriov */
+bool network_owns_bridge(const struct network *net); /* false: none, or bridged on a foreign bridge */
+bool network_takes_uplink(const struct network *net); /* bridged, and the NIC itself becomes a bridge port */
+/*
+ * Pinned, or stable from the name; with links from the first one's local address too, for
+ * bridges that meet on one segment must differ.
+ */
+struct mac network_bridge_mac(const struct network *net);
+/* A device beside the bridge: prefix + name, or prefix + a hash where that is too long. */
+const char *network_device(const struct network *net, const char *prefix, char buf[16]);
+/* The bridge port of a link: to this peer (gretap: one device each), or of all (VXLAN: peer NULL). */
+const char *network_link_device(const struct network *net, const struct network_link *link,
+				const struct ip *peer, char buf[16]);
+/* Bytes that the link adds to a frame's payload: outer headers and the inner Ethernet header. */
+unsigned network_link_overhead(const struct network_link *link);
+unsigned network_native_vlan(const struct network *net); /* of a VLAN-aware bridge */
+bool vlan_ranges_contain(const vlan_range_vec *ranges, unsigned id);
+/* Bytes of a shaper's bucket: 5 ms at rate, at least 10 full frames. */
+uint32_t shaper_burst(const struct bandwidth *bandwidth);
 unsigned network_mtu(const struct network *net);
 bool network_has_family(const struct network *net, int family); /* has an address of it */
 bool network_wants_dnsmasq(const struct network *net); /* DHCP, DNS or RA to serve */

@@ -20,16 +20,31 @@
 #define PORT_QUEUES_MAX 64       /* the kernel's MAX_TAP_QUEUES is 256; QEMU's limit is what counts */
 #define PORT_IFNAME_PREFIX "vp"
 
-enum port_kind { PORT_TAP };
+enum port_kind {
+	PORT_TAP,       /* descriptors; on a bridge */
+	PORT_MACVTAP,   /* descriptors; on a macvtap network's uplink */
+	PORT_MACVLAN,   /* an interface in a namespace; on a macvtap network's uplink */
+	PORT_VETH,      /* an interface in a namespace; on a bridge */
+	PORT_VF,        /* a virtual function, handed over by VFIO */
+};
+#define PORT_SLOT_MAX 1023 /* what a bridge can carry */
 const char *port_kind_name(enum port_kind kind);
 
 enum port_vhost { VHOST_AUTO, VHOST_ON, VHOST_OFF };
+
+/* What a veth or macvlan port has inside its namespace. */
+struct port_inside {
+	char ifname[16];        /* "": eth0 */
+	VEC(struct prefix) addresses;
+	VEC(struct static_route) routes; /* to length 0: the default route */
+};
 
 struct port {
 	char *name;             /* unique in the daemon; default: the interface's name */
 	char *network;
 	char ifname[16];        /* unique in the namespace; "" until netd chose one */
 	enum port_kind kind;
+	bool has_kind;          /* else what the network's mode has */
 	struct mac mac;         /* the guest's; zero while learns_mac and nothing learned */
 	bool has_mac;
 	bool learns_mac;        /* hold the first source MAC that is seen; stays set with has_mac then */
@@ -45,6 +60,14 @@ struct port {
 	bool persistent;        /* the device outlives its descriptors */
 	bool adopted;           /* the device was made by someone else (qemu-ifup) */
 	bool link_down;         /* administratively down */
+	struct port_vlans vlan; /* on a VLAN-aware bridge */
+	struct port_options options;
+	struct bandwidth in, out; /* to the guest, from the guest */
+	char *netns;            /* veth, macvlan: path of the namespace, /run/netns/NAME or /proc/PID/ns/net */
+	struct port_inside inside;
+	unsigned vf;            /* of a PORT_VF; without has_vf netd chooses */
+	bool has_vf;
+	unsigned slot;          /* 1..PORT_SLOT_MAX, unique in the network, netd's choice: its shaping classes */
 	uint32_t owner_uid, owner_gid;
 	int32_t owner_pid;
 	uint64_t created;       /* s since the epoch */

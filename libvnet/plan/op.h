@@ -22,11 +22,23 @@ struct nft_txn; /* nft/ruleset.h */
 
 enum op_kind {
 	OP_BRIDGE_CREATE,  /* down; link.name/mac/mtu/alias and bridge options */
+	OP_LINK_CREATE,    /* down; link.kind/name/mac/mtu/alias/parent and what the kind has */
 	OP_TAP_CREATE,     /* persistent TAP without descriptors; tap.* */
 	OP_LINK_SET,       /* the fields in link.set, one RTM_SETLINK/NEWLINK */
 	OP_LINK_DELETE,    /* refuses a device without our alias unless force */
+	/*
+	 * All devices of link.group at once, which costs one wait for the kernel's grace periods
+	 * instead of one each.  Refuses the whole group when one of it does not carry our mark.
+	 */
+	OP_GROUP_DELETE,
 	OP_ADDR_ADD, OP_ADDR_DEL,
 	OP_ROUTE_ADD, OP_ROUTE_DEL,
+	OP_VLAN_ADD, OP_VLAN_DEL, /* of a bridge port, or of the bridge itself */
+	OP_FDB_ADD, OP_FDB_DEL,   /* of a VXLAN device */
+	OP_SHAPE,          /* a port's limits; both rates 0 take them away */
+	OP_SHAPE_ROOT,     /* the IFB's HTB and the limits of all */
+	OP_FEATURES,       /* offloads that differ from TRI_DEFAULT */
+	OP_VF,             /* all of a virtual function */
 	OP_SYSCTL,         /* writes sysctl.value to sysctl.path; -ENOENT is success when optional */
 	OP_NFT,            /* one nftables transaction */
 	OP_SERVICE,        /* start, reload, restart or stop a network's dnsmasq; not for the kernel back end */
@@ -45,6 +57,12 @@ enum link_field {           /* what OP_LINK_SET sets */
 	LINK_SET_GROUP = 1 << 9,
 	LINK_SET_STATE = 1 << 10,   /* bridge port option port.state */
 	LINK_SET_ROOT_GUARD = 1 << 11, /* bridge port option port.root_guard */
+	LINK_SET_LEARNING = 1 << 12, /* bridge port options of the same names */
+	LINK_SET_FLOOD = 1 << 13,
+	LINK_SET_MCAST_FLOOD = 1 << 14,
+	LINK_SET_HAIRPIN = 1 << 15,
+	LINK_SET_PROXY_ARP = 1 << 16,
+	LINK_SET_KIND = 1 << 17,    /* what the kind has and lets change: gre, vxlan (not its identity) */
 };
 
 struct op_link {
@@ -59,7 +77,16 @@ struct op_link {
 	int8_t addr_gen_mode;
 	struct bridge_state bridge;
 	struct bridge_port_state port;
+	char kind[16];          /* OP_LINK_CREATE: vlan, macvlan, vxlan, gretap, ip6gretap, ifb */
+	char parent[16];        /* "": none */
+	struct vlan_state vlan;
+	struct macvlan_state macvlan;
+	struct gre_state gre;
+	struct vxlan_state vxlan;
 };
+
+/* Devices on their way out are gathered in this group ("vnet" in ASCII), for OP_GROUP_DELETE. */
+#define LINK_GROUP_DELETE 0x766e6574
 
 struct op_tap {
 	char name[16];
@@ -70,6 +97,12 @@ struct op_tap {
 
 struct op_addr { char ifname[16]; struct addr addr; /* .ifindex unused */ };
 struct op_route { char ifname[16]; struct route route; /* .oif unused; ifname "": none */ };
+struct op_vlan { char ifname[16]; bool is_bridge; /* the bridge itself */ struct vlan_member vlan; /* .ifindex unused */ };
+struct op_fdb { char ifname[16]; struct vxlan_fdb fdb; /* .ifindex unused */ };
+struct op_shape { char ifname[16], ifb[16]; struct shaper shaper; /* .ifindex, .ifb unused */ };
+struct op_shape_root { char ifb[16]; struct bandwidth in, out; };
+struct op_features { char ifname[16]; struct port_options options; /* the offloads of it */ };
+struct op_vf { char ifname[16]; struct vf vf; /* .ifindex unused */ };
 struct op_sysctl { struct sysctl sysctl; bool optional; };
 enum service_action { SERVICE_START, SERVICE_RELOAD, SERVICE_RESTART, SERVICE_STOP };
 
@@ -82,6 +115,12 @@ struct op {
 		struct op_tap tap;
 		struct op_addr addr;
 		struct op_route route;
+		struct op_vlan vlan;
+		struct op_fdb fdb;
+		struct op_shape shape;
+		struct op_shape_root shape_root;
+		struct op_features features;
+		struct op_vf vf;
 		struct op_sysctl sysctl;
 		struct nft_txn *nft;    /* owned */
 		enum service_action service;

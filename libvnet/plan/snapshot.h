@@ -11,11 +11,16 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "model/network.h"
 
 #include <linux/if_link.h>
 
 #define LINK_ALIAS_MAX 256
-/* Our mark in IFLA_IFALIAS: "vnet:bridge:NETWORK", "vnet:port:NETWORK:PORT". */
+/*
+ * Our mark in IFLA_IFALIAS: "vnet:bridge:NETWORK", "vnet:port:NETWORK:PORT",
+ * "vnet:vlan:NETWORK", "vnet:service:UPLINK:ID" (an outer tag, for all networks that share it),
+ * "vnet:companion:NETWORK", "vnet:ifb:NETWORK", "vnet:link:NETWORK:LINK:PEER" (PEER "*" for VXLAN).
+ */
 #define LINK_ALIAS_PREFIX "vnet:"
 /* RTM_NEWROUTE's rtm_protocol of our routes; unassigned in rtnetlink.h and iproute2's rt_protos. */
 #define ROUTE_PROTOCOL_VNET 118
@@ -31,18 +36,45 @@ struct bridge_state {           /* kind "bridge"; times in centiseconds, the ker
 	bool vlan_filtering;
 	bool nf_call_iptables, nf_call_ip6tables, nf_call_arptables;
 	bool linklocal_learn;   /* addresses from frames to 01:80:c2:00:00:0X; Linux's default */
+	uint16_t vlan_protocol; /* ETH_P_8021Q or ETH_P_8021AD */
+	uint16_t default_pvid;  /* 0: none */
 };
 
 struct bridge_port_state {      /* of a link whose master is a bridge */
 	uint8_t state;          /* BR_STATE_*: 0 disabled .. 3 forwarding, 4 blocking */
 	bool isolated, learning, hairpin, flood, multicast_flood;
 	bool root_guard;        /* never the way to the spanning tree's root */
+	bool proxy_arp;
 };
 
 struct tun_state {              /* kind "tun" */
 	bool is_tap, is_persistent, is_multi_queue, has_vnet_hdr;
 	uint32_t owner, group;  /* UINT32_MAX: none */
 };
+
+struct vlan_state { uint16_t id, protocol; };          /* kind "vlan"; on link.parent */
+struct macvlan_state { uint32_t mode; uint16_t flags; }; /* "macvlan", "macvtap": MACVLAN_MODE_*; on link.parent */
+
+struct gre_state {              /* "gretap", "ip6gretap"; on link.parent or 0 */
+	struct ip local, remote;
+	bool has_key;           /* both ways */
+	uint32_t key;
+	uint8_t ttl, tos;
+	bool pmtudisc, ignore_df; /* IPv4 */
+	bool has_encap_limit;   /* IPv6: RFC 2473's option, 8 bytes more; we never want it */
+};
+
+struct vxlan_state {            /* "vxlan"; on link.parent or 0 */
+	uint32_t vni;
+	struct ip local;
+	uint16_t port;
+	uint8_t ttl, tos;
+	bool learning;
+	uint8_t df;             /* VXLAN_DF_* */
+};
+
+/* Offloads of a device, as ETHTOOL_G* tell; only where they were asked for. */
+struct feature_state { bool is_known, rx, tx, sg, tso, gso, gro; };
 
 struct link {
 	int ifindex;
@@ -59,6 +91,53 @@ struct link {
 	struct bridge_state bridge;
 	struct bridge_port_state port;
 	struct tun_state tun;
+	struct vlan_state vlan;
+	struct macvlan_state macvlan;
+	struct gre_state gre;
+	struct vxlan_state vxlan;
+	struct feature_state features;
+	bool is_wireless;       /* IEEE 802.11: takes frames of one MAC only, so no macvtap, no bridge */
+	bool has_netns_peer;    /* veth whose other end is in another namespace */
+};
+
+/* A VLAN of a bridge port, or of the bridge itself. */
+struct vlan_member {
+	int ifindex;
+	uint16_t first, last;
+	bool is_pvid;           /* first == last then */
+	bool is_untagged;
+};
+
+/* A forwarding entry of a VXLAN device of ours that was not learnt. */
+struct vxlan_fdb {
+	int ifindex;
+	struct mac mac;         /* zero: where frames to unknown addresses are copied to */
+	struct ip dst;
+	bool is_external;       /* NTF_EXT_LEARNED: a control plane's */
+};
+
+/*
+ * How a port is shaped: its classes of the network's IFB.  Frames from the port
+ * (clsact ingress) and to it (egress) pass that device and come back.
+ */
+struct shaper {
+	int ifindex;            /* the port */
+	int ifb;
+	uint16_t slot;          /* classes 1:(2 slot) from the port, 1:(2 slot + 1) to it */
+	struct bandwidth in, out; /* burst filled in; rate 0: not redirected in that direction */
+};
+/* The limits of all: classes 1:2 (from the ports) and 1:3 (to them) of the IFB. */
+struct shaper_root { int ifindex; struct bandwidth in, out; };
+
+struct vf {                     /* a virtual function of an SR-IOV device */
+	int ifindex;            /* the physical function */
+	uint32_t index;
+	struct mac mac;
+	uint16_t vlan, vlan_protocol; /* 0: none */
+	uint8_t qos;
+	bool spoofchk, trust;
+	uint32_t min_rate, max_rate; /* Mbit/s; 0: none */
+	uint8_t link_state;     /* IFLA_VF_LINK_STATE_* */
 };
 
 struct addr {
@@ -103,6 +182,11 @@ struct snapshot {
 	VEC(struct route) routes; /* main and local tables of both families, no cache entries */
 	VEC(struct sysctl) sysctls; /* only the paths asked for, sorted by path */
 	struct nft_ruleset *nft; /* our tables only; NULL: none exists */
+	VEC(struct vlan_member) vlans; /* sorted by ifindex, first */
+	VEC(struct vxlan_fdb) fdb;     /* sorted by ifindex, mac, dst */
+	VEC(struct shaper) shapers;    /* sorted by ifindex */
+	VEC(struct shaper_root) shaper_roots; /* sorted by ifindex */
+	VEC(struct vf) vfs;            /* sorted by ifindex, index */
 	int next_ifindex;        /* of the device that op_apply() makes next; never used twice */
 };
 
