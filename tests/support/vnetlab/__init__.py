@@ -7,20 +7,24 @@ Everything runs inside tests/support/sandbox, which is what cleans up.
 
 from .case import LabCase, SkipFeature, repeat, wait_until
 from .dns import DnsServer, Resolver
+from .features import has, need
 from .frames import Frame, arp_request, echo_request, ethernet, parse_frame, udp4
 from .guest import Guest, Pinger, RawPort
 from .netd import Netd, build_path, find_program
 from .netns import Namespace, veth
 from .services import HttpServer, TcpServer, UdpServer, http_get, tcp_ask, udp_ask
 from .topology import GATEWAY4, GATEWAY6, HOST4, HOST6, INTERNET4, INTERNET6, HostCase
+from .underlay import UnderlayCase
 from .varlink import Client, VarlinkError
 from .witness import Witness, nft_elements, nft_json, nft_set
 
 __all__ = [
     "arp_request", "build_path", "Client", "DnsServer", "echo_request", "ethernet",
-    "find_program", "Frame", "GATEWAY4", "GATEWAY6", "Guest", "HOST4", "HOST6", "HostCase", "http_get",
-    "HttpServer", "INTERNET4", "INTERNET6", "LabCase", "Namespace", "Netd", "nft_elements",
+    "find_program", "Frame", "GATEWAY4", "GATEWAY6", "Guest", "has", "HOST4", "HOST6", "HostCase",
+    "http_get",
+    "HttpServer", "INTERNET4", "INTERNET6", "LabCase", "Namespace", "need", "Netd", "nft_elements",
     "nft_json", "nft_set", "parse_frame", "Pinger", "RawPort", "repeat", "Resolver",
-    "SkipFeature", "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer", "VarlinkError",
+    "SkipFeature", "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer", "UnderlayCase",
+    "VarlinkError",
     "veth", "wait_until", "Witness",
 ]
