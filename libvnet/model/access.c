@@ -109,7 +109,10 @@ static const struct schema_type type_address = {
 	.decode = address_decode,
 };
 
-static const char *const kind_names[] = { [PORT_TAP] = "tap", NULL };
+static const char *const kind_names[] = {
+	[PORT_TAP] = "tap",   [PORT_MACVTAP] = "macvtap", [PORT_MACVLAN] = "macvlan",
+	[PORT_VETH] = "veth", [PORT_VF] = "vf",		  NULL
+};
 
 static const struct schema_field network_item = ITEM("networks", type_string, .check = glob_check);
 static const struct schema_field user_item = ITEM("users", type_subject);

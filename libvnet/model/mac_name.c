@@ -21,7 +21,7 @@ static uint64_t fmix64(uint64_t k)
 	return k ^ (k >> 33);
 }
 
-struct mac mac_from_names(const char *kind, const char *first, const char *second, unsigned attempt)
+uint64_t hash_of_names(const char *kind, const char *first, const char *second, unsigned attempt)
 {
 	const uint8_t tail[4] = { attempt & 0xff, attempt >> 8 & 0xff, attempt >> 16 & 0xff,
 				  attempt >> 24 & 0xff };
@@ -30,7 +30,13 @@ struct mac mac_from_names(const char *kind, const char *first, const char *secon
 	hash = fnv1a(hash, kind, strlen(kind) + 1);
 	hash = fnv1a(hash, first, strlen(first) + 1);
 	hash = fnv1a(hash, second, strlen(second) + 1);
-	hash = fmix64(fnv1a(hash, tail, sizeof(tail)));
+	return fmix64(fnv1a(hash, tail, sizeof(tail)));
+}
+
+struct mac mac_from_names(const char *kind, const char *first, const char *second, unsigned attempt)
+{
+	uint64_t hash = hash_of_names(kind, first, second, attempt);
+
 	return (struct mac){ { 0x52, 0x54, 0x00, hash >> 16 & 0xff, hash >> 8 & 0xff,
 			       hash & 0xff } };
 }

@@ -18,5 +18,7 @@
  */
 struct mac mac_from_names(const char *kind, const char *first, const char *second,
 			  unsigned attempt);
+/* The same 64 bits, for names of devices that have to be short. */
+uint64_t hash_of_names(const char *kind, const char *first, const char *second, unsigned attempt);
 
 #endif

@@ -8,6 +8,7 @@
 #include "model/network_schema.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -62,21 +63,107 @@ void network_vec_free(network_vec *nets)
 
 const char *network_bridge(const struct network *net, char buf[16])
 {
-	if (net->bridge.name)
+	if (net->mode == NETWORK_MACVTAP)
+		return network_device(net, NETWORK_COMPANION_PREFIX, buf);
+	if (!network_has_bridge(net))
+		buf[0] = '\0';
+	else if (net->bridge.name)
 		snprintf(buf, 16, "%s", net->bridge.name);
 	else
 		snprintf(buf, 16, NETWORK_BRIDGE_PREFIX "%.12s", net->name);
 	return buf;
 }
 
+bool network_has_bridge(const struct network *net)
+{
+	return net->mode != NETWORK_MACVTAP && net->mode != NETWORK_SRIOV;
+}
+
 bool network_owns_bridge(const struct network *net)
 {
-	return net->mode != NETWORK_BRIDGED || net->uplink;
+	return network_has_bridge(net) && (net->mode != NETWORK_BRIDGED || net->uplink);
+}
+
+bool network_takes_uplink(const struct network *net)
+{
+	return net->mode == NETWORK_BRIDGED && net->uplink && !net->vlan.id;
 }
 
 struct mac network_bridge_mac(const struct network *net)
 {
-	return net->bridge.has_mac ? net->bridge.mac : mac_from_names("bridge", net->name, "", 0);
+	char salt[ADDR_TEXT_MAX] = "";
+
+	if (net->bridge.has_mac)
+		return net->bridge.mac;
+	if (net->links.n)
+		ip_format(&net->links.v[0].local, salt);
+	return mac_from_names("bridge", net->name, salt, 0);
+}
+
+const char *network_device(const struct network *net, const char *prefix, char buf[16])
+{
+	if (strlen(prefix) + strlen(net->name) <= 15)
+		snprintf(buf, 16, "%s%s", prefix, net->name);
+	else
+		snprintf(buf, 16, "%s%012llx", prefix,
+			 (unsigned long long)hash_of_names("device", prefix, net->name, 0) >> 16);
+	return buf;
+}
+
+const char *network_link_device(const struct network *net, const struct network_link *link,
+				const struct ip *peer, char buf[16])
+{
+	char text[ADDR_TEXT_MAX] = "";
+	AUTO_FREE char *end = NULL;
+
+	if (peer)
+		ip_format(peer, text);
+	end = mem_printf("%s %s", link->name, text); /* no name holds a blank */
+	snprintf(buf, 16, "%s%08x", link->kind == LINK_VXLAN ? "vx" : "vg",
+		 (unsigned)(hash_of_names("link", net->name, end, 0) & 0xffffffff));
+	return buf;
+}
+
+unsigned network_link_overhead(const struct network_link *link)
+{
+	unsigned ip = link->local.family == AF_INET6 ? 40 : 20;
+
+	if (link->kind == LINK_VXLAN)
+		return ip + 8 + 8 + ETH_HLEN;                   /* UDP, VXLAN (RFC 7348) */
+	return ip + 4 + (link->has_key ? 4 : 0) + ETH_HLEN;     /* GRE (RFC 2784, RFC 2890) */
+}
+
+unsigned network_native_vlan(const struct network *net)
+{
+	return net->bridge.has_native ? net->bridge.native : 1;
+}
+
+bool vlan_ranges_contain(const vlan_range_vec *ranges, unsigned id)
+{
+	vec_each(range, ranges)
+		if (range->first <= id && id <= range->last)
+			return true;
+	return false;
+}
+
+uint16_t vlan_protocol_ethertype(enum vlan_protocol protocol)
+{
+	return protocol == VLAN_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
+}
+
+const char *link_kind_name(enum link_kind kind)
+{
+	return kind == LINK_VXLAN ? "vxlan" : "gretap";
+}
+
+uint32_t shaper_burst(const struct bandwidth *bandwidth)
+{
+	const uint32_t least = 10 * ETH_FRAME_LEN;
+	uint64_t bytes = bandwidth->rate / (8 * 200);
+
+	if (bandwidth->burst)
+		return bandwidth->burst;
+	return bytes < least ? least : bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
 unsigned network_mtu(const struct network *net)

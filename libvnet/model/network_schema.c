@@ -344,7 +344,8 @@ static const struct schema ports_schema = {
 
 static const char *const mode_names[] = {
 	[NETWORK_NAT] = "nat",		 [NETWORK_ROUTED] = "routed",	[NETWORK_OPEN] = "open",
-	[NETWORK_ISOLATED] = "isolated", [NETWORK_BRIDGED] = "bridged", NULL
+	[NETWORK_ISOLATED] = "isolated", [NETWORK_BRIDGED] = "bridged", [NETWORK_MACVTAP] = "macvtap",
+	[NETWORK_SRIOV] = "sriov",	 NULL
 };
 
 const char *network_mode_name(enum network_mode mode)

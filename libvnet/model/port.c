@@ -11,7 +11,10 @@
 #include <limits.h>
 #include <stdio.h>
 
-static const char *const kind_names[] = { [PORT_TAP] = "tap", NULL };
+static const char *const kind_names[] = {
+	[PORT_TAP] = "tap",   [PORT_MACVTAP] = "macvtap", [PORT_MACVLAN] = "macvlan",
+	[PORT_VETH] = "veth", [PORT_VF] = "vf",		  NULL
+};
 static const char *const vhost_names[] = {
 	[VHOST_AUTO] = "auto", [VHOST_ON] = "on", [VHOST_OFF] = "off", NULL
 };
@@ -40,7 +43,7 @@ static const struct schema_field port_fields[] = {
 #define N_UPDATE_FIELDS 7
 	FIELD("network", type_string, P(network), .required = true, .check = network_name_check),
 	FIELD("ifname", type_ifname, P(ifname), .check = ifname_check),
-	FIELD("kind", type_enum, P(kind), .names = kind_names),
+	FIELD("kind", type_enum, P(kind), .names = kind_names, .has = HAS(struct port, has_kind)),
 	FIELD("learnMac", type_bool, P(learns_mac)),
 	FIELD("queues", type_uint, P(queues), .min = 1, .max = PORT_QUEUES_MAX),
 	FIELD("vhost", type_enum, P(vhost), .names = vhost_names),
