@@ -21,6 +21,15 @@ struct kernel_ops {
 			 struct vnet_error *err);
 	/* The request was checked: name, number of queues. */
 	int (*tap_open)(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err);
+	/* The requests were checked: names, queues, that there is a path. */
+	int (*macvtap_open)(struct kernel *k, struct kernel_macvtap *macvtap,
+			    struct vnet_error *err);
+	int (*inside_create)(struct kernel *k, struct kernel_inside *inside,
+			     struct vnet_error *err);
+	int (*inside_delete)(struct kernel *k, const char *netns, const char *ifname,
+			     struct vnet_error *err);
+	int (*vf_address)(struct kernel *k, const char *ifname, unsigned vf, char ret[32],
+			  struct vnet_error *err);
 	int (*vhost_open)(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err);
 	int (*list_fdb)(struct kernel *k, int bridge, fdb_vec *ret, struct vnet_error *err);
 	int (*drop_counters)(struct kernel *k, const char *ifname, drop_counter_vec *ret,

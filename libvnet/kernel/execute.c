@@ -467,32 +467,36 @@ static int tap_make(struct kernel_linux *k, const struct op *op, struct vnet_err
 	return r;
 }
 
-static int write_sysctl(struct kernel_linux *k, const struct op_sysctl *op, struct vnet_error *err)
+static int write_sysctl(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
 {
-	int r = sysctl_write(k->proc_sys, op->sysctl.path, op->sysctl.value);
+	const struct sysctl *sysctl = &op->sysctl.sysctl;
+	int r = sysctl_write(k->proc_sys, sysctl->path, sysctl->value);
 
-	if (r == -ENOENT && op->optional)
+	if (r == -ENOENT && op->sysctl.optional)
 		return 0;
 	return r < 0 ? kernel_error(err, r, NULL, "/proc/sys/%s: cannot write %" PRId64,
-				    op->sysctl.path, op->sysctl.value) : 0;
+				    sysctl->path, sysctl->value) : 0;
+}
+
+static int nft_commit(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+{
+	k->opened_is_checked = false;
+	return nft_netlink_commit(k->nft, op->nft, &k->devices, err);
 }
 
 static int run_alone(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
 {
-	switch (op->kind) {
-	case OP_BRIDGE_CREATE:
-		return bridge_create(k, op, err);
-	case OP_TAP_CREATE:
-		return tap_make(k, op, err);
-	case OP_LINK_DELETE:
-		return link_delete(k, op, err);
-	case OP_SYSCTL:
-		return write_sysctl(k, &op->sysctl, err);
-	case OP_NFT:
-		k->opened_is_checked = false;
-		return nft_netlink_commit(k->nft, op->nft, &k->devices, err);
-	default:
-		return vnet_error_set(err, -EINVAL, "not-for-kernel",
-				      "this operation is not for the kernel");
-	}
+	static int (*const runs[])(struct kernel_linux *k, const struct op *op,
+				   struct vnet_error *err) = {
+		[OP_BRIDGE_CREATE] = bridge_create,
+		[OP_TAP_CREATE] = tap_make,
+		[OP_LINK_DELETE] = link_delete,
+		[OP_SYSCTL] = write_sysctl,
+		[OP_NFT] = nft_commit,
+	};
+
+	if (op->kind < ARRAY_SIZE(runs) && runs[op->kind])
+		return runs[op->kind](k, op, err);
+	return vnet_error_set(err, -EINVAL, "not-for-kernel",
+			      "this operation is not for the kernel");
 }

@@ -13,11 +13,13 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define CARRIER 0x10000 /* IFF_LOWER_UP; linux/if.h and net/if.h exclude each other */
@@ -29,11 +31,18 @@ struct fake_queue {
 	int fd;                 /* our end */
 };
 
+struct fake_inside {            /* an interface in another namespace */
+	char *netns;
+	char ifname[16];
+	char outside[16];       /* veth: its other end, "": none */
+};
+
 struct kernel_fake {
 	struct kernel base;
 	struct snapshot state;
 	VEC(struct kernel_event) events;
 	VEC(struct fake_queue) queues;
+	VEC(struct fake_inside) insides;
 	fdb_vec fdb;
 	drop_counter_vec drops;
 	int event_fd;           /* readable while events wait */
@@ -114,6 +123,9 @@ static void fake_free(struct kernel *base)
 	snapshot_free(&k->state);
 	vec_free(&k->events);
 	vec_free(&k->queues);
+	vec_each(inside, &k->insides)
+		free(inside->netns);
+	vec_free(&k->insides);
 	vec_free(&k->fdb);
 	vec_free(&k->drops);
 	free(k);
@@ -155,24 +167,57 @@ static int queues_of(const struct kernel_fake *k, const char *name)
 	return n;
 }
 
-void kernel_fake_link_gone(struct kernel *base, const char *name)
-{
-	struct kernel_fake *k = self(base);
-	const struct link *found = snapshot_link(&k->state, name);
-	struct op op = {.kind = OP_LINK_DELETE, .link.force = true};
-	struct link link;
+typedef VEC(struct link) link_vec;
 
-	if (!found)
+/* Devices that the operation may take away: what stands on a device goes with it. */
+static void note_endangered(const struct kernel_fake *k, const struct op *op, link_vec *ret)
+{
+	bool is_group = op->kind == OP_GROUP_DELETE;
+
+	if (!is_group && op->kind != OP_LINK_DELETE)
 		return;
-	link = *found;
-	memcpy(op.link.name, link.name, sizeof(op.link.name));
-	op_apply(&op, &k->state, NULL);
+	vec_each(link, &k->state.links)
+		if (link->parent || (is_group ? link->group == op->link.group
+					      : !strcmp(link->name, op->link.name)))
+			vec_push(ret, *link);
+}
+
+static void tell_gone(struct kernel_fake *k, const link_vec *endangered)
+{
+	vec_each(link, endangered)
+		if (!snapshot_link_by_index(&k->state, link->ifindex))
+			tell_link(k, KERNEL_EVENT_LINK_GONE, link);
+}
+
+/* What hangs on a device that went: a TAP's descriptors, a veth's other end. */
+static void drop_ends(struct kernel_fake *k, const char *name)
+{
 	for (size_t i = k->queues.n; i-- > 0;)
-		if (!strcmp(k->queues.v[i].name, link.name)) {
+		if (!strcmp(k->queues.v[i].name, name)) {
 			close(k->queues.v[i].fd);
 			vec_remove(&k->queues, i);
 		}
-	tell_link(k, KERNEL_EVENT_LINK_GONE, &link);
+	for (size_t i = k->insides.n; i-- > 0;)
+		if (!strcmp(k->insides.v[i].outside, name)) {
+			free(k->insides.v[i].netns);
+			vec_remove(&k->insides, i);
+		}
+}
+
+void kernel_fake_link_gone(struct kernel *base, const char *name)
+{
+	struct kernel_fake *k = self(base);
+	struct op op = {.kind = OP_LINK_DELETE, .link.force = true};
+	link_vec endangered = {0};
+
+	snprintf(op.link.name, sizeof(op.link.name), "%s", name);
+	note_endangered(k, &op, &endangered);
+	op_apply(&op, &k->state, NULL);
+	vec_each(link, &endangered)
+		if (!snapshot_link_by_index(&k->state, link->ifindex))
+			drop_ends(k, link->name);
+	tell_gone(k, &endangered);
+	vec_free(&endangered);
 }
 
 /* A TAP has carrier while it is open. */
@@ -210,10 +255,10 @@ static void look_at_queues(struct kernel_fake *k)
 		if (queues_of(k, name))
 			continue;
 		link = snapshot_link(&k->state, name);
-		if (link && !link->tun.is_persistent) {
+		if (link && !strcmp(link->kind, "tun") && !link->tun.is_persistent) {
 			kernel_fake_link_gone(&k->base, name);
 			i = k->queues.n; /* nothing else of it is left: begin anew */
-		} else if (link) {
+		} else if (link && !strcmp(link->kind, "tun")) {
 			set_carrier(k, name, false);
 		}
 	}
@@ -265,12 +310,24 @@ static int fake_snapshot(struct kernel *base, unsigned parts, struct snapshot *r
 	const struct snapshot *state = &self(base)->state;
 
 	(void)err;
+	if (parts & SNAPSHOT_BY_LINK)
+		parts |= SNAPSHOT_LINKS;
 	if (parts & SNAPSHOT_LINKS)
 		COPY(&ret->links, &state->links);
 	if (parts & SNAPSHOT_ADDRS)
 		COPY(&ret->addrs, &state->addrs);
 	if (parts & SNAPSHOT_ROUTES)
 		COPY(&ret->routes, &state->routes);
+	if (parts & SNAPSHOT_VLANS)
+		COPY(&ret->vlans, &state->vlans);
+	if (parts & SNAPSHOT_FDB)
+		COPY(&ret->fdb, &state->fdb);
+	if (parts & SNAPSHOT_SHAPERS) {
+		COPY(&ret->shapers, &state->shapers);
+		COPY(&ret->shaper_roots, &state->shaper_roots);
+	}
+	if (parts & SNAPSHOT_VFS)
+		COPY(&ret->vfs, &state->vfs);
 	if (parts & SNAPSHOT_NFT && state->nft)
 		ret->nft = nft_ruleset_copy(state->nft);
 	return 0;
@@ -315,26 +372,25 @@ static int check_name(const struct op *op, struct vnet_error *err)
 {
 	const char *name = op->kind == OP_TAP_CREATE ? op->tap.name : op->link.name;
 
-	if (op->kind != OP_BRIDGE_CREATE && op->kind != OP_TAP_CREATE && op->kind != OP_LINK_SET)
+	if (op->kind != OP_BRIDGE_CREATE && op->kind != OP_LINK_CREATE &&
+	    op->kind != OP_TAP_CREATE && op->kind != OP_LINK_SET)
 		return 0;
 	return kernel_ifname_ok(name) ? 0 : vnet_error_set(err, -EINVAL, "bad-name",
 							   "\"%.15s\" is not a device name", name);
 }
 
-static void tell_op(struct kernel_fake *k, const struct op *op, const struct link *before)
+static void tell_op(struct kernel_fake *k, const struct op *op)
 {
 	struct kernel_event event = {.kind = KERNEL_EVENT_ADDR};
 
 	switch (op->kind) {
 	case OP_BRIDGE_CREATE:
+	case OP_LINK_CREATE:
 	case OP_LINK_SET:
 		tell_link(k, KERNEL_EVENT_LINK_NEW, snapshot_link(&k->state, op->link.name));
 		break;
 	case OP_TAP_CREATE:
 		tell_link(k, KERNEL_EVENT_LINK_NEW, snapshot_link(&k->state, op->tap.name));
-		break;
-	case OP_LINK_DELETE:
-		tell_link(k, KERNEL_EVENT_LINK_GONE, before);
 		break;
 	case OP_ADDR_ADD:
 	case OP_ADDR_DEL: {
@@ -353,8 +409,7 @@ static void tell_op(struct kernel_fake *k, const struct op *op, const struct lin
 
 static int run_op(struct kernel_fake *k, const struct op *op, struct vnet_error *err)
 {
-	const struct link *found = NULL;
-	struct link before;
+	link_vec endangered = {0};
 	AUTO_FREE char *text = op_to_text(op);
 	int r = fails_now(k, text, err);
 
@@ -367,13 +422,14 @@ static int run_op(struct kernel_fake *k, const struct op *op, struct vnet_error 
 				   "this operation is not for the kernel");
 	if (r < 0)
 		return r;
-	if (op->kind == OP_LINK_DELETE && (found = snapshot_link(&k->state, op->link.name)))
-		before = *found;
+	note_endangered(k, op, &endangered);
 	r = op_apply(op, &k->state, err);
 	if (r < 0)
 		vnet_error_prefix(err, "%s", text);
 	else
-		tell_op(k, op, found ? &before : NULL);
+		tell_op(k, op);
+	tell_gone(k, &endangered);
+	vec_free(&endangered);
 	return r;
 }
 
@@ -425,7 +481,7 @@ static int make_device(struct kernel_fake *k, const struct kernel_tap *tap, stru
 	if (r < 0)
 		return r;
 	((struct link *)snapshot_link(&k->state, tap->name))->tun.is_persistent = tap->persistent;
-	tell_op(k, &op, NULL);
+	tell_op(k, &op);
 	return 0;
 }
 
@@ -449,6 +505,22 @@ static int open_queue(struct kernel_fake *k, const char *name, int *ret_fd, stru
 	return 0;
 }
 
+/* All of them, or none. */
+static int open_queues(struct kernel_fake *k, const char *name, unsigned queues, int *ret_fds,
+		       struct vnet_error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < queues && r >= 0; i++)
+		r = open_queue(k, name, &ret_fds[i], err);
+	for (unsigned i = 0; r < 0 && i < queues; i++) {
+		if (ret_fds[i] >= 0)
+			close(ret_fds[i]);
+		ret_fds[i] = -1;
+	}
+	return r;
+}
+
 static int fake_tap_open(struct kernel *base, struct kernel_tap *tap, struct vnet_error *err)
 {
 	struct kernel_fake *k = self(base);
@@ -462,18 +534,177 @@ static int fake_tap_open(struct kernel *base, struct kernel_tap *tap, struct vne
 		r = check_tap(k, tap, err);
 	if (r >= 0 && !tap->must_exist)
 		r = make_device(k, tap, err);
-	for (unsigned i = 0; i < tap->queues && r >= 0; i++)
-		r = open_queue(k, tap->name, &tap->ret_fds[i], err);
-	if (r >= 0) {
-		set_carrier(k, tap->name, true);
-		tap->ret_ifindex = snapshot_link(&k->state, tap->name)->ifindex;
-	}
-	for (unsigned i = 0; r < 0 && i < tap->queues; i++) {
-		if (tap->ret_fds[i] >= 0)
-			close(tap->ret_fds[i]);
-		tap->ret_fds[i] = -1;
-	}
+	if (r >= 0)
+		r = open_queues(k, tap->name, tap->queues, tap->ret_fds, err);
+	if (r < 0)
+		return r;
+	set_carrier(k, tap->name, true);
+	tap->ret_ifindex = snapshot_link(&k->state, tap->name)->ifindex;
+	return 0;
+}
+
+/* Macvtap devices, and interfaces in other namespaces. */
+
+/* As somebody's OP_LINK_CREATE, told as such. */
+static int make_link(struct kernel_fake *k, struct op *op, const char *kind, const char *name,
+		     const char *parent, struct vnet_error *err)
+{
+	int r;
+
+	op->kind = OP_LINK_CREATE;
+	snprintf(op->link.kind, sizeof(op->link.kind), "%s", kind);
+	snprintf(op->link.name, sizeof(op->link.name), "%s", name);
+	snprintf(op->link.parent, sizeof(op->link.parent), "%s", parent);
+	if (snapshot_link(&k->state, name))
+		return vnet_error_set(err, -EEXIST, "device-exists",
+				      "a device named %s exists already", name);
+	r = op_apply(op, &k->state, err);
+	if (r >= 0)
+		tell_op(k, op);
 	return r;
+}
+
+static int make_macvtap(struct kernel_fake *k, const struct kernel_macvtap *macvtap,
+			struct vnet_error *err)
+{
+	struct op op = {.link = {.mac = macvtap->mac, .macvlan.mode = macvtap->mode}};
+
+	memcpy(op.link.alias, macvtap->alias, sizeof(op.link.alias));
+	return make_link(k, &op, "macvtap", macvtap->name, macvtap->parent, err);
+}
+
+static int check_macvtap(const struct kernel_fake *k, const struct kernel_macvtap *macvtap,
+			 struct vnet_error *err)
+{
+	const struct link *link = snapshot_link(&k->state, macvtap->name);
+
+	if (!link)
+		return vnet_error_set(err, -ENODEV, "no-device",
+				      "macvtap %s: there is no such device", macvtap->name);
+	if (strcmp(link->kind, "macvtap") || strcmp(link->alias, macvtap->alias))
+		return vnet_error_set(err, -EEXIST, "device-exists",
+				      "a device named %s exists already, not this macvtap of ours",
+				      macvtap->name);
+	return 0;
+}
+
+static int fake_macvtap_open(struct kernel *base, struct kernel_macvtap *macvtap,
+			     struct vnet_error *err)
+{
+	struct kernel_fake *k = self(base);
+	char what[40];
+	int r;
+
+	look_at_queues(k);
+	snprintf(what, sizeof(what), "macvtap %s", macvtap->name);
+	r = fails_now(k, what, err);
+	if (r >= 0)
+		r = macvtap->must_exist ? check_macvtap(k, macvtap, err)
+					: make_macvtap(k, macvtap, err);
+	if (r < 0)
+		return r;
+	r = open_queues(k, macvtap->name, macvtap->queues, macvtap->ret_fds, err);
+	if (r < 0 && !macvtap->must_exist)
+		kernel_fake_link_gone(base, macvtap->name);
+	else
+		macvtap->ret_ifindex = snapshot_link(&k->state, macvtap->name)->ifindex;
+	return r;
+}
+
+static int check_netns(const char *path, struct vnet_error *err)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs) < 0)
+		return kernel_error(err, -errno, NULL, "namespace %s", path);
+	if (fs.f_type != NSFS_MAGIC)
+		return vnet_error_set(err, -EINVAL, "bad-netns",
+				      "%s is not a network namespace", path);
+	return 0;
+}
+
+static struct fake_inside *find_inside(struct kernel_fake *k, const char *netns, const char *ifname)
+{
+	vec_each(inside, &k->insides)
+		if (!strcmp(inside->netns, netns) && !strcmp(inside->ifname, ifname))
+			return inside;
+	return NULL;
+}
+
+static int fake_inside_create(struct kernel *base, struct kernel_inside *inside,
+			      struct vnet_error *err)
+{
+	const char *ifname = inside->inside->ifname[0] ? inside->inside->ifname : "eth0";
+	struct op op = {.link = {.mtu = inside->mtu}};
+	struct kernel_fake *k = self(base);
+	struct fake_inside new = {0};
+	struct link *link;
+	char what[40];
+	int r;
+
+	snprintf(what, sizeof(what), "%s in a namespace", inside->kind);
+	r = fails_now(k, what, err);
+	if (r >= 0)
+		r = check_netns(inside->netns, err);
+	if (r >= 0 && find_inside(k, inside->netns, ifname))
+		r = vnet_error_set(err, -EEXIST, "device-exists",
+				   "namespace %s has a device named %s already", inside->netns,
+				   ifname);
+	if (r >= 0 && !strcmp(inside->kind, "veth")) {
+		memcpy(op.link.alias, inside->alias, sizeof(op.link.alias));
+		r = make_link(k, &op, "veth", inside->name, "", err);
+	} else if (r >= 0 && !snapshot_link(&k->state, inside->parent)) {
+		r = vnet_error_set(err, -ENODEV, "no-device", "no device %s", inside->parent);
+	}
+	if (r < 0)
+		return r;
+	if (!strcmp(inside->kind, "veth")) {
+		link = (struct link *)snapshot_link(&k->state, inside->name);
+		link->has_netns_peer = true;
+		inside->ret_ifindex = link->ifindex;
+		memcpy(new.outside, inside->name, sizeof(new.outside));
+	} else {
+		inside->ret_ifindex = (int)k->insides.n + 2;
+	}
+	new.netns = mem_strdup(inside->netns);
+	snprintf(new.ifname, sizeof(new.ifname), "%s", ifname);
+	vec_push(&k->insides, new);
+	return 0;
+}
+
+static int fake_inside_delete(struct kernel *base, const char *netns, const char *ifname,
+			      struct vnet_error *err)
+{
+	struct kernel_fake *k = self(base);
+	struct fake_inside *inside = find_inside(k, netns, ifname);
+
+	(void)err;
+	if (!inside)
+		return 0;
+	if (inside->outside[0]) {
+		kernel_fake_link_gone(base, inside->outside);
+		return 0;
+	}
+	free(inside->netns);
+	vec_remove(&k->insides, (size_t)(inside - k->insides.v));
+	return 0;
+}
+
+/* As a card at 03:00.0 numbers them whose functions begin at device 16. */
+static int fake_vf_address(struct kernel *base, const char *ifname, unsigned vf, char ret[32],
+			   struct vnet_error *err)
+{
+	const struct snapshot *state = &self(base)->state;
+	const struct link *link = snapshot_link(state, ifname);
+
+	if (!link)
+		return vnet_error_set(err, -ENODEV, "no-device", "no device %s", ifname);
+	vec_each(have, &state->vfs)
+		if (have->ifindex == link->ifindex && have->index == vf) {
+			snprintf(ret, 32, "0000:03:%02x.%u", 16 + vf / 8, vf % 8);
+			return 0;
+		}
+	return vnet_error_set(err, -ENODEV, "no-vf", "%s has no virtual function %u", ifname, vf);
 }
 
 static int fake_find_link(struct kernel *base, const char *name, struct link *ret,
@@ -578,6 +809,10 @@ static const struct kernel_ops fake_ops = {
 	.execute = fake_execute,
 	.find_link = fake_find_link,
 	.tap_open = fake_tap_open,
+	.macvtap_open = fake_macvtap_open,
+	.inside_create = fake_inside_create,
+	.inside_delete = fake_inside_delete,
+	.vf_address = fake_vf_address,
 	.vhost_open = fake_vhost_open,
 	.list_fdb = fake_list_fdb,
 	.drop_counters = fake_drop_counters,

@@ -52,22 +52,79 @@ int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret
 	return r;
 }
 
+static int bad_name(const char *what, const char *name, struct vnet_error *err)
+{
+	return vnet_error_set(err, -EINVAL, "bad-name", "%s \"%.15s\": not a device name", what,
+			      name);
+}
+
+/* Of a device whose descriptors are to be handed out: none yet. */
+static int check_queues(const char *what, const char name[16], unsigned queues, int *ret_fds,
+			struct vnet_error *err)
+{
+	for (unsigned i = 0; i < queues && i < PORT_QUEUES_MAX; i++)
+		ret_fds[i] = -1;
+	if (!kernel_ifname_ok(name))
+		return bad_name(what, name, err);
+	if (queues < 1 || queues > PORT_QUEUES_MAX)
+		return vnet_error_set(err, -EINVAL, "bad-queues",
+				      "%s %s: %u queues; 1..%d are possible", what, name, queues,
+				      PORT_QUEUES_MAX);
+	return 0;
+}
+
 int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err)
 {
-	for (unsigned i = 0; i < tap->queues && i < PORT_QUEUES_MAX; i++)
-		tap->ret_fds[i] = -1;
-	if (!kernel_ifname_ok(tap->name))
-		return vnet_error_set(err, -EINVAL, "bad-name", "TAP \"%.*s\": not a device name",
-				      (int)sizeof(tap->name), tap->name);
-	if (tap->queues < 1 || tap->queues > PORT_QUEUES_MAX)
-		return vnet_error_set(err, -EINVAL, "bad-queues",
-				      "TAP %s: %u queues; 1..%d are possible", tap->name,
-				      tap->queues, PORT_QUEUES_MAX);
+	int r = check_queues("TAP", tap->name, tap->queues, tap->ret_fds, err);
+
+	if (r < 0)
+		return r;
 	if (tap->queues > 1 && !tap->multi_queue)
 		return vnet_error_set(err, -EINVAL, "bad-queues",
 				      "TAP %s: %u queues need a multi-queue device", tap->name,
 				      tap->queues);
 	return k->ops->tap_open(k, tap, err);
+}
+
+int kernel_macvtap_open(struct kernel *k, struct kernel_macvtap *macvtap, struct vnet_error *err)
+{
+	int r = check_queues("macvtap", macvtap->name, macvtap->queues, macvtap->ret_fds, err);
+
+	if (r < 0)
+		return r;
+	if (!kernel_ifname_ok(macvtap->parent))
+		return bad_name("parent", macvtap->parent, err);
+	return k->ops->macvtap_open(k, macvtap, err);
+}
+
+int kernel_inside_create(struct kernel *k, struct kernel_inside *inside, struct vnet_error *err)
+{
+	bool is_veth = !strcmp(inside->kind, "veth");
+
+	if (!is_veth && strcmp(inside->kind, "macvlan") != 0)
+		return vnet_error_set(err, -EINVAL, "device-kind",
+				      "a device in a namespace is a veth or a macvlan, not \"%.15s\"",
+				      inside->kind);
+	if (is_veth && !kernel_ifname_ok(inside->name))
+		return bad_name("veth", inside->name, err);
+	if (!is_veth && !kernel_ifname_ok(inside->parent))
+		return bad_name("parent", inside->parent, err);
+	if (inside->inside->ifname[0] && !kernel_ifname_ok(inside->inside->ifname))
+		return bad_name("in the namespace", inside->inside->ifname, err);
+	return k->ops->inside_create(k, inside, err);
+}
+
+int kernel_inside_delete(struct kernel *k, const char *netns, const char *ifname,
+			 struct vnet_error *err)
+{
+	return k->ops->inside_delete(k, netns, ifname, err);
+}
+
+int kernel_vf_address(struct kernel *k, const char *ifname, unsigned vf, char ret[32],
+		      struct vnet_error *err)
+{
+	ret[0] = '\0';
+	return k->ops->vf_address(k, ifname, vf, ret, err);
 }
 
 int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err)

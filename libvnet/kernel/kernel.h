@@ -132,6 +132,7 @@ enum snapshot_part {
 	SNAPSHOT_FDB = 32,      /* of VXLAN devices with our mark */
 	SNAPSHOT_SHAPERS = 64,  /* of IFBs with our mark */
 	SNAPSHOT_VFS = 128,     /* of devices that have any */
+	SNAPSHOT_BY_LINK = SNAPSHOT_VLANS | SNAPSHOT_FDB | SNAPSHOT_SHAPERS | SNAPSHOT_VFS, /* bring LINKS */
 	SNAPSHOT_ALL = 255
 };
 int kernel_snapshot(struct kernel *k, unsigned parts, struct snapshot *ret, struct vnet_error *err);

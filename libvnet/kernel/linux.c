@@ -3,11 +3,14 @@
 
 #include "kernel/linux.h"
 #include "kernel/addr.h"
+#include "kernel/inside.h"
 #include "kernel/link.h"
+#include "kernel/macvtap.h"
 #include "kernel/neigh.h"
 #include "kernel/route.h"
 #include "kernel/sysctl.h"
 #include "kernel/tap.h"
+#include "kernel/vf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,25 +174,47 @@ static int snapshot_routes(struct kernel_linux *k, struct snapshot *snap, struct
 	return dump(k, &(struct nl_dump){each_route, restart_routes, snap}, "IPv6 routes", err);
 }
 
+static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	link_add_get(&k->query, NULL);
+	return dump(k, &(struct nl_dump){each_link, restart_links, snap}, "devices", err);
+}
+
+static int snapshot_addrs(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	int r;
+
+	addr_add_dump(&k->query);
+	r = dump(k, &(struct nl_dump){each_addr, restart_addrs, snap}, "addresses", err);
+	drop_default_labels(k, snap);
+	return r;
+}
+
+static int snapshot_nft(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	return nft_netlink_dump(k->nft, &k->devices, &snap->nft, err);
+}
+
 static int linux_snapshot(struct kernel *base, unsigned parts, struct snapshot *ret,
 			  struct vnet_error *err)
 {
-	struct kernel_linux *k = self(base);
+	static const struct {
+		unsigned part;
+		int (*read)(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err);
+	} readers[] = {
+		/* First: the others go by the devices that it found. */
+		{SNAPSHOT_LINKS, snapshot_links},
+		{SNAPSHOT_ADDRS, snapshot_addrs},
+		{SNAPSHOT_ROUTES, snapshot_routes},
+		{SNAPSHOT_NFT, snapshot_nft},
+	};
 	int r = 0;
 
-	if (parts & SNAPSHOT_LINKS) {
-		link_add_get(&k->query, NULL);
-		r = dump(k, &(struct nl_dump){each_link, restart_links, ret}, "devices", err);
-	}
-	if (r >= 0 && parts & SNAPSHOT_ADDRS) {
-		addr_add_dump(&k->query);
-		r = dump(k, &(struct nl_dump){each_addr, restart_addrs, ret}, "addresses", err);
-		drop_default_labels(k, ret);
-	}
-	if (r >= 0 && parts & SNAPSHOT_ROUTES)
-		r = snapshot_routes(k, ret, err);
-	if (r >= 0 && parts & SNAPSHOT_NFT)
-		r = nft_netlink_dump(k->nft, &k->devices, &ret->nft, err);
+	if (parts & SNAPSHOT_BY_LINK)
+		parts |= SNAPSHOT_LINKS;
+	for (size_t i = 0; i < ARRAY_SIZE(readers) && r >= 0; i++)
+		if (parts & readers[i].part)
+			r = readers[i].read(self(base), ret, err);
 	return r;
 }
 
@@ -332,6 +357,10 @@ static const struct kernel_ops linux_ops = {
 	.execute = linux_execute,
 	.find_link = linux_find_link,
 	.tap_open = linux_tap_open,
+	.macvtap_open = linux_macvtap_open,
+	.inside_create = linux_inside_create,
+	.inside_delete = linux_inside_delete,
+	.vf_address = linux_vf_address,
 	.vhost_open = linux_vhost_open,
 	.list_fdb = linux_list_fdb,
 	.drop_counters = linux_drop_counters,
