@@ -103,6 +103,8 @@ help:
 	@echo 'make fuzz        runs the fuzzers, TIME= seconds each'
 	@echo 'make coverage    line coverage of the unprivileged tests'
 	@echo 'make check-unit, check-backend, check-lab, check-bad-input, check-guest: parts of test'
+	@echo 'make check-kernel  the same on a Debian kernel: KERNEL=6.1, LABS="test_modes ..."'
+	@echo 'make kernel-lab  a shell there'
 	@echo 'make tidy, compile_commands.json, clean'
 	@echo 'Variables: V=1  SAN=address,undefined  CC=clang  WERROR=1  PREFIX=  DESTDIR='
 

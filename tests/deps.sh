@@ -29,6 +29,10 @@ needs() {
 	python3           py unittest,ctypes,ipaddress,json
 	nftables          cmd nft
 	iproute2          cmd ip
+	kmod              cmd modprobe
+	ethtool           cmd ethtool
+	iperf3            cmd iperf3
+	tcpdump           cmd tcpdump
 	iptables          cmd ebtables-nft
 	dnsmasq-base      cmd dnsmasq
 	qemu-system-x86   cmd qemu-system-x86_64

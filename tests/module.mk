@@ -34,7 +34,8 @@ bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec)
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
 
-.PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest test demo bench deps
+.PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest check-kernel \
+	kernel-lab test demo bench deps
 # Everything that the checks need built, but not run.
 tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
 
@@ -53,6 +54,21 @@ check-bad-input: all $(test-programs)
 
 check-guest: all $(test-programs) $(B)/guest/stamp
 	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/guest/test_*.py))
+
+# On one of Debian's kernels (KERNEL=, see tests/kernel-lab/build) in a virtual machine.
+# LABS="test_vlan test_links" picks suites by the names of their files; LAB="-k PATTERN"
+# picks tests.
+KERNEL ?= debian
+MACHINES ?= 1
+kernel-suites = $(backend-tests)
+kernel-picked = $(if $(LABS),$(foreach name,$(LABS),$(filter %/$(name),$(backend-tests)) \
+	$(wildcard tests/lab/$(name).py tests/guest/$(name).py)),$(kernel-suites))
+check-kernel: all $(backend-tests) $(test-programs) $(B)/guest/stamp
+	$(Q)VNET_BUILD=$(B) LAB='$(LAB)' tests/kernel-lab/check -k $(KERNEL) -j $(MACHINES) $(kernel-picked)
+
+# A shell there, on the terminal.
+kernel-lab:
+	$(Q)VNET_BUILD=$(B) tests/kernel-lab/run -k $(KERNEL) -i
 
 # Without root: what needs none.
 check: check-unit
