@@ -20,10 +20,16 @@ struct port_object {
 	json_t *reply;
 };
 
+static json_t *text_value(const char *text, size_t size);
 static void set_string(json_t *object, const char *key, const char *value);
 static void set_switch(json_t *object, const char *key, enum vnet_switch value);
 static void set_number(json_t *object, const char *key, json_int_t value);
 static void set_flag(json_t *object, const char *key, bool value);
+static void set_list(json_t *object, const char *key, const char *const *items, size_t n);
+static void set_object(json_t *object, const char *key, json_t *value);
+static json_t *vlan_object(const struct vnet_attach_request *q);
+static json_t *limit_object(const struct vnet_limit *limit);
+static json_t *inside_object(const struct vnet_attach_request *q);
 static const char *get_string(const json_t *object, const char *key);
 static int check_devices(const struct vnet_port *port, struct vnet_error *err);
 static char **string_list(const json_t *array);
@@ -42,13 +48,7 @@ json_t *client_attach_parameters(const struct vnet_attach_request *in)
 	set_string(p, "name", q.name);
 	set_string(p, "ifname", q.ifname);
 	set_string(p, "mac", q.mac);
-	if (q.n_addresses) {
-		json_t *addresses = json_array();
-
-		for (size_t i = 0; i < q.n_addresses; i++)
-			json_array_append_new(addresses, json_string(q.addresses[i]));
-		json_object_set_new(p, "addresses", addresses);
-	}
+	set_list(p, "addresses", q.addresses, q.n_addresses);
 	set_number(p, "queues", q.queues);
 	set_number(p, "mtu", q.mtu);
 	set_number(p, "txqueuelen", q.txqueuelen);
@@ -62,7 +62,99 @@ json_t *client_attach_parameters(const struct vnet_attach_request *in)
 	set_flag(p, "persistent", q.persistent);
 	set_flag(p, "adopt", q.adopt);
 	set_flag(p, "linkDown", q.link_down);
+	set_string(p, "kind", q.kind);
+	set_string(p, "netns", q.netns);
+	set_object(p, "inside", inside_object(&q));
+	if (q.has_vf)
+		json_object_set_new(p, "vf", json_integer(q.vf));
+	client_port_settings(&q, p);
 	return p;
+}
+
+void client_port_settings(const struct vnet_attach_request *q, json_t *p)
+{
+	json_t *offloads = json_object(), *bandwidth = json_object();
+
+	set_object(p, "vlan", vlan_object(q));
+	set_switch(p, "learning", q->learning);
+	set_switch(p, "flood", q->flood);
+	set_switch(p, "multicastFlood", q->multicast_flood);
+	set_switch(p, "hairpin", q->hairpin);
+	set_switch(p, "proxyArp", q->proxy_arp);
+	set_switch(offloads, "rx", q->rx);
+	set_switch(offloads, "tx", q->tx);
+	set_switch(offloads, "sg", q->sg);
+	set_switch(offloads, "tso", q->tso);
+	set_switch(offloads, "gso", q->gso);
+	set_switch(offloads, "gro", q->gro);
+	set_object(p, "offloads", offloads);
+	set_object(bandwidth, "in", limit_object(&q->in));
+	set_object(bandwidth, "out", limit_object(&q->out));
+	set_object(p, "bandwidth", bandwidth);
+}
+
+/* A trunk without a native id says so: left out, it would be the bridge's. */
+static json_t *vlan_object(const struct vnet_attach_request *q)
+{
+	json_t *vlan = json_object(), *tagged = json_array();
+
+	if (q->vlan || q->vlan_tagged)
+		json_object_set_new(vlan, "native", json_integer(q->vlan));
+	for (const char *s = q->vlan_tagged; s && *s; s += strcspn(s, ","), s += *s == ',')
+		json_array_append_new(tagged, text_value(s, strcspn(s, ",")));
+	if (q->vlan_tagged)
+		json_object_set(vlan, "tagged", tagged);
+	json_decref(tagged);
+	return vlan;
+}
+
+static json_t *limit_object(const struct vnet_limit *limit)
+{
+	json_t *object = json_object();
+
+	set_string(object, "rate", limit->rate);
+	set_string(object, "guaranteed", limit->guaranteed);
+	set_string(object, "burst", limit->burst);
+	return object;
+}
+
+/* "TO [via ADDRESS] [metric N]"; what is not of that form goes to netd as the destination, to be refused. */
+static json_t *route_object(const char *text)
+{
+	AUTO_FREE char *copy = mem_strdup(text);
+	json_t *route = json_object();
+	char *rest = copy, *to = strsep(&rest, " "), *key, *value, *end;
+
+	set_string(route, "to", to);
+	while ((key = strsep(&rest, " "))) {
+		value = strsep(&rest, " ");
+		if (value && !strcmp(key, "via")) {
+			set_string(route, "via", value);
+			continue;
+		}
+		if (value && *value && !strcmp(key, "metric")) {
+			json_object_set_new(route, "metric", json_integer(strtol(value, &end, 10)));
+			if (!*end)
+				continue;
+		}
+		set_string(route, "to", text);
+		break;
+	}
+	return route;
+}
+
+static json_t *inside_object(const struct vnet_attach_request *q)
+{
+	json_t *inside = json_object(), *routes = json_array();
+
+	set_string(inside, "ifname", q->inside_ifname);
+	set_list(inside, "addresses", q->inside_addresses, q->n_inside_addresses);
+	for (size_t i = 0; i < q->n_inside_routes; i++)
+		json_array_append_new(routes, route_object(q->inside_routes[i]));
+	if (q->n_inside_routes)
+		json_object_set(inside, "routes", routes);
+	json_decref(routes);
+	return inside;
 }
 
 int vnet_client_attach(struct vnet_client *client, const struct vnet_attach_request *request,
@@ -106,6 +198,8 @@ int client_port_new(json_t *reply, fd_vec *fds, struct vnet_port **ret, struct v
 	port->mac = get_string(info, "mac");
 	port->mtu = (unsigned)json_integer_value(json_object_get(info, "mtu"));
 	port->queues = (unsigned)json_integer_value(json_object_get(info, "queues"));
+	port->kind = get_string(info, "kind");
+	port->pci_address = get_string(info, "pciAddress");
 	port->qemu_args = string_list(json_object_get(reply, "qemuArgs"));
 	port->notes = string_list(json_object_get(reply, "notes"));
 	port->fds = mem_alloc(fds->n * sizeof(*port->fds));
@@ -216,13 +310,18 @@ static int expand(char **argument, const struct vnet_port *port, struct vnet_err
 	return 0;
 }
 
+/* What is no UTF-8 cannot be a name of anything: let netd say so of a visible text. */
+static json_t *text_value(const char *text, size_t size)
+{
+	json_t *value = json_stringn(text, size);
+
+	return value ? value : json_string("\xEF\xBF\xBD");
+}
+
 static void set_string(json_t *object, const char *key, const char *value)
 {
-	if (!value)
-		return;
-	/* What is no UTF-8 cannot be a name of anything: let netd say so of a visible text. */
-	if (json_object_set_new(object, key, json_string(value)) < 0)
-		json_object_set_new(object, key, json_string("\xEF\xBF\xBD"));
+	if (value)
+		json_object_set_new(object, key, text_value(value, strlen(value)));
 }
 
 static void set_switch(json_t *object, const char *key, enum vnet_switch value)
@@ -241,6 +340,25 @@ static void set_flag(json_t *object, const char *key, bool value)
 {
 	if (value)
 		json_object_set_new(object, key, json_true());
+}
+
+static void set_list(json_t *object, const char *key, const char *const *items, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, text_value(items[i], strlen(items[i])));
+	if (n)
+		json_object_set(object, key, list);
+	json_decref(list);
+}
+
+/* Takes value over; an empty one says nothing. */
+static void set_object(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_size(value))
+		json_object_set(object, key, value);
+	json_decref(value);
 }
 
 static const char *get_string(const json_t *object, const char *key)

@@ -35,6 +35,8 @@ int client_next(struct vnet_client *client, int timeout_ms, json_t **ret_paramet
 
 /* attach.c: the parameters of AttachPort that a request stands for.  New reference. */
 json_t *client_attach_parameters(const struct vnet_attach_request *request);
+/* Of these, what UpdatePort takes too, from VLANs to bandwidth: added to parameters. */
+void client_port_settings(const struct vnet_attach_request *request, json_t *parameters);
 /* Makes a port of AttachPort's reply and its descriptors, which it takes over on success. */
 int client_port_new(json_t *reply, fd_vec *fds, struct vnet_port **ret, struct vnet_error *err);
 

@@ -7,7 +7,8 @@
  *
  * WHAT IT IS FOR.  A program that starts virtual machines asks netd for a port
  * on one of the host's networks and gets open descriptors of a TAP device that
- * is attached, guarded and up.  The program needs no privilege: netd looks at
+ * is attached, guarded and up; or of a macvtap device, or the PCI address of a
+ * virtual function, or an interface in a container's namespace.  The program needs no privilege: netd looks at
  * who is calling (the kernel tells it) and decides by its access policy.
  *
  *	struct vnet_attach_request request = VNET_ATTACH_REQUEST_INIT;
@@ -28,6 +29,9 @@
  * it lives until the last of its TAP descriptors is closed, whichever process
  * holds it then, or, when it is persistent, until vnet_client_detach().  There
  * is no detach to be owed: kill the virtual machine and the port is gone.
+ * Linux does not tie the other kinds to descriptors: a "macvtap" and a "vf" end
+ * with the process owner_pid (the caller, unless it says otherwise), a "veth"
+ * and a "macvlan" with the namespace that they are in.
  *
  * A client that failed with -ETIMEDOUT, -EPROTO, -ECONNRESET, -EMSGSIZE or
  * -EMFILE has lost step with netd; every later call on it fails with
@@ -123,6 +127,16 @@ enum vnet_switch {
 };
 
 /*
+ * A limit in one direction.  Texts as in vnet.yaml(5), units included: "10mbit",
+ * "64k"; a number alone is bit/s, or bytes.  NULL: not said; rate "0": no limit.
+ */
+struct vnet_limit {
+	const char *rate;
+	const char *guaranteed;   /* out of the network's own limit */
+	const char *burst;        /* bytes at once */
+};
+
+/*
  * What to ask for.  Start from VNET_ATTACH_REQUEST_INIT and set what matters;
  * zero means: not said.  Nothing is kept after the call.
  */
@@ -145,7 +159,25 @@ struct vnet_attach_request {
 	bool persistent;          /* the device outlives its descriptors */
 	bool adopt;               /* take over the existing TAP ifname; no descriptors come */
 	bool link_down;           /* leave it down */
-	pid_t owner_pid;          /* whom it is for; only root may name another process */
+	pid_t owner_pid;          /* whom it is for; a process of the caller's own user, or he is root */
+	/* Since 0.2. */
+	const char *kind;         /* "tap", "veth", "macvtap", "macvlan", "vf"; default: as the network's mode */
+	unsigned vlan;            /* on a VLAN-aware bridge: id of untagged frames, 1..4094 */
+	const char *vlan_tagged;  /* ids that pass with their tag, "10,20-30": then the port is a trunk */
+	struct vnet_limit in;     /* to the guest */
+	struct vnet_limit out;    /* from the guest */
+	/* Of the port in its bridge, by the names of bridge(8); default: the network's. */
+	enum vnet_switch learning, flood, multicast_flood, hairpin, proxy_arp;
+	/* Of the host's end, by the names of ethtool(8) -K; default: the network's. */
+	enum vnet_switch rx, tx, sg, tso, gso, gro;
+	const char *netns;        /* veth, macvlan: absolute path of the namespace; root only */
+	const char *inside_ifname; /* the interface's name in there; default "eth0" */
+	const char *const *inside_addresses; /* "10.0.0.5/24" */
+	size_t n_inside_addresses;
+	const char *const *inside_routes; /* "default via 10.0.0.1", "10.9.0.0/16 via 10.0.0.2 metric 5" */
+	size_t n_inside_routes;
+	bool has_vf;              /* vf is given; else netd takes a free one */
+	unsigned vf;              /* number of the virtual function */
 };
 #define VNET_ATTACH_REQUEST_INIT { .size = sizeof(struct vnet_attach_request) }
 
@@ -173,6 +205,9 @@ struct vnet_port {
 	 */
 	char **qemu_args;
 	char **notes;             /* what the caller should know, ended by NULL: "no /dev/vhost-net" */
+	/* Since 0.2. */
+	const char *kind;         /* as in the request */
+	const char *pci_address;  /* of a vf, for vfio-pci: "0000:03:10.1"; else "" */
 };
 
 /* AttachPort. */
