@@ -9,6 +9,7 @@
 
 #include "cli/output.h"
 
+#include <dirent.h>
 #include <pwd.h>
 
 #define COMPLETE_TIMEOUT_MS 1000 /* a shell must not hang on Tab */
@@ -203,6 +204,19 @@ static void offer_names(struct cli *cli, const char *method, const char *key, co
 	json_decref(reply);
 }
 
+/* What ip netns made. */
+static void offer_namespaces(const char *prefix)
+{
+	DIR *folder = opendir("/run/netns");
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder)))
+		if (entry->d_name[0] != '.')
+			offer(entry->d_name, prefix);
+	if (folder)
+		closedir(folder);
+}
+
 static void offer_values(struct cli *cli, enum completion what, const char *prefix)
 {
 	struct passwd *pw;
@@ -219,6 +233,9 @@ static void offer_values(struct cli *cli, enum completion what, const char *pref
 		while ((pw = getpwent()))
 			offer(pw->pw_name, prefix);
 		endpwent();
+		break;
+	case COMPLETE_NETNS:
+		offer_namespaces(prefix);
 		break;
 	case COMPLETE_FILE: /* the shell's own default */
 	case COMPLETE_NOTHING:

@@ -2,12 +2,18 @@
 /* cmd_network.c - network list, show, start, stop, delete */
 
 #include "cli/output.h"
+#include "model/network.h"
+
+#include <errno.h>
+#include <fnmatch.h>
 
 static const struct column network_columns[] = {
 	{ "NAME", "name", COLUMN_TEXT, false },
 	{ "MODE", "mode", COLUMN_TEXT, false },
 	{ "STATE", "state", COLUMN_STATE, false },
 	{ "BRIDGE", "bridge", COLUMN_TEXT, false },
+	{ "UPLINK", "uplink", COLUMN_TEXT, .if_any = true },
+	{ "VLAN", "vlan", COLUMN_VLAN, .if_any = true },
 	{ "MTU", "mtu", COLUMN_NUMBER, true },
 	{ "PORTS", "ports", COLUMN_NUMBER, false },
 	{ "ADDRESSES", "addresses", COLUMN_TEXT, false },
@@ -21,8 +27,21 @@ static const struct column port_columns[] = {
 	{ "PORT", "name", COLUMN_TEXT, false },
 	{ "INTERFACE", "ifname", COLUMN_TEXT, false },
 	{ "STATE", "state", COLUMN_STATE, false },
+	{ "KIND", "kind", COLUMN_TEXT, false },
 	{ "MAC", "mac", COLUMN_TEXT, false },
+	{ "VLAN", "vlan", COLUMN_VLAN, .if_any = true },
+	{ "PCI ADDRESS", "pciAddress", COLUMN_TEXT, .if_any = true },
 	{ "LEASES", "leases", COLUMN_TEXT, false },
+	{ 0 },
+};
+/* Of its links to other hosts: a line for each peer. */
+static const struct column link_columns[] = {
+	{ "LINK", "link", COLUMN_TEXT, false },
+	{ "KIND", "kind", COLUMN_TEXT, false },
+	{ "KEY", "key", COLUMN_NUMBER, .if_any = true },
+	{ "LOCAL", "local", COLUMN_TEXT, false },
+	{ "PEER", "peer", COLUMN_TEXT, false },
+	{ "DEVICE", "device", COLUMN_TEXT, false },
 	{ 0 },
 };
 
@@ -43,6 +62,47 @@ static int run_list(struct cli *cli, const void *options, const text_vec *words,
 		output_list(cli, network_columns, json_object_get(reply, "networks"), "networks");
 	json_decref(reply);
 	return status;
+}
+
+static void add_peer(json_t *rows, const struct network *net, const struct network_link *link,
+		     const struct ip *peer)
+{
+	char local[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX] = "", device[16];
+	json_t *row;
+
+	ip_format(&link->local, local);
+	if (peer)
+		ip_format(peer, to);
+	/* All peers of a VXLAN are behind one device. */
+	network_link_device(net, link, link->kind == LINK_VXLAN ? NULL : peer, device);
+	row = json_pack("{s:s, s:s, s:s, s:s, s:s}", "link", link->name, "kind",
+			link_kind_name(link->kind), "local", local, "peer", to, "device", device);
+	if (link->has_key)
+		json_object_set_new(row, "key", json_integer(link->key));
+	json_array_append_new(rows, row);
+}
+
+/* The definition says which links there are, the model what their devices are called. */
+static void print_links(const struct cli *cli, const char *name, const json_t *definition)
+{
+	json_t *definitions = json_pack("{s:O}", name, definition), *rows = json_array();
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	/* A newer netd's definition may have keys that this program does not know: then no links are told. */
+	if (definitions && networks_from_json(definitions, &nets, &err) == 0)
+		vec_each(link, &nets.v[0]->links) {
+			if (!link->peers.n)
+				add_peer(rows, nets.v[0], link, NULL);
+			vec_each(peer, &link->peers)
+				add_peer(rows, nets.v[0], link, peer);
+		}
+	if (json_array_size(rows)) {
+		putchar('\n');
+		output_list(cli, link_columns, rows, "links");
+	}
+	json_decref(rows);
+	json_decref(definitions);
 }
 
 /* The canonical definition, in the shape that apply takes. */
@@ -81,37 +141,108 @@ static int run_show(struct cli *cli, const void *options, const text_vec *words,
 			putchar('\n');
 			output_list(cli, port_columns, ports, "ports");
 		}
+		print_links(cli, words->v[0], json_object_get(reply, "definition"));
 	}
 	json_decref(reply);
 	return EXIT_OK;
+}
+
+static bool is_pattern(const char *word)
+{
+	return word[strcspn(word, "*?[")] != '\0';
+}
+
+static void add_once(text_vec *names, const char *name)
+{
+	vec_each(n, names)
+		if (!strcmp(*n, name))
+			return;
+	vec_push(names, name);
+}
+
+static size_t add_matches(text_vec *names, const char *pattern, const json_t *networks)
+{
+	const json_t *network;
+	size_t i, n = 0;
+
+	json_array_foreach((json_t *)networks, i, network) {
+		const char *name = json_string_value(json_object_get(network, "name"));
+
+		if (name && !fnmatch(pattern, name, 0)) {
+			add_once(names, name);
+			n++;
+		}
+	}
+	return n;
+}
+
+/*
+ * Words with '*', '?' or '[' stand for the networks that they match, as in a
+ * shell.  Names point into words and *ret_list.  A pattern that matches nothing
+ * is reported; the other words still count.
+ */
+static int expand_names(struct cli *cli, const text_vec *words, json_t **ret_list, text_vec *ret)
+{
+	int first = EXIT_OK;
+
+	vec_each(word, words) {
+		struct vnet_error err = { 0 };
+
+		if (!is_pattern(*word)) {
+			add_once(ret, *word);
+			continue;
+		}
+		if (!*ret_list) {
+			int status = cli_call(cli, "ListNetworks", NULL, ret_list);
+
+			if (status)
+				return status;
+		}
+		if (add_matches(ret, *word, json_object_get(*ret_list, "networks")))
+			continue;
+		vnet_error_set(&err, -ENOENT, "no-such-network",
+			       "no network that you may see matches '%s'", *word);
+		first = report_error(cli, &err);
+	}
+	return first;
+}
+
+static int call_for_name(struct cli *cli, const char *method, const char *done, bool force,
+			 const char *name)
+{
+	json_t *parameters = cli_parameters("name", name), *reply = NULL;
+	int status;
+
+	if (force)
+		json_object_set_new(parameters, "force", json_true());
+	status = cli_call(cli, method, parameters, &reply);
+	if (!status) {
+		report_notes(cli, json_object_get(reply, "notes"));
+		if (output_format(cli) != FORMAT_TABLE)
+			output_value(cli, reply);
+		else if (!cli->quiet)
+			printf("network %s: %s\n", name, done);
+	}
+	json_decref(reply);
+	return status;
 }
 
 /* Calls method for every name; goes on after a failure and returns the first one's status. */
 static int for_each_name(struct cli *cli, const char *method, const char *done, bool force,
 			 const text_vec *words)
 {
-	int first = EXIT_OK;
+	text_vec names = { 0 };
+	json_t *list = NULL;
+	int first = expand_names(cli, words, &list, &names);
 
-	vec_each(name, words) {
-		json_t *parameters = cli_parameters("name", *name), *reply = NULL;
-		int status;
+	for (size_t i = 0; i < names.n && first != EXIT_UNREACHABLE; i++) {
+		int status = call_for_name(cli, method, done, force, names.v[i]);
 
-		if (force)
-			json_object_set_new(parameters, "force", json_true());
-		status = cli_call(cli, method, parameters, &reply);
-		if (!status) {
-			report_notes(cli, json_object_get(reply, "notes"));
-			if (output_format(cli) != FORMAT_TABLE)
-				output_value(cli, reply);
-			else if (!cli->quiet)
-				printf("network %s: %s\n", *name, done);
-		}
-		json_decref(reply);
-		if (!first)
+		if (!first || status == EXIT_UNREACHABLE)
 			first = status;
-		if (status == EXIT_UNREACHABLE)
-			break;
 	}
+	vec_free(&names);
+	json_decref(list);
 	return first;
 }
 

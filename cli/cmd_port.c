@@ -5,20 +5,37 @@
 #include "cli/output.h"
 #include "cli/wait.h"
 
+#include <limits.h>
+
 static const struct column port_columns[] = {
 	{ "NAME", "name", COLUMN_TEXT, false },
 	{ "NETWORK", "network", COLUMN_TEXT, false },
 	{ "INTERFACE", "ifname", COLUMN_TEXT, false },
 	{ "STATE", "state", COLUMN_STATE, false },
-	{ "KIND", "kind", COLUMN_TEXT, true },
+	{ "KIND", "kind", COLUMN_TEXT, false },
 	{ "MAC", "mac", COLUMN_TEXT, false },
 	{ "LEARNS MAC", "learnsMac", COLUMN_TEXT, true },
+	{ "VLAN", "vlan", COLUMN_VLAN, .if_any = true },
+	{ "VF", "vf", COLUMN_NUMBER, .if_any = true },
+	{ "PCI ADDRESS", "pciAddress", COLUMN_TEXT, .if_any = true },
 	{ "ADDRESSES", "addresses", COLUMN_TEXT, true },
 	{ "LEASES", "leases", COLUMN_TEXT, false },
 	{ "QUEUES", "queues", COLUMN_NUMBER, true },
 	{ "MTU", "mtu", COLUMN_NUMBER, true },
 	{ "TXQUEUELEN", "txqueuelen", COLUMN_NUMBER, true },
 	{ "ISOLATED", "isolated", COLUMN_TEXT, true },
+	{ "LEARNING", "learning", COLUMN_TEXT, true, true },
+	{ "FLOOD", "flood", COLUMN_TEXT, true, true },
+	{ "MCAST FLOOD", "multicastFlood", COLUMN_TEXT, true, true },
+	{ "HAIRPIN", "hairpin", COLUMN_TEXT, true, true },
+	{ "PROXY ARP", "proxyArp", COLUMN_TEXT, true, true },
+	{ "OFFLOADS", "offloads", COLUMN_SWITCHES, true, true },
+	{ "IN", "bandwidth.in", COLUMN_LIMIT, true, true },
+	{ "OUT", "bandwidth.out", COLUMN_LIMIT, true, true },
+	{ "NETNS", "netns", COLUMN_TEXT, true, true },
+	{ "INSIDE", "inside.ifname", COLUMN_TEXT, true, true },
+	{ "INSIDE ADDR", "inside.addresses", COLUMN_TEXT, true, true },
+	{ "ROUTES", "inside.routes", COLUMN_ROUTES, true, true },
 	{ "PERSISTENT", "persistent", COLUMN_TEXT, true },
 	{ "ADOPTED", "adopted", COLUMN_TEXT, true },
 	{ "PID", "ownerPid", COLUMN_NUMBER, false },
@@ -40,6 +57,7 @@ struct port_update_options {
 	text_vec addresses;
 	bool no_addresses;
 	unsigned mtu, txqueuelen;
+	struct setting_options settings;
 };
 
 static int run_list(struct cli *cli, const void *options, const text_vec *words,
@@ -77,27 +95,32 @@ static int run_attach(struct cli *cli, const void *options, const text_vec *word
 		      const text_vec *rest)
 {
 	const struct port_attach_options *o = options;
-	struct vnet_attach_request request;
+	struct vnet_error err = { 0 };
+	struct attach_request a;
 	json_t *parameters, *reply = NULL;
 	int status;
 
 	(void)rest;
-	if (!o->persistent && !o->adopt)
+	if (!o->persistent && !o->adopt && !o->attach.netns && !o->attach.owner_pid)
 		return report_usage(cli,
-				    "a port lives as long as its descriptors, and vnetctl ends at "
-				    "once: use `vnetctl run %s -- COMMAND` to hand them to a "
-				    "command, or --persistent for a device that stays",
+				    "a port lives as long as its descriptors or its process, and "
+				    "vnetctl ends at once: use `vnetctl run %s -- COMMAND` to hand "
+				    "it to a command, or --persistent, --netns or --owner-pid",
 				    words->v[0]);
-	attach_request_fill(&o->attach, words->v[0], &request);
-	request.persistent = o->persistent;
+	if (attach_request_fill(&o->attach, words->v[0], &a, &err) < 0) {
+		attach_request_free(&a);
+		return report_error(cli, &err);
+	}
+	a.request.persistent = o->persistent;
 	/* vnetctl keeps no descriptor, so one of vhost-net would serve nobody. */
 	if (o->persistent && !o->attach.vhost)
-		request.vhost = VNET_OFF;
+		a.request.vhost = VNET_OFF;
 	if (o->adopt) {
-		request.adopt = true;
-		request.ifname = o->adopt;
+		a.request.adopt = true;
+		a.request.ifname = o->adopt;
 	}
-	parameters = client_attach_parameters(&request);
+	parameters = client_attach_parameters(&a.request);
+	attach_request_free(&a);
 	status = cli_call(cli, "AttachPort", parameters, &reply);
 	if (status)
 		return status;
@@ -156,10 +179,20 @@ static json_t *update_parameters(const struct port_update_options *o, const char
 static int run_update(struct cli *cli, const void *options, const text_vec *words,
 		      const text_vec *rest)
 {
-	json_t *parameters = update_parameters(options, words->v[0]), *reply = NULL;
+	const struct port_update_options *o = options;
+	json_t *parameters, *reply = NULL;
+	struct vnet_error err = { 0 };
+	struct attach_request settings;
 	int status;
 
 	(void)rest;
+	if (setting_request_fill(&o->settings, &settings, &err) < 0) {
+		attach_request_free(&settings);
+		return report_error(cli, &err);
+	}
+	parameters = update_parameters(o, words->v[0]);
+	client_port_settings(&settings.request, parameters);
+	attach_request_free(&settings);
 	if (json_object_size(parameters) == 1) {
 		json_decref(parameters);
 		return report_usage(cli, "nothing to change: give an option, see "
@@ -173,7 +206,16 @@ static int run_update(struct cli *cli, const void *options, const text_vec *word
 }
 
 static const struct cli_option attach_options[] = {
-	ATTACH_OPTIONS(struct port_attach_options),
+	ATTACH_OPTIONS(struct port_attach_options, "tap|veth|macvtap|macvlan|vf"),
+	ATTACH_OPTION(struct port_attach_options, netns, .name = "netns", .kind = OPTION_TEXT,
+		      .value = "NAME|PATH", .completes = COMPLETE_NETNS,
+		      .help = "veth, macvlan: the namespace of the interface"),
+	ATTACH_OPTION(struct port_attach_options, inside, .name = "inside", .kind = OPTION_TEXT,
+		      .value = "KEY=VALUE,...",
+		      .help = "there: ifname=eth0,address=A,gateway=G,route=TO via G"),
+	ATTACH_OPTION(struct port_attach_options, owner_pid, .name = "owner-pid",
+		      .kind = OPTION_NUMBER, .value = "PID", .min = 1, .max = INT_MAX,
+		      .help = "the process that it is for; a macvtap or vf ends with it"),
 	{ .name = "persistent", .kind = OPTION_FLAG,
 	  .offset = offsetof(struct port_attach_options, persistent),
 	  .help = "the device stays until `port detach`" },
@@ -197,6 +239,7 @@ static const struct cli_option update_options[] = {
 	  .value = "PACKETS", .min = 1, .max = 1000000, .help = "queue length towards the guest" },
 	{ .name = "isolated", .kind = OPTION_CHOICE, .offset = FIELD(isolated), .value = "on|off",
 	  .choices = "on|off", .help = "cannot talk to the network's other isolated ports" },
+	SETTING_OPTIONS(struct port_update_options, settings),
 	{ .name = "link", .kind = OPTION_CHOICE, .offset = FIELD(link), .value = "up|down",
 	  .choices = "up|down", .help = "plug or pull the cable" },
 	{ 0 },
@@ -211,7 +254,8 @@ const struct command port_commands[] = {
 	     .run = run_list),
 	PORT("show", "NAME", 1, 1, COMPLETE_PORT, "One port with all that is known of it",
 	     .run = run_show),
-	PORT("attach", "NETWORK", 1, 1, COMPLETE_NETWORK, "Make a persistent port, or adopt a TAP",
+	PORT("attach", "NETWORK", 1, 1, COMPLETE_NETWORK,
+	     "Make a port that stays, one for a container, or adopt a TAP",
 	     .run = run_attach, .options = attach_options,
 	     .options_size = sizeof(struct port_attach_options)),
 	PORT("detach", "NAME...", 1, -1, COMPLETE_PORT, "Take a port off its network",
@@ -219,6 +263,10 @@ const struct command port_commands[] = {
 	PORT("update", "NAME", 1, 1, COMPLETE_PORT, "Change a port while its guest runs",
 	     .run = run_update, .options = update_options,
 	     .options_size = sizeof(struct port_update_options)),
+	/* What `ip link` calls it. */
+	PORT("set", "NAME", 1, 1, COMPLETE_PORT, "port update", .run = run_update,
+	     .options = update_options, .options_size = sizeof(struct port_update_options),
+	     .is_hidden = true),
 	PORT("wait", "NAME", 1, 1, COMPLETE_PORT, "Wait for the guest's address and print it",
 	     .run = port_wait, .options = wait_option_table,
 	     .options_size = sizeof(struct wait_options)),

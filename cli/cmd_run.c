@@ -24,9 +24,10 @@ struct run_options {
 	bool dry_run;
 };
 
-/* One network to attach to: "blue" or "blue,name=web1,mac=52:54:00:…". */
+/* One network to attach to: "blue" or "blue,name=web1,mac=52:54:00:…,vlan=10". */
 struct nic {
-	char *network, *name, *mac;
+	char *network, *name, *mac, *vlan;
+	struct attach_request a;
 };
 typedef VEC(struct nic) nic_vec;
 
@@ -41,8 +42,8 @@ static int parse_nic(const char *text, struct nic *ret, struct vnet_error *err);
 static int collect_nics(const struct run_options *o, const text_vec *words, const text_vec *command,
 			nic_vec *ret, struct vnet_error *err);
 static void nics_free(nic_vec *nics);
-static void nic_request(const struct run_options *o, const struct nic *nic, bool is_first,
-			struct vnet_attach_request *ret);
+static int nic_request(const struct run_options *o, struct nic *nic, bool is_first,
+		       struct vnet_error *err);
 static int attach_all(struct cli *cli, const struct run_options *o, const nic_vec *nics,
 		      struct launch *launch);
 static int execute(struct cli *cli, const struct user *user, text_vec *command);
@@ -109,6 +110,8 @@ static int collect_nics(const struct run_options *o, const text_vec *words, cons
 		r = parse_nic(all.v[i], nic, err);
 		if (r == 0 && !nic->name && guest)
 			nic->name = i ? mem_printf("%s-%zu", guest, i + 1) : mem_strdup(guest);
+		if (r == 0)
+			r = nic_request(o, nic, i == 0, err);
 	}
 	vec_free(&all);
 	return r;
@@ -126,11 +129,12 @@ static int parse_nic(const char *text, struct nic *ret, struct vnet_error *err)
 		s++;
 		size = strcspn(s, ",");
 		field = !strncmp(s, "name=", 5) ? &ret->name :
-			!strncmp(s, "mac=", 4) ? &ret->mac : NULL;
+			!strncmp(s, "mac=", 4) ? &ret->mac :
+			!strncmp(s, "vlan=", 5) ? &ret->vlan : NULL;
 		if (!field)
 			return vnet_error_set(err, -EINVAL, "usage",
 					      "'%.*s' in '%s': what can follow a network is "
-					      "name=NAME and mac=MAC", (int)size, s, text);
+					      "name=NAME, mac=MAC and vlan=ID", (int)size, s, text);
 		value = strchr(s, '=') + 1;
 		free(*field);
 		*field = mem_strndup(value, size - (size_t)(value - s));
@@ -144,26 +148,36 @@ static void nics_free(nic_vec *nics)
 		free(nic->network);
 		free(nic->name);
 		free(nic->mac);
+		free(nic->vlan);
+		attach_request_free(&nic->a);
 	}
 	vec_free(nics);
 }
 
-/* MAC, addresses and interface name are one guest device's: of --mac and its like, the first. */
-static void nic_request(const struct run_options *o, const struct nic *nic, bool is_first,
-			struct vnet_attach_request *ret)
+/* MAC, addresses, interface name and VF are one guest device's: of --mac and its like, the first. */
+static int nic_request(const struct run_options *o, struct nic *nic, bool is_first,
+		       struct vnet_error *err)
 {
-	attach_request_fill(&o->attach, nic->network, ret);
-	ret->name = nic->name;
+	struct vnet_attach_request *q = &nic->a.request;
+	struct attach_options options = o->attach;
+	int r;
+
+	if (nic->vlan)
+		options.settings.vlan = nic->vlan;
+	r = attach_request_fill(&options, nic->network, &nic->a, err);
+	q->name = nic->name;
 	if (!is_first) {
-		ret->mac = ret->ifname = NULL;
-		ret->n_addresses = 0;
+		q->mac = q->ifname = NULL;
+		q->n_addresses = 0;
+		q->has_vf = false;
 	}
 	if (nic->mac)
-		ret->mac = nic->mac;
+		q->mac = nic->mac;
 	if (o->model && !qemu_model_is_virtio(o->model)) {
-		ret->vhost = VNET_OFF;
-		ret->queues = 1;
+		q->vhost = VNET_OFF;
+		q->queues = 1;
 	}
+	return r;
 }
 
 static void append_arguments(const struct run_options *o, const struct vnet_port *port,
@@ -172,7 +186,8 @@ static void append_arguments(const struct run_options *o, const struct vnet_port
 	for (char **a = port->qemu_args; *a; a++) {
 		const char *word = *a;
 
-		if (o->model && a > port->qemu_args && !strcmp(a[-1], "-device"))
+		/* Not vfio-pci: that one is a device of the host's. */
+		if (o->model && a > port->qemu_args && !strcmp(a[-1], "-device") && port->n_fds)
 			word = *vec_push(&launch->devices, qemu_device_with_model(*a, o->model));
 		vec_push(&launch->command, word);
 	}
@@ -195,17 +210,21 @@ static int attach_all(struct cli *cli, const struct run_options *o, const nic_ve
 	int status = cli_connect(cli);
 
 	for (size_t i = 0; i < nics->n && !status; i++) {
-		struct vnet_attach_request request;
 		struct vnet_port *port = NULL;
 		struct vnet_error err = { 0 };
 
-		nic_request(o, &nics->v[i], i == 0, &request);
-		if (vnet_client_attach(cli->client, &request, &port, &err) == 0)
+		if (vnet_client_attach(cli->client, &nics->v[i].a.request, &port, &err) == 0)
 			vec_push(&launch->ports, port);
 		if (!port || vnet_port_keep_on_exec(port, &err) < 0) {
 			vnet_error_prefix(&err, "network %s", nics->v[i].network);
 			return report_error(cli, &err);
 		}
+		if (!port->qemu_args[0])
+			vnet_error_set(&err, -ENODEV, "no-device", "port %s of network %s has "
+				       "nothing that QEMU could take: its virtual function has "
+				       "no PCI address", port->name, nics->v[i].network);
+		if (vnet_error_is_set(&err))
+			return report_error(cli, &err);
 		for (char **note = port->notes; *note && !cli->quiet; note++) {
 			fputs("note: ", stderr);
 			print_safe(stderr, *note);
@@ -256,7 +275,6 @@ static int print_dry_run(struct cli *cli, const struct run_options *o, const nic
 	int status = cli_connect(cli);
 
 	for (size_t i = 0; i < nics->n && !status; i++) {
-		struct vnet_attach_request request;
 		json_t *parameters, *reply = NULL;
 		char *text;
 
@@ -265,8 +283,7 @@ static int print_dry_run(struct cli *cli, const struct run_options *o, const nic
 		json_decref(reply);
 		if (status)
 			return status;
-		nic_request(o, &nics->v[i], i == 0, &request);
-		parameters = client_attach_parameters(&request);
+		parameters = client_attach_parameters(&nics->v[i].a.request);
 		text = json_dumps(parameters, JSON_COMPACT);
 		printf("AttachPort %s\n", text);
 		free(text);
@@ -288,9 +305,9 @@ static int print_dry_run(struct cli *cli, const struct run_options *o, const nic
 #define FIELD(member) offsetof(struct run_options, member)
 static const struct cli_option run_options[] = {
 	{ .name = "network", .kind = OPTION_TEXTS, .offset = FIELD(networks),
-	  .value = "NETWORK[,name=N][,mac=M]", .completes = COMPLETE_NETWORK,
+	  .value = "NETWORK[,name=N][,mac=M][,vlan=V]", .completes = COMPLETE_NETWORK,
 	  .help = "a further network; may be repeated" },
-	ATTACH_OPTIONS(struct run_options),
+	ATTACH_OPTIONS(struct run_options, "tap|macvtap|vf"),
 	{ .name = "model", .kind = OPTION_TEXT, .offset = FIELD(model), .value = "DEVICE",
 	  .help = "QEMU's device (virtio-net-pci)" },
 	{ .name = "user", .letter = 'u', .kind = OPTION_TEXT, .offset = FIELD(user),
@@ -307,8 +324,8 @@ const struct command run_commands[] = {
 	  .options = run_options, .options_size = sizeof(struct run_options),
 	  .summary = "Execute COMMAND, a QEMU, with ports on the networks",
 	  .details = "-netdev and -device arguments are added at COMMAND's end, and the descriptors\n"
-		     "that they name are open in it.  --name, --mac, --address and --ifname speak of\n"
-		     "the first network; without --name the guest's -name is taken.  The ports live\n"
-		     "as long as COMMAND." },
+		     "that they name are open in it.  --name, --mac, --address, --ifname and --vf\n"
+		     "speak of the first network; without --name the guest's -name is taken.  The\n"
+		     "ports live as long as COMMAND.  A virtual function comes as -device vfio-pci." },
 	{ 0 },
 };

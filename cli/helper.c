@@ -69,6 +69,17 @@ int helper_check_socket(int fd, struct vnet_error *err)
 	return 0;
 }
 
+pid_t helper_socket_owner(int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0 ||
+	    peer.uid != getuid())
+		return 0;
+	return peer.pid;
+}
+
 int helper_send_fd(int socket, int fd, struct vnet_error *err)
 {
 	union {

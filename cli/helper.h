@@ -29,6 +29,11 @@ int helper_fail(const char *program, const struct vnet_error *err);
 int helper_send_fd(int socket, int fd, struct vnet_error *err);
 /* That socket can carry a descriptor at all: asked before a port is made. */
 int helper_check_socket(int socket, struct vnet_error *err);
+/*
+ * The process that made the socket: QEMU, whose own the port is to be (this
+ * program ends at once, and its parent may be a shell).  0 where that is not known.
+ */
+pid_t helper_socket_owner(int socket);
 
 /* --- vnet-qemu-ifup's configuration --- */
 

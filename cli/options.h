@@ -25,7 +25,10 @@ enum option_kind {
 };
 
 /* What a shell may offer for a value or a positional argument. */
-enum completion { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_NETWORK, COMPLETE_PORT, COMPLETE_USER };
+enum completion {
+	COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_NETWORK, COMPLETE_PORT, COMPLETE_USER,
+	COMPLETE_NETNS,
+};
 
 typedef VEC(const char *) text_vec;
 

@@ -25,13 +25,18 @@ enum column_kind {
 	COLUMN_STATE,   /* coloured */
 	COLUMN_TIME,    /* seconds since the epoch; 0: never */
 	COLUMN_PROBLEM, /* its message */
+	COLUMN_VLAN,    /* an id, or what a port of a VLAN-aware bridge has */
+	COLUMN_LIMIT,   /* a rate with its guarantee and burst */
+	COLUMN_SWITCHES, /* an object of booleans: on, off */
+	COLUMN_ROUTES,  /* as ip(8) writes them */
 };
 
 struct column {
 	const char *title;      /* NULL ends the table */
-	const char *key;
+	const char *key;        /* or a path: "inside.ifname" */
 	enum column_kind kind;
 	bool only_record;       /* too much for a list */
+	bool if_any;            /* left out where it has nothing to say */
 };
 
 enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_YAML };

@@ -48,6 +48,8 @@ static const struct cli_option options[] = {
 
 static int attach(struct vnet_client *client, const struct helper_options *o,
 		  struct vnet_port **ret, struct vnet_error *err);
+static int attach_for_owner(struct vnet_client *client, struct vnet_attach_request *request,
+			    struct vnet_port **ret, struct vnet_error *err);
 
 static int serve(const struct helper_options *o, struct vnet_error *err)
 {
@@ -94,7 +96,8 @@ static int attach(struct vnet_client *client, const struct helper_options *o,
 	request.queues = 1;
 	request.vhost = VNET_OFF; /* QEMU opens its own */
 	request.vnet_hdr = o->use_vnet ? VNET_ON : VNET_OFF;
-	r = vnet_client_attach(client, &request, ret, err);
+	request.owner_pid = helper_socket_owner((int)o->fd);
+	r = attach_for_owner(client, &request, ret, err);
 	if (r != -ENOENT || o->network)
 		return r;
 	vnet_error_clear(err);
@@ -102,7 +105,35 @@ static int attach(struct vnet_client *client, const struct helper_options *o,
 	if (r < 0)
 		return r;
 	request.network = network;
-	return vnet_client_attach(client, &request, ret, err);
+	return attach_for_owner(client, &request, ret, err);
+}
+
+/*
+ * QEMU in a container has another number for itself than netd has.  A TAP does
+ * not need it; a macvtap port would end with this program.
+ */
+static int attach_for_owner(struct vnet_client *client, struct vnet_attach_request *request,
+			    struct vnet_port **ret, struct vnet_error *err)
+{
+	struct vnet_port *port = NULL;
+	int r = vnet_client_attach(client, request, &port, err);
+
+	if (r < 0 && request->owner_pid && !strncmp(err->code, "owner-", strlen("owner-"))) {
+		vnet_error_clear(err);
+		request->owner_pid = 0;
+		r = vnet_client_attach(client, request, &port, err);
+	}
+	if (r < 0)
+		return r;
+	if (!request->owner_pid && !strcmp(port->kind, "macvtap")) {
+		vnet_port_free(port);
+		return vnet_error_set(err, -ESRCH, "owner-unknown",
+				      "netd does not see the process that a port of network %s "
+				      "would be for: give QEMU a TAP, or the host's processes",
+				      request->network);
+	}
+	*ret = port;
+	return 0;
 }
 
 int main(int argc, char **argv)

@@ -26,7 +26,8 @@ class Error(Exception):
 
 def network(name, **more):
     return {"name": name, "mode": "nat", "state": "running", "bridge": "vn-" + name,
-            "ifindex": 7, "mtu": 1500, "addresses": ["10.7.0.1/24", "fd07::1/64"],
+            "ifindex": 7, "uplink": None, "vlan": None, "mtu": 1500,
+            "addresses": ["10.7.0.1/24", "fd07::1/64"],
             "autostart": True, "source": "blue.yaml:2", "ports": 0, "problem": None, **more}
 
 
@@ -170,16 +171,22 @@ class Server:
             raise Error("AlreadyExists", f"there is a port {name} already", "name-conflict")
         queues = p.get("queues", 1)
         port = {"name": name, "network": net, "ifname": p.get("ifname") or f"vp{self.counter}",
-                "ifindex": 100 + self.counter, "kind": "tap",
+                "ifindex": 100 + self.counter, "kind": p.get("kind", "tap"),
                 "mac": p.get("mac") or (None if p.get("learnMac") else "52:54:00:aa:bb:cc"),
                 "learnsMac": bool(p.get("learnMac")), "addresses": p.get("addresses", []),
                 "leases": [], "queues": queues, "mtu": p.get("mtu", 1500), "txqueuelen": 1000,
                 "isolated": bool(p.get("isolated")), "persistent": bool(p.get("persistent")),
-                "adopted": bool(p.get("adopt")), "state": "up", "ownerUid": 0, "ownerGid": 0,
+                "adopted": bool(p.get("adopt")), "vlan": None, "offloads": None,
+                "bandwidth": None, "netns": p.get("netns"), "inside": p.get("inside"),
+                "vf": None, "pciAddress": None, "state": "up", "ownerUid": 0, "ownerGid": 0,
                 "ownerPid": 1, "created": 1700000000, "dropped": 0, "problem": None}
         self.counter += 1
         self.ports[name] = port
-        fds = [] if p.get("adopt") else \
+        if port["kind"] == "vf":
+            port.update(vf=p.get("vf", 0), pciAddress="0000:03:10.%d" % p.get("vf", 0))
+            return {"port": port, "fds": [], "notes": [], "pciAddress": port["pciAddress"],
+                    "qemuArgs": ["-device", "vfio-pci,host=" + port["pciAddress"]]}
+        fds = [] if p.get("adopt") or p.get("netns") else \
             [{"index": i, "role": "tap", "queue": i} for i in range(queues)]
         if p.get("vhost") == "on":
             fds += [{"index": queues + i, "role": "vhost", "queue": i} for i in range(queues)]

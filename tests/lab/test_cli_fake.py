@@ -185,6 +185,49 @@ class Show(Case):
         self.assertEqual(done.stdout, "network lan: deleted\n")
         self.assertNotIn("lan", self.netd.networks)
 
+    def test_names_by_pattern(self):
+        for number in (99, 100, 101):
+            self.netd.networks[f"lan.{number}"] = fake_netd.network(f"lan.{number}")
+        self.vnetctl("network", "stop", "lan.10?", "blue", "lan.1*")
+        self.assertEqual(self.stopped("StopNetwork"), ["lan.100", "lan.101", "blue"])
+        self.netd.calls.clear()
+        done = self.vnetctl("network", "delete", "--force", "x*", "lan.[0-9]*", "nope",
+                            status=NOT_FOUND)
+        self.assertEqual(self.stopped("DeleteNetwork"), ["lan.99", "lan.100", "lan.101", "nope"])
+        self.assertIn("no network that you may see matches 'x*'\n", done.stderr)
+        self.assertEqual(list(self.netd.networks), ["blue", "lan"])
+        # A name that exists needs no list of all.
+        self.netd.calls.clear()
+        self.vnetctl("network", "stop", "blue")
+        self.assertEqual([name for name, _ in self.netd.calls], ["StopNetwork"])
+
+    def stopped(self, method):
+        return [p["name"] for name, p in self.netd.calls if name == method]
+
+    def test_wires_of_a_network(self):
+        self.netd.networks["blue"].update(uplink="eth0", vlan=100)
+        self.assertRegex(self.vnetctl("network", "list").stdout.splitlines()[0],
+                         "BRIDGE +UPLINK +VLAN")
+        text = self.vnetctl("network", "show", "blue").stdout
+        self.assertRegex(text, r"(?m)^UPLINK +eth0$")
+        self.assertRegex(text, r"(?m)^VLAN +100$")
+        self.assertNotIn("LINK ", text.replace("UPLINK", ""))
+        definition = {"mode": "isolated", "links": [
+            {"name": "mesh", "kind": "gretap", "local": "10.0.0.1", "key": 7,
+             "peers": ["10.0.0.2", "10.0.0.3"]},
+            {"name": "over", "kind": "vxlan", "local": "fd00::1", "vni": 77, "peers": ["fd00::2"]}]}
+        self.netd.answers["DescribeNetwork"] = lambda p: {
+            "network": self.netd.networks["blue"], "definition": definition, "ports": []}
+        lines = self.vnetctl("network", "show", "blue").stdout.split("\n\n")[1].splitlines()
+        self.assertEqual(lines[0].split(), ["LINK", "KIND", "KEY", "LOCAL", "PEER", "DEVICE"])
+        self.assertRegex(lines[1], r"^mesh gretap +7 10\.0\.0\.1 10\.0\.0\.2 vg[0-9a-f]{8}$")
+        self.assertRegex(lines[2], r"^mesh gretap +7 10\.0\.0\.1 10\.0\.0\.3 vg[0-9a-f]{8}$")
+        self.assertNotEqual(lines[1][-8:], lines[2][-8:])
+        self.assertRegex(lines[3], r"^over vxlan +77 fd00::1 +fd00::2 +vx[0-9a-f]{8}$")
+        # What this program does not know is no reason to fail.
+        definition["links"][0]["kind"] = "carrier-pigeon"
+        self.assertNotIn("mesh", self.vnetctl("network", "show", "blue").stdout)
+
     def test_leases_and_fdb(self):
         text = self.vnetctl("lease", "list", "blue").stdout
         self.assertIn("evil\\x1b[2Jhost", text)
@@ -362,6 +405,113 @@ class Ports(Case):
         self.assertEqual(self.netd.calls[-1], ("AttachPort", {
             "network": "lan", "ifname": "tap7", "learnMac": True, "adopt": True}))
 
+    def test_attach_every_kind(self):
+        self.vnetctl("port", "attach", "blue", "--kind", "veth", "--netns", "red", "--inside",
+                     "ifname=eth1,address=10.7.0.2/24,fd07::2/64,gateway=10.7.0.1,fd07::1,"
+                     "route=10.9.0.0/16 via 10.7.0.9 metric 5")
+        self.assertEqual(self.netd.calls[-1], ("AttachPort", {
+            "network": "blue", "kind": "veth", "netns": "/run/netns/red", "inside": {
+                "ifname": "eth1", "addresses": ["10.7.0.2/24", "fd07::2/64"], "routes": [
+                    {"to": "default", "via": "10.7.0.1"}, {"to": "default", "via": "fd07::1"},
+                    {"to": "10.9.0.0/16", "via": "10.7.0.9", "metric": 5}]}}))
+        text = self.vnetctl("port", "attach", "lan", "--kind", "macvlan", "--netns", "/proc/7/ns/net",
+                            "-n", "c2", "--inside", "route=nonsense here").stdout
+        self.assertEqual(self.netd.calls[-1][1], {
+            "network": "lan", "kind": "macvlan", "netns": "/proc/7/ns/net", "name": "c2",
+            "inside": {"routes": [{"to": "nonsense here"}]}})
+        self.assertRegex(text, r"(?m)^NETNS +/proc/7/ns/net$")
+        text = self.vnetctl("port", "attach", "lan", "--kind", "vf", "--vf", "0", "--owner-pid",
+                            "4242", "-n", "v0").stdout
+        self.assertEqual(self.netd.calls[-1][1], {
+            "network": "lan", "kind": "vf", "vf": 0, "ownerPid": 4242, "name": "v0"})
+        self.assertRegex(text, r"(?m)^PCI ADDRESS +0000:03:10\.0$")
+        self.assertRegex(self.vnetctl("port", "list").stdout.splitlines()[0], "VF +PCI ADDRESS")
+        self.assertNotIn("VLAN", self.vnetctl("port", "list").stdout)
+
+    SETTINGS = (
+        (["--vlan", "10"], {"vlan": {"native": 10}}),
+        (["--vlan", "native=1,tagged=10,20-30"],
+         {"vlan": {"native": 1, "tagged": ["10", "20-30"]}}),
+        (["--vlan", "tagged=10,tagged=12"], {"vlan": {"native": 0, "tagged": ["10", "12"]}}),
+        (["--vlan", "native=5"], {"vlan": {"native": 5}}),
+        (["--in", "10mbit", "--out", "rate=5mbit,guaranteed=1mbit,burst=64k"],
+         {"bandwidth": {"in": {"rate": "10mbit"},
+                        "out": {"rate": "5mbit", "guaranteed": "1mbit", "burst": "64k"}}}),
+        (["--out", "0"], {"bandwidth": {"out": {"rate": "0"}}}),
+        (["--in", "guaranteed=1mbit"], {"bandwidth": {"in": {"guaranteed": "1mbit"}}}),
+        (["--learning", "off", "--flood", "off", "--multicast-flood", "on", "--hairpin", "on",
+          "--proxy-arp", "on"], {"learning": False, "flood": False, "multicastFlood": True,
+                                 "hairpin": True, "proxyArp": True}),
+        (["--offload", "tso=off,gso=off,rx=on"],
+         {"offloads": {"tso": False, "gso": False, "rx": True}}))
+
+    def test_settings(self):
+        """The same of a new port, of one that runs, and of all that run makes."""
+        self.netd.AttachPort({"network": "blue", "name": "web1"})
+        for number, (args, wanted) in enumerate(self.SETTINGS):
+            with self.subTest(args=args):
+                self.vnetctl("port", "attach", "blue", "--persistent", "-n", f"p{number}", *args)
+                self.assertEqual(self.netd.calls[-1][1], {
+                    "network": "blue", "name": f"p{number}", "persistent": True, "vhost": "off",
+                    **wanted})
+                for verb in ("update", "set"):
+                    self.vnetctl("port", verb, "web1", *args)
+                    self.assertEqual(self.netd.calls[-1], ("UpdatePort", {"name": "web1", **wanted}))
+                self.vnetctl("run", "blue", "-n", f"r{number}", *args, "--", "true")
+                self.assertEqual(self.netd.calls[-1][1],
+                                 {"network": "blue", "name": f"r{number}", **wanted})
+
+    def test_settings_that_make_no_sense(self):
+        self.netd.AttachPort({"network": "blue", "name": "web1"})
+        for args, message in (
+                (["--vlan", "4095"], "--vlan: '4095' is no number from 0 to 4094"),
+                (["--vlan", "0"], "--vlan: without tagged= the port needs an id from 1 to 4094"),
+                (["--vlan", "-1"], "--vlan: '-1' is no number from 0 to 4094"),
+                (["--vlan", ""], "--vlan needs a value"),
+                (["--vlan", "id=5"], "--vlan: 'id' is none of native, tagged"),
+                (["--vlan", "10,20"], "--vlan: '10,20' is no number from 0 to 4094"),
+                (["--in", "speed=5"], "--in: 'speed' is none of rate, guaranteed, burst"),
+                (["--offload", "tso"], "--offload is NAME=on or NAME=off, not 'tso'"),
+                (["--offload", "tso=maybe"], "--offload: tso is on or off, not 'maybe'"),
+                (["--offload", "lro=off"], "--offload: 'lro' is none of rx, tx, sg, tso, gso, gro"),
+                (["--hairpin", "yes"], "--hairpin is one of on|off, not 'yes'")):
+            for command in (["port", "attach", "blue", "--persistent"], ["port", "update", "web1"],
+                            ["run", "blue"]):
+                with self.subTest(args=args, command=command):
+                    tail = ["--", "true"] if command[0] == "run" else []
+                    done = self.vnetctl(*command, *args, *tail, status=USAGE)
+                    self.assertEqual(done.stderr, f"vnetctl: {message}\n")
+        for args, message in ((["--vf", "x"], "--vf: 'x' is no number from 0 to 65535"),
+                              (["--inside", "dns=1.1.1.1"],
+                               "--inside: 'dns' is none of ifname, address, gateway, route"),
+                              (["--kind", "bridge"],
+                               "--kind is one of tap|veth|macvtap|macvlan|vf, not 'bridge'")):
+            with self.subTest(args=args):
+                done = self.vnetctl("port", "attach", "blue", "--persistent", *args, status=USAGE)
+                self.assertEqual(done.stderr, f"vnetctl: {message}\n")
+        self.assertEqual(self.netd.calls, [])
+
+    def test_shows_what_is_set(self):
+        self.netd.AttachPort({"network": "blue", "name": "web1"})
+        self.netd.ports["web1"].update(
+            vlan={"native": 1, "tagged": ["10", "20-30"]}, learning=True, hairpin=False,
+            offloads={"tso": False, "gso": True},
+            bandwidth={"in": {"rate": 10000000, "guaranteed": None, "burst": 65536},
+                       "out": {"rate": 1500, "guaranteed": 1000000000}},
+            netns="/run/netns/red", inside={"ifname": "eth0", "addresses": ["10.7.0.2/24"],
+                                            "routes": [{"to": "default", "via": "10.7.0.1"},
+                                                       {"to": "10.9.0.0/16", "metric": 7}]})
+        text = self.vnetctl("port", "show", "web1").stdout
+        for line in ("VLAN         native 1, tagged 10,20-30", "LEARNING     yes", "HAIRPIN      no",
+                     "OFFLOADS     tso off, gso on", "IN           10mbit, burst 65536",
+                     "OUT          1500bit, guaranteed 1gbit", "NETNS        /run/netns/red",
+                     "INSIDE       eth0", "INSIDE ADDR  10.7.0.2/24",
+                     "ROUTES       default via 10.7.0.1, 10.9.0.0/16 metric 7"):
+            self.assertIn(line + "\n", text)
+        for word in ("FLOOD", "VF", "PCI"):
+            self.assertNotIn(word, text)
+        self.assertIn("native 1, tagged 10,20-30", self.vnetctl("port", "list").stdout)
+
     def test_show_update_detach(self):
         self.netd.AttachPort({"network": "blue", "name": "web1"})
         self.netd.AttachPort({"network": "lan", "name": "db1"})
@@ -516,6 +666,10 @@ class Run(Case):
              "addresses": ["10.7.0.7"]},
             {"network": "lan", "name": "vm1-2"},
             {"network": "blue", "name": "mgmt", "mac": "52:54:00:0:0:1"}])
+        self.probe("blue,name=a,vlan=7", "--network", "lan,name=b", "--vlan", "9")
+        self.assertEqual([p for name, p in self.netd.calls if name == "AttachPort"][3:], [
+            {"network": "blue", "name": "a", "vlan": {"native": 7}},
+            {"network": "lan", "name": "b", "vlan": {"native": 9}}])
         self.assertEqual(got["argv"].count("-netdev"), 3)
         numbers = re.findall(r"fd=(\d+)", " ".join(got["argv"]))
         self.assertEqual(len(set(numbers)), 3)
@@ -524,6 +678,14 @@ class Run(Case):
         got = self.probe("blue", "--model", "e1000", "--queues", "4", "--vhost", "on")
         self.assertTrue(got["argv"][3].startswith("e1000,netdev="), got)
         self.assertEqual(self.netd.calls[-1][1], {"network": "blue", "queues": 1, "vhost": "off"})
+
+    def test_virtual_function(self):
+        got = self.probe("blue", "-n", "v1", "--kind", "vf", "--vf", "3", "--model", "e1000")
+        self.assertEqual(got["argv"], ["-device", "vfio-pci,host=0000:03:10.3"])
+        self.netd.answers["AttachPort"] = lambda p: {
+            **self.netd.AttachPort({**p, "kind": "vf"}), "qemuArgs": []}
+        done = self.vnetctl("run", "blue", "-n", "v2", "--", "true", status=FAILED)
+        self.assertIn("its virtual function has no PCI address", done.stderr)
 
     def test_failures(self):
         self.vnetctl("run", "nope", "--", "true", status=NOT_FOUND)
@@ -608,7 +770,8 @@ class Helper(Case):
     def test_as_qemu_calls_it(self):
         self.start("--use-vnet", "--br=blue")
         self.assertEqual(self.netd.calls, [("AttachPort", {
-            "network": "blue", "queues": 1, "vhost": "off", "vnetHdr": True, "learnMac": True})])
+            "network": "blue", "queues": 1, "vhost": "off", "vnetHdr": True, "learnMac": True,
+            "ownerPid": os.getpid()})])
 
     def test_bridge_name(self):
         self.start("--use-vnet", "--br=br0")
@@ -624,7 +787,22 @@ class Helper(Case):
                    "--address=10.7.0.7", "--br=br0")
         self.assertEqual(self.netd.calls[-1][1], {
             "network": "blue", "name": "web1", "mac": "52:54:00:00:00:07",
-            "addresses": ["10.7.0.7"], "queues": 1, "vhost": "off", "vnetHdr": False})
+            "addresses": ["10.7.0.7"], "queues": 1, "vhost": "off", "vnetHdr": False,
+            "ownerPid": os.getpid()})
+
+    def test_a_process_that_netd_does_not_see(self):
+        """QEMU in a PID namespace of its own: a TAP lives by its descriptor, a macvtap does not."""
+        good = self.netd.AttachPort
+
+        def strict(p):
+            if "ownerPid" in p:
+                raise fake_netd.Error("PermissionDenied", "not yours", "owner-foreign")
+            return good(p)
+        self.netd.answers["AttachPort"] = strict
+        self.start("--br=blue")
+        self.assertNotIn("ownerPid", self.netd.calls[-1][1])
+        self.netd.answers["AttachPort"] = lambda p: strict({**p, "kind": "macvtap"})
+        self.assertIn("netd does not see the process", self.start("--br=blue", status=1))
 
     def test_refusals(self):
         self.fail("AttachPort", "PermissionDenied", "user eve may not use network blue")
