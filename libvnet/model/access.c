@@ -12,7 +12,7 @@
 
 #include "base/strbuf.h"
 #include "model/names.h"
-#include "model/schema.h"
+#include "model/schema_wire.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -109,15 +109,10 @@ static const struct schema_type type_address = {
 	.decode = address_decode,
 };
 
-static const char *const kind_names[] = {
-	[PORT_TAP] = "tap",   [PORT_MACVTAP] = "macvtap", [PORT_MACVLAN] = "macvlan",
-	[PORT_VETH] = "veth", [PORT_VF] = "vf",		  NULL
-};
-
 static const struct schema_field network_item = ITEM("networks", type_string, .check = glob_check);
 static const struct schema_field user_item = ITEM("users", type_subject);
 static const struct schema_field group_item = ITEM("groups", type_subject);
-static const struct schema_field kind_item = ITEM("kinds", type_enum, .names = kind_names);
+static const struct schema_field kind_item = ITEM("kinds", type_enum, .names = port_kind_names);
 static const struct schema_field mac_item = ITEM("macs", type_mac_prefix);
 static const struct schema_field address_item = ITEM("addresses", type_address);
 static const struct schema_field ifname_item = ITEM("ifnames", type_string, .check = glob_check);

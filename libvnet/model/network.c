@@ -6,6 +6,7 @@
 #include "model/mac_name.h"
 #include "model/names.h"
 #include "model/network_schema.h"
+#include "model/schema_wire.h"
 
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -102,10 +103,10 @@ struct mac network_bridge_mac(const struct network *net)
 
 const char *network_device(const struct network *net, const char *prefix, char buf[16])
 {
-	if (strlen(prefix) + strlen(net->name) <= 15)
-		snprintf(buf, 16, "%s%s", prefix, net->name);
-	else
-		snprintf(buf, 16, "%s%012llx", prefix,
+	int len = snprintf(buf, 16, "%s%s", prefix, net->name);
+
+	if (len > 15)
+		snprintf(buf, 16, "%.3s%012llx", prefix,
 			 (unsigned long long)hash_of_names("device", prefix, net->name, 0) >> 16);
 	return buf;
 }
@@ -151,11 +152,6 @@ uint16_t vlan_protocol_ethertype(enum vlan_protocol protocol)
 	return protocol == VLAN_8021AD ? ETH_P_8021AD : ETH_P_8021Q;
 }
 
-const char *link_kind_name(enum link_kind kind)
-{
-	return kind == LINK_VXLAN ? "vxlan" : "gretap";
-}
-
 uint32_t shaper_burst(const struct bandwidth *bandwidth)
 {
 	const uint32_t least = 10 * ETH_FRAME_LEN;
@@ -183,7 +179,7 @@ enum ra_mode network_ra(const struct network *net)
 {
 	if (net->ipv6.has_ra)
 		return net->ipv6.ra;
-	if (net->mode == NETWORK_BRIDGED)
+	if (net->mode == NETWORK_BRIDGED || !network_has_bridge(net))
 		return RA_OFF;
 	if (net->ipv6.dhcp6_enabled)
 		return RA_MANAGED;
@@ -263,13 +259,14 @@ static int check_auto(const struct network *net, const struct node *def, struct 
 	return 0;
 }
 
-static int decode_network(const struct node *n, struct network **ret, struct vnet_error *err)
+static int decode_network(const struct node *n, const char *name, struct network **ret,
+			  struct vnet_error *err)
 {
 	AUTO(network_free) struct network *net = mem_alloc(sizeof(*net));
 	struct decoder d = { .err = err, .keys = &net->keys, .base = n };
 	int r;
 
-	net->name = mem_strdup(n->key);
+	net->name = mem_strdup(name);
 	net->source = (struct source){ mem_strdup(n->file), n->key_line, n->key_column };
 	r = network_name_check(n->key, err);
 	if (r < 0) {
@@ -294,9 +291,106 @@ static int decode_network(const struct node *n, struct network **ret, struct vne
 	return 0;
 }
 
+/* What only one of the networks that `vlans` makes could have. */
+static int check_vlans_keys(const struct node *n, struct vnet_error *err)
+{
+	const struct node *const unique[] = { node_get(n, "vlan"), node_get(n, "addresses"),
+					      node_get(node_get(n, "bridge"), "name"),
+					      node_get(node_get(n, "bridge"), "mac") };
+
+	for (size_t i = 0; i < ARRAY_SIZE(unique); i++)
+		if (unique[i])
+			return node_key_error(unique[i], err, "mode-conflict",
+					      "%s cannot be the same for all networks that vlans "
+					      "makes; %s", unique[i]->key,
+					      i == 1 ? "use subnet: auto" : "leave it out");
+	return 0;
+}
+
+/* The definition's network once more, for another id. */
+static int make_vlan(const struct node *n, const struct network *first, unsigned id,
+		     network_vec *ret, struct vnet_error *err)
+{
+	const size_t max = 15 - strlen(NETWORK_BRIDGE_PREFIX);
+	AUTO_FREE char *name = mem_printf("%s.%u", n->key, id);
+	struct network *net;
+
+	if (strlen(name) > max)
+		return node_key_error(n, err, "bad-name",
+				      "vlans makes network %s, whose name has %zu bytes; with the "
+				      "bridge's prefix " NETWORK_BRIDGE_PREFIX " at most %zu fit, so "
+				      "shorten %s by %zu",
+				      name, strlen(name), max, n->key, strlen(name) - max);
+	if (ret->n >= NETWORKS_MAX)
+		return node_error(node_get(n, "vlans"), err, "too-many",
+				  "more than %d networks; at most as many are accepted", NETWORKS_MAX);
+	net = network_copy(first);
+	net->vlan.id = id;
+	mem_replace(&net->name, name);
+	vec_push(ret, net);
+	return 0;
+}
+
+/* One definition with `vlans`: a network of its own for each id, called NAME.ID. */
+static int decode_vlans(const struct node *n, network_vec *ret, struct vnet_error *err)
+{
+	static const struct schema_field field = { .key = "vlans" };
+	AUTO(network_free) struct network *first = NULL;
+	const struct node *ids = node_get(n, "vlans");
+	struct decoder d = { .err = err };
+	vlan_range_vec ranges = { 0 };
+	int r = check_vlans_keys(n, err);
+
+	if (r == 0)
+		r = decode_network(n, n->key, &first, err);
+	if (r == 0)
+		r = type_vlan_ranges.decode(&d, &field, ids, &ranges);
+	if (r == 0) /* what is wrong with the id is to be looked for there */
+		*vec_add(&first->keys) =
+			(struct key_source){ mem_strdup("vlan"), ids->key_line, ids->key_column };
+	vec_each(range, &ranges)
+		for (unsigned id = range->first; r == 0 && id <= range->last; id++)
+			r = make_vlan(n, first, id, ret, err);
+	vec_free(&ranges);
+	return r;
+}
+
+static int name_order(const void *a, const void *b)
+{
+	const struct network *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* A mapping's keys differ; what vlans made of them may not. */
+static int check_made_names(const network_vec *nets, struct vnet_error *err)
+{
+	VEC(const struct network *) sorted = { 0 };
+	int r = 0;
+
+	vec_each(net, nets)
+		vec_push(&sorted, *net);
+	vec_sort(&sorted, name_order);
+	for (size_t i = 1; r == 0 && i < sorted.n; i++) {
+		const struct network *a = sorted.v[i - 1], *b = sorted.v[i];
+
+		if (strcmp(a->name, b->name) != 0)
+			continue;
+		r = vnet_error_set(err, -EINVAL, "name-conflict",
+				   "network %s is defined twice, for vlans makes one of this name; "
+				   "rename one of them",
+				   b->name);
+		network_locate(b, "", err);
+	}
+	vec_free(&sorted);
+	return r;
+}
+
 static int decode_networks(const struct node *map, network_vec *ret, struct vnet_error *err)
 {
 	AUTO_NETWORKS network_vec nets = { 0 };
+	bool has_vlans = false;
+	int r = 0;
 
 	if (map->kind != NODE_MAPPING)
 		return node_error(
@@ -305,14 +399,17 @@ static int decode_networks(const struct node *map, network_vec *ret, struct vnet
 	if (map->items.n > NETWORKS_MAX)
 		return node_error(map, err, "too-many", "%zu networks; at most %d are accepted",
 				  map->items.n, NETWORKS_MAX);
-	for (size_t i = 0; i < map->items.n; i++) {
-		struct network *net = NULL;
-		int r = decode_network(map->items.v[i], &net, err);
+	for (size_t i = 0; r == 0 && i < map->items.n; i++) {
+		const struct node *n = map->items.v[i];
 
-		if (r < 0)
-			return r;
-		vec_push(&nets, net);
+		has_vlans = has_vlans || node_get(n, "vlans");
+		r = node_get(n, "vlans") ? decode_vlans(n, &nets, err) :
+					   decode_network(n, n->key, vec_add(&nets), err);
 	}
+	if (r == 0 && has_vlans)
+		r = check_made_names(&nets, err);
+	if (r < 0)
+		return r;
 	*ret = nets;
 	nets = (network_vec){ 0 };
 	return 0;

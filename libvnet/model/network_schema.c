@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * network_schema.c - every key of a network's definition, as tables; those of
- * DHCP, RA and DNS are in files of their own.
+ * DHCP, RA, DNS and of what lies below the bridge are in files of their own.
  *
  * What a single value may be is here; how values must fit each other is in
  * check.c.  docs/reference-network.md is the manual.
@@ -12,6 +12,7 @@
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/network.h"
+#include "model/schema_wire.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -34,6 +35,10 @@ static const struct schema_field bridge_fields[] = {
 	FIELD("mtu", type_uint, B(mtu), .min = 68, .max = 65535),
 	FIELD("multicast_snooping", type_bool, B(multicast_snooping)),
 	FIELD("group_fwd_mask", type_uint, B(group_fwd_mask), .max = 65535),
+	FIELD("vlan_filtering", type_bool, B(vlan_filtering)),
+	FIELD("vlan_protocol", type_enum, B(vlan_protocol), .names = vlan_protocol_names),
+	FIELD("native", type_vlan_id, B(native), .has = HAS(struct bridge_options, has_native)),
+	FIELD("uplink_vlans", type_vlan_ranges, B(uplink_vlans)),
 #undef B
 };
 static const struct schema bridge_schema = {
@@ -87,7 +92,7 @@ static const struct schema subnet_schema = {
 	.short_key = "ipv4",
 };
 
-/* --- NAT, forwards, routes, ports --- */
+/* --- NAT, forwards, routes --- */
 
 static unsigned long long nat4_default(const void *root)
 {
@@ -326,20 +331,6 @@ static const struct schema route_schema = {
 	.source = HAS(struct static_route, source),
 };
 
-static const struct schema_field ports_fields[] = {
-#define P(member) offsetof(struct port_defaults, member)
-	FIELD("mtu", type_uint, P(mtu), .min = 68, .max = 65535),
-	FIELD("isolated", type_bool, P(isolated)),
-	FIELD("queues", type_uint, P(queues), .min = 1, .max = 64),
-	FIELD("txqueuelen", type_uint, P(txqueuelen), .min = 1, .max = 1000000),
-#undef P
-};
-static const struct schema ports_schema = {
-	.what = "ports",
-	.size = sizeof(struct port_defaults),
-	SCHEMA_FIELDS(ports_fields),
-};
-
 /* --- the network --- */
 
 static const char *const mode_names[] = {
@@ -357,6 +348,7 @@ static const struct schema_field bridge_address_item = ITEM("addresses", type_pr
 static const struct schema_field forward_item =
 	ITEM("forwards", type_struct, .schema = &forward_schema);
 static const struct schema_field route_item = ITEM("routes", type_struct, .schema = &route_schema);
+static const struct schema_field link_item = ITEM("links", type_struct, .schema = &link_schema);
 
 static const struct schema_field network_fields[] = {
 #define N(member) offsetof(struct network, member)
@@ -365,6 +357,8 @@ static const struct schema_field network_fields[] = {
 	FIELD("host_access", type_bool, N(host_access), .def = true),
 	FIELD("domain", type_string, N(domain), .check = domain_check),
 	FIELD("uplink", type_string, N(uplink), .check = ifname_check),
+	FIELD("vlan", type_struct, N(vlan), .schema = &vlan_schema),
+	FIELD("vlans", type_vlans, 0, .input_only = true),
 	FIELD("bridge", type_struct, N(bridge), .schema = &bridge_schema),
 	FIELD("addresses", type_list, N(addresses), .item = &bridge_address_item,
 	      .max = NETWORK_ADDRESSES_MAX),
@@ -377,6 +371,10 @@ static const struct schema_field network_fields[] = {
 	FIELD("forwards", type_list, N(forwards), .item = &forward_item,
 	      .max = NETWORK_FORWARDS_MAX),
 	FIELD("routes", type_list, N(routes), .item = &route_item, .max = NETWORK_ROUTES_MAX),
+	FIELD("links", type_list, N(links), .item = &link_item, .max = NETWORK_LINKS_MAX),
+	FIELD("macvtap", type_struct, N(macvtap), .schema = &macvtap_schema),
+	FIELD("sriov", type_struct, N(sriov), .schema = &sriov_schema),
+	FIELD("bandwidth", type_struct, 0, .schema = &bandwidth_schema),
 	FIELD("ports", type_struct, N(port_defaults), .schema = &ports_schema),
 #undef N
 };

@@ -11,5 +11,12 @@ extern const struct schema dhcp_schema;  /* struct dhcp_config */
 extern const struct schema dhcp6_schema; /* struct ipv6_config: two keys share it */
 extern const struct schema ra_schema;    /* struct ipv6_config */
 extern const struct schema dns_schema;   /* struct dns_config */
+extern const struct schema vlan_schema;  /* struct vlan_config */
+extern const struct schema link_schema;  /* struct network_link */
+extern const struct schema macvtap_schema; /* struct macvtap_config */
+extern const struct schema sriov_schema; /* struct sriov_config */
+extern const struct schema bandwidth_schema; /* struct network: in, out */
+extern const struct schema ports_schema; /* struct port_defaults */
+extern const struct schema_type type_vlans; /* checked only: network.c makes a network of each id */
 
 #endif

@@ -62,7 +62,8 @@ struct port {
 	bool link_down;         /* administratively down */
 	struct port_vlans vlan; /* on a VLAN-aware bridge */
 	struct port_options options;
-	struct bandwidth in, out; /* to the guest, from the guest */
+	struct bandwidth in, out; /* to the guest, from the guest; with rate 0 a guarantee alone */
+	bool has_in, has_out;   /* else the network's default */
 	char *netns;            /* veth, macvlan: path of the namespace, /run/netns/NAME or /proc/PID/ns/net */
 	struct port_inside inside;
 	unsigned vf;            /* of a PORT_VF; without has_vf netd chooses */
@@ -86,11 +87,23 @@ int port_from_request(const json_t *json, struct port **ret, struct vnet_error *
 int port_update_from_json(struct port *port, const json_t *changes, struct vnet_error *err);
 
 /*
- * Fills what the request left open from the network's defaults; a MAC is
+ * Fills what the request left open from the network's mode and defaults (its
+ * bridge.mtu is the one in force, which links may have decided); a MAC is
  * derived from network and port name (52:54:00 + 24 bits of a hash), so the
  * same name gets the same MAC on every host and at every start.
  */
 void port_complete(struct port *port, const struct network *net);
+/*
+ * What a shaper has to hold a completed port to.  Without a limit of its own a
+ * port still shares the network's, if there is one.
+ */
+void port_limits(const struct port *port, const struct network *net, struct bandwidth *ret_in,
+		 struct bandwidth *ret_out);
+/*
+ * Adds to a PortInfo what the varlink file types as objects of their own: vlan,
+ * learning to proxyArp, offloads, bandwidth, netns, inside, vf.
+ */
+void port_describe(const struct port *port, json_t *info);
 struct mac port_mac_from_name(const char *network, const char *port, unsigned attempt);
 
 #endif

@@ -350,6 +350,11 @@ bool schema_equal(const struct schema *s, const void *a, const void *b)
 static int struct_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
 			 void *value)
 {
+	if (f->schema->starts_anew) {
+		schema_clear(f->schema, value);
+		memset(value, 0, f->schema->size);
+		schema_init(f->schema, value);
+	}
 	return schema_decode(d, f->schema, n, value);
 }
 

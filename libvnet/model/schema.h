@@ -80,6 +80,8 @@ struct schema {
 	/* `key: true|false` beside the mapping form, which means true; HAS() of the bool. */
 	size_t enabled;
 	unsigned long long (*enabled_default)(const void *root);
+	/* What the struct holds already is dropped before it is decoded again. */
+	bool starts_anew;
 	/* A bare scalar or list stands for this key alone. */
 	const char *short_key;
 	/* A bare scalar in a notation of its own. */

@@ -430,7 +430,7 @@ static void test_bad_policies(void **state)
 		  "rules[0].macs[0]" },
 		{ "rules: [{allow: [blue], everyone: true, addresses: [10.0.0.0/33]}]", "bad-value",
 		  1, "rules[0].addresses[0]" },
-		{ "rules: [{allow: [blue], everyone: true, kinds: [macvtap]}]", "bad-value", 1,
+		{ "rules: [{allow: [blue], everyone: true, kinds: [ipvtap]}]", "bad-value", 1,
 		  "rules[0].kinds[0]" },
 		{ "rules: [{allow: [blue], everyone: true, max_ports: 0}]", "out-of-range", 1,
 		  "rules[0].max_ports" },

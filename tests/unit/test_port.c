@@ -86,7 +86,7 @@ static void test_bad_requests(void **state)
 		{ "{\"network\": \"blue\", \"name\": \"\"}", "bad-name", "name" },
 		{ "{\"network\": \"blue\", \"ifname\": \"sixteen-bytes-xy\"}", "bad-interface-name",
 		  "ifname" },
-		{ "{\"network\": \"blue\", \"kind\": \"macvtap\"}", "bad-value", "kind" },
+		{ "{\"network\": \"blue\", \"kind\": \"ipvtap\"}", "bad-value", "kind" },
 		{ "{\"network\": \"blue\", \"mac\": \"ff:ff:ff:ff:ff:ff\"}", "bad-value", "mac" },
 		{ "{\"network\": \"blue\", \"mac\": \"00:00:00:00:00:00\"}", "bad-value", "mac" },
 		{ "{\"network\": \"blue\", \"queues\": 0}", "out-of-range", "queues" },
