@@ -73,7 +73,7 @@ kernel-lab:
 # Without root: what needs none.
 check: check-unit
 
-$(B)/guest/stamp: tests/guest/build-guest tests/guest/init.sh
+$(B)/guest/stamp: tests/guest/build-guest tests/guest/init.sh tests/support/vmlinux
 	$(Q)tests/guest/build-guest $(B)/guest
 
 test:
