@@ -211,6 +211,7 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	r = ports_restore(d, &snap, err);
 	if (r < 0)
 		return r;
+	ports_end_unowned(d);
 	networks_drop_orphans(d);
 	/* A failure here is one network's, logged and tried again: the others are served. */
 	reconcile(d, NULL, NULL);

@@ -8,7 +8,8 @@
  *   main.c       options, start, signals
  *   config.c     /etc/vnet: networks.d, access policy, settings
  *   networks.c   define, start, stop, delete: the life of a network
- *   ports.c      attach, update, detach: the life of a port
+ *   ports.c      attach and update: the life of a port (see port.h)
+ *   owner.c      processes that ports end with
  *   reconcile.c  desired → snapshot → plan → execute
  *   events.c     what the kernel tells, and what follows
  *   uplink.c     a NIC taken into a bridge under watch of its gateway
@@ -52,6 +53,7 @@ struct netd {
 	VEC(struct port_entry *) gone;  /* devices that vanished in this round of events */
 	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
 	struct loop_source *dhcp_timer;
+	struct loop_source *namespace_timer; /* looks after ports that no event tells of */
 	bool has_suspects;              /* some port's is_suspect was set in this round of events */
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
 	uint64_t check_due;              /* loop_now() when check_timer fires */
@@ -144,10 +146,18 @@ int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err
 void port_set_gone(struct netd *d, struct port_entry *entry);
 /* Takes the rules, state and leases of d->gone away: their devices are no more. */
 void ports_forget_gone(struct netd *d);
+/* Detaches ports whose owners have ended, where that did not succeed at once. */
+void ports_end_unowned(struct netd *d);
+/* Gives and takes slots as the networks are now; those that changed are saved. */
+void ports_choose_slots(struct netd *d);
 struct port_entry *port_find(struct netd *d, const char *name, struct vnet_error *err);
 /* Ports of an earlier netd: those whose device lives, or which are persistent, come back. */
 int ports_restore(struct netd *d, const struct snapshot *snap, struct vnet_error *err);
 void port_set_blocked(struct netd *d, struct port_entry *entry, const struct vnet_error *err);
+/* By which interface it is known here: a virtual function by its NIC's. */
+const char *port_interface(const struct port_entry *entry);
+/* It is there as far as anybody knows, though not all have an index in this namespace. */
+bool port_has_device(const struct port_entry *entry);
 
 /* ---- dhcp.c ---- */
 

@@ -7,33 +7,20 @@
  * bridge and raises it. The order is the guard's: while the device is down and
  * outside the bridge no frame passes, and it goes up only when its rules stand.
  *
- * netd keeps no descriptor of a TAP. When the last holder closes it the kernel
- * removes the device, tells us (events.c), and rules, state and lease follow.
+ * netd keeps no descriptor of a port's device. When the last holder of a TAP closes
+ * it the kernel removes the device, tells us (events.c), and rules, state and lease
+ * follow. What the kernel does not remove so ends with its owner (owner.h).
  */
 
-#include "netd/netd.h"
+#include "netd/port.h"
 
 #include "model/check.h"
 #include "netd/log.h"
-#include "nft/ruleset.h"
+#include "netd/owner.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
-
-static int port_save(struct netd *d, const struct port *port, int ifindex, struct vnet_error *err)
-{
-	json_t *object = port_to_json(port);
-	int r;
-
-	json_object_set_new(object, "ifindex", json_integer(ifindex));
-	r = journal_put(d->port_journal, port->name, object, err);
-	json_decref(object);
-	return r;
-}
 
 struct port_entry *port_find(struct netd *d, const char *name, struct vnet_error *err)
 {
@@ -64,7 +51,7 @@ static int check_limits(struct netd *d, const struct network_entry *network, str
 	if (d->registry.ports.n >= PORTS_MAX)
 		return vnet_error_set(err, -EUSERS, "too-many-ports",
 				      "this netd has %d ports, the most it takes", PORTS_MAX);
-	if (network->n_ports >= BRIDGE_PORTS_MAX)
+	if (network->n_ports >= BRIDGE_PORTS_MAX && network_has_bridge(network->net))
 		return vnet_error_set(err, -EUSERS, "bridge-full",
 				      "network %s has %zu ports, and a Linux bridge takes %d; use a second network",
 				      network->net->name, network->n_ports, BRIDGE_PORTS_MAX);
@@ -80,6 +67,27 @@ static void complete(struct netd *d, struct port *port, const struct network_ent
 		port->name = mem_strdup(port->ifname);
 	port->created = (uint64_t)time(NULL);
 	port_complete(port, network->net);
+	/* A function has no interface of ours; its name is the port's alone. */
+	if (port->kind == PORT_VF)
+		port->ifname[0] = '\0';
+	port_choose_slot(&d->registry, network, port);
+}
+
+/* What the kind asks for beyond the policy. */
+static int check_kind(const struct port *port, const struct peer *peer, struct vnet_error *err)
+{
+	const struct device_kind *kind = device_kind(port);
+
+	if (kind->is_for_root && peer->uid != 0)
+		return vnet_error_set(err, -EPERM, "root-only", "only root may have ports of kind %s",
+				      port_kind_name(port->kind));
+	if (!port->persistent || kind->has_persistence)
+		return 0;
+	vnet_error_set(err, -EINVAL, "bad-request",
+		       "a %s port lives as long as its namespace; leave persistent out",
+		       port_kind_name(port->kind));
+	vnet_error_at(err, NULL, 0, 0, "persistent");
+	return -EINVAL;
 }
 
 /* May it be, and does it fit beside those that are? Rights first: who has none learns nothing else. */
@@ -94,6 +102,8 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 	port_ptr_vec ports = { 0 };
 	int r = access_check_attach(d->policy, peer, &request, err);
 
+	if (r == 0)
+		r = check_kind(port, peer, err);
 	if (r < 0)
 		return r;
 	if (other && !access_may_see(d->policy, peer, other->network->net))
@@ -103,7 +113,7 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 		return vnet_error_set(err, -EEXIST, "port-conflict",
 				      "port %s exists already, on network %s as interface %s; detach it or choose another name",
 				      port->name, other->port->network, other->port->ifname);
-	other = registry_port_by_ifname(&d->registry, port->ifname);
+	other = port->ifname[0] ? registry_port_by_ifname(&d->registry, port->ifname) : NULL;
 	if (other)
 		return vnet_error_set(err, -EEXIST, "ifname-conflict",
 				      "interface %s belongs to another port; choose another name",
@@ -117,58 +127,8 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 	return r;
 }
 
-static void close_all(int *fds, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
-/* The device, down and outside any bridge. An adopted one is somebody's: only its index is wanted. */
-static int open_device(struct netd *d, const struct port *port, bool exists, struct attachment *ret,
-		       int *ret_ifindex, struct vnet_error *err)
-{
-	struct kernel_tap tap = {
-		.queues = port->queues, .multi_queue = port->queues > 1, .vnet_hdr = port->vnet_hdr,
-		.offload = port->offload, .persistent = port->persistent, .must_exist = exists,
-		.ret_fds = ret->fds,
-	};
-	int r;
-
-	if (port->adopted)
-		return kernel_find_tap(d->kernel, port->ifname, ret_ifindex, err);
-	snprintf(tap.name, sizeof(tap.name), "%s", port->ifname);
-	r = kernel_tap_open(d->kernel, &tap, err);
-	if (r < 0)
-		return r;
-	ret->n_taps = port->queues;
-	*ret_ifindex = tap.ret_ifindex;
-	return 0;
-}
-
-static int open_vhost(struct netd *d, const struct port *port, struct attachment *ret,
-		      struct vnet_error *err)
-{
-	int r;
-
-	if (port->vhost == VHOST_OFF || port->adopted)
-		return 0;
-	r = kernel_vhost_open(d->kernel, port->queues, ret->fds + ret->n_taps, err);
-	if (r == 0) {
-		ret->n_vhosts = port->queues;
-	} else if (port->vhost == VHOST_AUTO) {
-		vnet_error_clear(err);
-		ret->no_vhost = true;
-		r = 0;
-	} else {
-		vnet_error_set(err, r, "no-vhost",
-			       "this host has no /dev/vhost-net; load the module vhost_net or use vhost: auto");
-	}
-	return r;
-}
-
 /* Rules first, then the place on the bridge. */
-static int put_on_bridge(struct netd *d, struct port_entry *entry, struct vnet_error *err)
+static int put_in_place(struct netd *d, struct port_entry *entry, struct vnet_error *err)
 {
 	AUTO_OPS op_vec ops = { 0 };
 	size_t done;
@@ -184,34 +144,6 @@ static int put_on_bridge(struct netd *d, struct port_entry *entry, struct vnet_e
 	if (r == 0)
 		r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
 	return r;
-}
-
-/* The port as rules know it when its device may be gone: by the number that never comes back. */
-static struct port *port_by_number(const struct port_entry *entry)
-{
-	struct port *port = port_copy(entry->port);
-
-	snprintf(port->ifname, sizeof(port->ifname), "#%d", entry->ifindex);
-	return port;
-}
-
-/* Takes the elements of a port away, whatever of its device is left. */
-static void remove_rules(struct netd *d, struct port_entry *entry)
-{
-	AUTO(port_free) struct port *port = port_by_number(entry);
-	struct op op = { .kind = OP_NFT,
-			 .nft = nft_txn_for_port(entry->network->net, port, NULL) };
-	struct vnet_error err = { 0 };
-	size_t done;
-
-	if (!entry->ifindex || nft_txn_is_empty(op.nft)) {
-		nft_txn_free(op.nft);
-		return;
-	}
-	/* Elements left behind name a device that is gone: no harm, and the next reconcile takes them. */
-	if (kernel_execute(d->kernel, &op, 1, &done, &err) < 0)
-		reconcile_later(d, 1000000);
-	nft_txn_free(op.nft);
 }
 
 static int check_is_up(const struct network_entry *network, struct vnet_error *err)
@@ -230,12 +162,49 @@ static int check_is_up(const struct network_entry *network, struct vnet_error *e
 	return 0;
 }
 
-/* Opening a persistent TAP's queues again: device, rules and place are there. */
+/* The device, its record, its rules and place. */
+static int attach_device(struct netd *d, struct port_entry *entry, struct attachment *ret,
+			 struct vnet_error *err)
+{
+	int r = port_watch_owner(d, entry, 0, err);
+
+	if (r == 0)
+		r = device_kind(entry->port)->open(d, entry, false, ret, err);
+	/* Before the rules: a netd killed from here on finds whose device this is. */
+	if (r == 0)
+		r = port_save(d, entry, entry->port, err);
+	if (r == 0)
+		r = put_in_place(d, entry, err);
+	return r;
+}
+
+/* The device of a persistent port vanished with what it stood on: made anew. */
+static int remake(struct netd *d, struct port_entry *entry, struct attachment *ret,
+		  struct vnet_error *err)
+{
+	int r;
+
+	entry->is_attaching = true;
+	r = attach_device(d, entry, ret, err);
+	entry->is_attaching = false;
+	if (r == 0) {
+		entry->state = entry->port->link_down ? PORT_DOWN : PORT_UP;
+		vnet_error_clear(&entry->problem);
+		return 0;
+	}
+	port_remove_rules(d, entry);
+	device_kind(entry->port)->remove(d, entry, NULL);
+	registry_set_ifindex(&d->registry, entry, 0);
+	return r;
+}
+
+/* Opening a persistent port's queues again: device, rules and place are there. */
 static int reopen(struct netd *d, struct port_entry *entry, const struct peer *peer,
 		  struct attachment *ret, struct vnet_error *err)
 {
 	const struct access_request request = { .network = entry->network->net, .port = entry->port };
-	int ifindex, r = access_check_port(peer, entry->port, err);
+	const struct device_kind *kind = device_kind(entry->port);
+	int r = access_check_port(peer, entry->port, err);
 
 	/* The policy may say less than when the port was made. */
 	if (r == 0)
@@ -243,80 +212,67 @@ static int reopen(struct netd *d, struct port_entry *entry, const struct peer *p
 	if (r == 0)
 		r = check_is_up(entry->network, err);
 	if (r == 0)
-		r = open_device(d, entry->port, true, ret, &ifindex, err);
-	if (r == 0) {
-		r = open_vhost(d, entry->port, ret, err);
-		if (r < 0)
-			close_all(ret->fds, ret->n_taps);
-	}
+		r = port_has_device(entry) || kind->is_remade ? kind->open(d, entry, true, ret, err)
+							      : remake(d, entry, ret, err);
+	if (r < 0)
+		port_close_fds(ret);
 	ret->entry = entry;
 	return r;
 }
 
-static int attach_new(struct netd *d, struct port_entry *entry, struct attachment *ret,
-		      struct vnet_error *err)
+/* Who is the port for? A client may act for another process of its user, as QEMU's helper does. */
+static int set_owner(struct port *port, const struct peer *peer, struct vnet_error *err)
 {
-	int ifindex = 0;
-	int r = open_device(d, entry->port, false, ret, &ifindex, err);
-
-	if (r < 0)
-		return r;
-	/* Somebody renamed a port's device, and its new name was asked for. */
-	if (registry_port_by_ifindex(&d->registry, ifindex))
-		return vnet_error_set(err, -EBUSY, "ifname-conflict",
-				      "interface %s belongs to another port", entry->port->ifname);
-	registry_set_ifindex(&d->registry, entry, ifindex);
-	r = open_vhost(d, entry->port, ret, err);
-	/* Before the rules: a netd killed from here on finds whose device this is. */
-	if (r == 0)
-		r = port_save(d, entry->port, entry->ifindex, err);
-	if (r == 0)
-		r = put_on_bridge(d, entry, err);
-	return r;
+	port->owner_uid = peer->uid;
+	port->owner_gid = peer->gid;
+	if (!port->owner_pid)
+		port->owner_pid = peer->pid;
+	if (peer->uid == 0 || port->owner_pid == peer->pid)
+		return 0;
+	return owner_check(port->owner_pid, peer->uid, err);
 }
 
-static bool device_is_there(int ifindex)
+/* Everything that can be told before anything is made. */
+static int check_attach(struct netd *d, const struct port *port, const struct network_entry *network,
+			bool mac_chosen, const struct peer *peer, struct vnet_error *err)
 {
-	char name[IF_NAMESIZE];
+	int r = check(d, port, network, mac_chosen, peer, err);
 
-	return ifindex && if_indextoname((unsigned)ifindex, name);
-}
-
-/*
- * An adopted device is open in a guest's process already: it must leave the
- * bridge before its rules go. False: it did not, and the rules must stay; netd
- * knows the port no more then, so the next reconcile lowers it.
- */
-static bool take_off_bridge(struct netd *d, const struct port_entry *entry)
-{
-	struct op op = { .kind = OP_LINK_SET };
-	size_t done;
-
-	if (!entry->port->adopted || !entry->ifindex)
-		return true;
-	snprintf(op.link.name, sizeof(op.link.name), "%s", entry->port->ifname);
-	op.link.set = LINK_SET_MASTER | LINK_SET_UP | LINK_SET_ALIAS;
-	return kernel_execute(d->kernel, &op, 1, &done, NULL) == 0 ||
-	       !device_is_there(entry->ifindex);
-}
-
-static void undo_attach(struct netd *d, struct port_entry *entry, struct attachment *ret)
-{
-	struct op op = { .kind = OP_LINK_DELETE };
-	size_t done;
-
-	if (take_off_bridge(d, entry))
-		remove_rules(d, entry);
-	else
-		reconcile_later(d, 0);
-	if (entry->port->persistent && entry->ifindex) {
-		snprintf(op.link.name, sizeof(op.link.name), "%s", entry->port->ifname);
-		op.link.force = true;
-		kernel_execute(d->kernel, &op, 1, &done, NULL);
+	if (r == -EEXIST) {
+		/* A guest that starts again at once meets its former self, gone but not yet forgotten. */
+		vnet_error_clear(err);
+		events_catch_up(d);
+		r = check(d, port, network, mac_chosen, peer, err);
 	}
-	close_all(ret->fds, ret->n_taps + ret->n_vhosts);
-	journal_del(d->port_journal, entry->port->name, NULL);
-	registry_remove_port(&d->registry, entry);
+	return r < 0 ? r : check_is_up(network, err);
+}
+
+static int attach_new(struct netd *d, struct network_entry *network, struct port *port,
+		      struct attachment *ret, struct vnet_error *err)
+{
+	int r;
+
+	ret->entry = registry_add_port(&d->registry, network, port);
+	ret->entry->is_attaching = true;
+	r = attach_device(d, ret->entry, ret, err);
+	ret->entry->is_attaching = false;
+	if (r < 0) {
+		vnet_error_prefix(err, "port %s", port->name);
+		port_undo_attach(d, ret->entry, ret);
+		return r;
+	}
+	if (port->addresses.n)
+		dhcp_changed(d, network);
+	monitor_emit(d, "port-attached", port->network, port->name, NULL, "%s",
+		     port_interface(ret->entry));
+	return 0;
+}
+
+static bool is_reopened(const struct port_entry *existing, const struct port *port)
+{
+	return existing && existing->port->persistent && port->persistent &&
+	       device_kind(existing->port)->has_persistence &&
+	       strcmp(existing->port->network, port->network) == 0;
 }
 
 int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct peer *peer,
@@ -331,62 +287,65 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 		port_free(port);
 		return -ENOENT;
 	}
-	if (existing && existing->port->persistent && port->persistent &&
-	    existing->network == network) {
+	if (is_reopened(existing, port)) {
 		port_free(port);
 		return reopen(d, existing, peer, ret, err);
 	}
-	port->owner_uid = peer->uid;
-	port->owner_gid = peer->gid;
-	if (!port->owner_pid || peer->uid != 0)
-		port->owner_pid = peer->pid;
-	complete(d, port, network);
-	r = check(d, port, network, mac_chosen, peer, err);
-	if (r == -EEXIST) {
-		/* A guest that starts again at once meets its former self, gone but not yet forgotten. */
-		vnet_error_clear(err);
-		events_catch_up(d);
-		r = check(d, port, network, mac_chosen, peer, err);
+	r = set_owner(port, peer, err);
+	if (r == 0) {
+		complete(d, port, network);
+		r = check_attach(d, port, network, mac_chosen, peer, err);
 	}
-	if (r == 0)
-		r = check_is_up(network, err);
 	if (r < 0) {
 		port_free(port);
 		return r;
 	}
-	ret->entry = registry_add_port(&d->registry, network, port);
-	ret->entry->is_attaching = true;
-	r = attach_new(d, ret->entry, ret, err);
-	ret->entry->is_attaching = false;
-	if (r < 0) {
-		vnet_error_prefix(err, "port %s", port->name);
-		undo_attach(d, ret->entry, ret);
-		return r;
-	}
-	if (port->addresses.n)
-		dhcp_changed(d, network);
-	monitor_emit(d, "port-attached", port->network, port->name, NULL, "%s", port->ifname);
-	return 0;
+	return attach_new(d, network, port, ret, err);
 }
 
 /* ---- change ---- */
+
+/* What is in another namespace was set when it was made, and is its owner's since. */
+static int check_change(const struct port *before, const struct port *after, struct vnet_error *err)
+{
+	bool same_mac = before->has_mac == after->has_mac && mac_cmp(&before->mac, &after->mac) == 0;
+
+	if (before->kind != PORT_VETH && before->kind != PORT_MACVLAN)
+		return 0;
+	if (same_mac && (before->kind == PORT_VETH || before->mtu == after->mtu))
+		return 0;
+	return vnet_error_set(err, -EOPNOTSUPP, "bad-request",
+			      "%s of a %s port is set when it is attached; detach it and attach it again",
+			      same_mac ? "mtu" : "mac", port_kind_name(before->kind));
+}
+
+static int check_changed(struct netd *d, const struct port_entry *entry, const struct port *after,
+			 struct vnet_error *err)
+{
+	port_ptr_vec ports = { 0 };
+	int r = check_change(entry->port, after, err);
+
+	registry_port_list(&d->registry, &ports);
+	if (r == 0)
+		r = port_check(after, entry->network->net, ports.v, ports.n, err);
+	vec_free(&ports);
+	return r;
+}
 
 int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err)
 {
 	AUTO(port_free) struct port *new = after;
 	AUTO_OPS op_vec ops = { 0 };
-	port_ptr_vec ports = { 0 };
 	size_t done;
 	int r;
 
 	port_complete(new, entry->network->net);
-	registry_port_list(&d->registry, &ports);
-	r = port_check(new, entry->network->net, ports.v, ports.n, err);
-	vec_free(&ports);
+	r = check_changed(d, entry, new, err);
 	if (r < 0)
 		return r;
+	port_choose_slot(&d->registry, entry->network, new);
 	/* A netd killed from here on finishes it at its next start. */
-	r = port_save(d, new, entry->ifindex, err);
+	r = port_save(d, entry, new, err);
 	if (r < 0)
 		return r;
 	plan_port_update(entry->network->net, entry->port, new, &ops);
@@ -396,7 +355,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 		 * Half done: what was declared before is put back by comparison. From the
 		 * loop: should the device be gone, that forgets the entry, which callers hold.
 		 */
-		port_save(d, entry->port, entry->ifindex, NULL);
+		port_save(d, entry, entry->port, NULL);
 		reconcile_later(d, 0);
 		vnet_error_prefix(err, "port %s", new->name);
 		return r;
@@ -407,139 +366,6 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	entry->state = entry->port->link_down ? PORT_DOWN : PORT_UP;
 	vnet_error_clear(&entry->problem);
 	monitor_emit(d, "port-changed", entry->port->network, entry->port->name, NULL, "%s",
-		     entry->port->ifname);
+		     port_interface(entry));
 	return 0;
-}
-
-/* ---- the end ---- */
-
-/* Everything of a port but its rules and its device. */
-static void forget(struct netd *d, struct port_entry *entry)
-{
-	struct network_entry *network = entry->network;
-	bool had_addresses = entry->port->addresses.n > 0;
-
-	dhcp_release_leases(d, entry);
-	journal_del(d->port_journal, entry->port->name, NULL);
-	monitor_emit(d, "port-removed", entry->port->network, entry->port->name, NULL, "%s",
-		     entry->port->ifname);
-	registry_remove_port(&d->registry, entry);
-	if (had_addresses)
-		dhcp_changed(d, network);
-	if (network->is_orphan && !network->n_ports)
-		reconcile_later(d, 0);
-}
-
-int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err)
-{
-	AUTO_OPS op_vec ops = { 0 };
-	size_t done;
-	int r;
-
-	plan_port_detach(entry->network->net, entry->port, entry->ifindex != 0, &ops);
-	r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
-	if (r < 0 && device_is_there(entry->ifindex)) {
-		vnet_error_prefix(err, "port %s", entry->port->name);
-		return r;
-	}
-	if (r < 0) {
-		/* Its guest ended in this very moment. */
-		vnet_error_clear(err);
-		remove_rules(d, entry);
-	}
-	forget(d, entry);
-	return 0;
-}
-
-void port_set_gone(struct netd *d, struct port_entry *entry)
-{
-	if (entry->is_gone || entry->is_attaching)
-		return;
-	entry->is_gone = true;
-	vec_push(&d->gone, entry);
-}
-
-void ports_forget_gone(struct netd *d)
-{
-	struct op op = { .kind = OP_NFT };
-	size_t done;
-
-	if (!d->gone.n)
-		return;
-	/* One transaction for all: a host that shuts down loses hundreds at once. */
-	op.nft = nft_txn_new();
-	vec_each(entry, &d->gone) {
-		AUTO(port_free) struct port *port = port_by_number(*entry);
-
-		nft_txn_add_port(op.nft, (*entry)->network->net, port, NULL);
-	}
-	if (!nft_txn_is_empty(op.nft) && kernel_execute(d->kernel, &op, 1, &done, NULL) < 0)
-		reconcile_later(d, 1000000);
-	nft_txn_free(op.nft);
-	vec_each(entry, &d->gone) {
-		if ((*entry)->port->persistent) {
-			/* Deleted by hand: the next reconcile makes it again. */
-			(*entry)->is_gone = false;
-			registry_set_ifindex(&d->registry, *entry, 0);
-			reconcile_later(d, 0);
-		} else {
-			forget(d, *entry);
-		}
-	}
-	d->gone.n = 0;
-}
-
-/* ---- after a restart ---- */
-
-struct restore {
-	struct netd *d;
-	const struct snapshot *snap;
-};
-
-static void restore_one(void *arg, const char *name, json_t *object)
-{
-	struct restore *restore = arg;
-	struct netd *d = restore->d;
-	int ifindex = (int)json_integer_value(json_object_get(object, "ifindex"));
-	const struct link *link = snapshot_link_by_index(restore->snap, ifindex);
-	struct vnet_error err = { 0 };
-	struct network_entry *network;
-	struct port_entry *entry;
-	struct port *port;
-	char text[1024];
-
-	json_object_del(object, "ifindex");
-	if (port_from_json(object, &port, &err) < 0) {
-		log_error("state of port %s: %s", name, vnet_error_text(&err, text, sizeof(text)));
-		return;
-	}
-	/* The number alone proves nothing: the folder may be older than this network namespace. */
-	if (link && (strcmp(link->name, port->ifname) != 0 || strcmp(link->kind, "tun") != 0 ||
-		     registry_port_by_ifindex(&d->registry, ifindex)))
-		link = NULL;
-	network = registry_network(&d->registry, port->network);
-	if (!network || registry_port(&d->registry, port->name) || (!link && !port->persistent)) {
-		if (!network)
-			log_error("port %s: its network %s is not defined any more; forgotten",
-				  port->name, port->network);
-		journal_del(d->port_journal, port->name, NULL);
-		port_free(port);
-		return;
-	}
-	/* What was the network's default and not the port's own wish is not in the file. */
-	port_complete(port, network->net);
-	entry = registry_add_port(&d->registry, network, port);
-	if (link)
-		registry_set_ifindex(&d->registry, entry, ifindex);
-}
-
-int ports_restore(struct netd *d, const struct snapshot *snap, struct vnet_error *err)
-{
-	struct restore restore = { .d = d, .snap = snap };
-
-	int r = journal_open(d->run_dir, "ports", &d->port_journal, err);
-
-	if (r == 0)
-		journal_each(d->port_journal, restore_one, &restore);
-	return r;
 }

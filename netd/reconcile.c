@@ -54,7 +54,8 @@ static void build_desired(const struct netd *d, struct network *const *nets, siz
 			vec_push(&ret->networks, (*entry)->net);
 	}
 	vec_each(entry, &d->registry.ports)
-		if ((*entry)->network->is_wanted && ((*entry)->ifindex || (*entry)->port->persistent))
+		if ((*entry)->network->is_wanted &&
+		    (port_has_device(*entry) || (*entry)->port->persistent))
 			vec_push(&ret->ports, (*entry)->port);
 	/* Borrowed: the vectors are d's, and are not freed through ret. */
 	memcpy(&ret->saved, &d->host.saved, sizeof(ret->saved));
@@ -271,6 +272,7 @@ static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struc
 	if (r < 0)
 		return r;
 	sweep_ports(d, &snap);
+	ports_choose_slots(d);
 	*ret_refused = networks_retry_refused(d, &snap);
 	build_desired(d, NULL, 0, &desired);
 	r = make_plan(d, &desired, &snap, ret, err);

@@ -3,6 +3,8 @@
 
 #include "netd/registry.h"
 
+#include "netd/owner.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -30,6 +32,7 @@ static void network_entry_free(struct network_entry *entry)
 static void port_entry_free(struct port_entry *entry)
 {
 	port_free(entry->port);
+	owner_free(entry->owner);
 	free(entry);
 }
 

@@ -48,10 +48,20 @@ enum port_state {
 };
 const char *port_state_name(enum port_state state);
 
+/* Which namespace it is, whatever path leads there. */
+struct port_namespace { uint64_t device, inode; };
+
+struct owner;
+
 struct port_entry {
 	struct port *port;
 	struct network_entry *network;
-	int ifindex;              /* 0: no device yet */
+	int ifindex;              /* 0: no device yet, or none in this namespace */
+	bool is_elsewhere;        /* its device is in the namespace of port->netns alone */
+	struct port_namespace namespace; /* of such a one */
+	char pci_address[32];     /* of a virtual function, or "" */
+	struct owner *owner;      /* the process that it ends with, or NULL */
+	bool has_no_owner;        /* it had ended when netd started */
 	enum port_state state;
 	bool is_suspect;          /* the last event of its device did not fit */
 	bool is_attaching;        /* port_attach() works on it: nobody else may forget it */
