@@ -35,7 +35,7 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	int r;
 
 	k->base.ops = &linux_ops;
-	k->rt.fd = k->query.fd = k->proc_sys = -1;
+	k->rt.fd = k->query.fd = k->proc_sys = k->sysfs = k->nodes = -1;
 	k->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	k->devices = (struct nft_devices){nft_device_index, nft_device_name, k};
 	if (k->control < 0) {
@@ -68,6 +68,10 @@ static void linux_free(struct kernel *base)
 		mnl_socket_close(k->nft);
 	nl_close(&k->rt);
 	nl_close(&k->query);
+	if (k->sysfs >= 0)
+		close(k->sysfs);
+	if (k->nodes >= 0)
+		close(k->nodes);
 	if (k->proc_sys >= 0)
 		close(k->proc_sys);
 	if (k->control >= 0)

@@ -15,6 +15,7 @@ struct kernel_linux {
 	struct nl query;                /* lookups, while changes are being gathered in rt */
 	int control;                    /* for device ioctls */
 	int proc_sys;                   /* /proc/sys */
+	int sysfs, nodes;               /* detached.h; opened when first needed */
 	struct mnl_socket *nft;
 	struct nft_devices devices;
 	struct events *events;

@@ -152,6 +152,18 @@ done:
 	return r < 0 ? r : 0;
 }
 
+int nl_send_all(struct nl *nl, unsigned *ret_failed)
+{
+	unsigned n = nl->n, i = 0;
+	int r = nl_send(nl);
+
+	while (r >= 0 && i < n && !(r = nl->answers[i].result))
+		i++;
+	if (ret_failed)
+		*ret_failed = i < n ? i : 0;
+	return r;
+}
+
 int nl_get(struct nl *nl, const struct nlmsghdr **ret)
 {
 	uint32_t seq = nl->seq;
@@ -326,22 +338,35 @@ const struct nlmsghdr *nl_next(struct nl_reader *reader)
 	return m;
 }
 
+const struct nlattr *nl_attr_next(struct nl_attr_reader *reader)
+{
+	const struct nlattr *a = (const void *)reader->at;
+	size_t step;
+
+	if (reader->left < sizeof(*a) || a->nla_len < sizeof(*a) || a->nla_len > reader->left)
+		return NULL;
+	step = MNL_ALIGN((size_t)a->nla_len);
+	if (step > reader->left)
+		step = reader->left;
+	reader->at += step;
+	reader->left -= step;
+	return a;
+}
+
+struct nl_attr_reader nl_attr_reader(const struct nlattr *nest)
+{
+	return (struct nl_attr_reader){mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest)};
+}
+
 void nl_attrs(const void *attrs, size_t size, const struct nlattr **ret, size_t n)
 {
-	const struct nlattr *a = attrs;
+	struct nl_attr_reader reader = {attrs, size};
+	const struct nlattr *a;
 
 	memset(ret, 0, n * sizeof(*ret));
-	while (size >= sizeof(*a) && a->nla_len >= sizeof(*a) && a->nla_len <= size) {
-		size_t step = MNL_ALIGN(a->nla_len);
-		unsigned type = mnl_attr_get_type(a);
-
-		if (type < n)
-			ret[type] = a;
-		if (step >= size)
-			break;
-		size -= step;
-		a = (const void *)((const char *)a + step);
-	}
+	while ((a = nl_attr_next(&reader)))
+		if (mnl_attr_get_type(a) < n)
+			ret[mnl_attr_get_type(a)] = a;
 }
 
 void nl_attrs_of(const struct nlmsghdr *message, size_t header, const struct nlattr **ret, size_t n)

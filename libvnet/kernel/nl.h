@@ -56,6 +56,8 @@ void nl_reset(struct nl *nl);
  * -ENOBUFS): requests may have run.
  */
 int nl_send(struct nl *nl);
+/* The same, but a request that failed is a failure: the first one, *ret_failed of them (or NULL). */
+int nl_send_all(struct nl *nl, unsigned *ret_failed);
 /* Sends the one request added; *ret (until the next round) is the object in the answer. */
 int nl_get(struct nl *nl, const struct nlmsghdr **ret);
 
@@ -87,6 +89,10 @@ void nl_attrs(const void *attrs, size_t size, const struct nlattr **ret, size_t 
 void nl_attrs_of(const struct nlmsghdr *message, size_t header, const struct nlattr **ret,
 		 size_t n);
 void nl_attrs_nested(const struct nlattr *nest, const struct nlattr **ret, size_t n);
+/* One after the other, for a nest that has several of a type. */
+struct nl_attr_reader { const char *at; size_t left; };
+struct nl_attr_reader nl_attr_reader(const struct nlattr *nest);
+const struct nlattr *nl_attr_next(struct nl_attr_reader *reader); /* NULL past the last */
 uint8_t nl_u8(const struct nlattr *attr);   /* 0 when absent or too short */
 uint16_t nl_u16(const struct nlattr *attr);
 uint32_t nl_u32(const struct nlattr *attr);

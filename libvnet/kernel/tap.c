@@ -5,6 +5,7 @@
  * A device is made exclusively (IFF_TUN_EXCL): a TAP that somebody else left
  * is never taken for ours.  Header size and offloads belong to the device, not
  * to the queue, so they are set once; QEMU sets them again as its guest wants.
+ * macvtap.c shares what its descriptors have in common with these.
  */
 
 #include "kernel/tap.h"
@@ -26,7 +27,6 @@
 
 static int open_queue(const char *name, int flags, int *ret_fd, struct vnet_error *err);
 static int set_up_header(int fd, const struct kernel_tap *tap, struct vnet_error *err);
-static int tap_flags(bool multi_queue, bool vnet_hdr);
 
 int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err)
 {
@@ -148,30 +148,44 @@ static int open_queue(const char *name, int flags, int *ret_fd, struct vnet_erro
 
 static int set_up_header(int fd, const struct kernel_tap *tap, struct vnet_error *err)
 {
+	int r;
+
+	if (!tap->vnet_hdr)
+		return 0;
+	r = tap_set_header(fd, "TAP", tap->name, err);
+	if (r < 0 || (!tap->offload && !tap->must_exist)) /* as a new device is */
+		return r;
+	return tap_set_offload(fd, tap->offload, "TAP", tap->name, err);
+}
+
+int tap_set_header(int fd, const char *what, const char *name, struct vnet_error *err)
+{
+	int size = VNET_HDR_SIZE;
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0)
+		return kernel_error(err, -errno, NULL, "%s %s: cannot set its header to %d bytes",
+				    what, name, size);
+	return 0;
+}
+
+int tap_set_offload(int fd, bool on, const char *what, const char *name, struct vnet_error *err)
+{
 	static const unsigned long offloads[] = {
 		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
 		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
 		TUN_F_CSUM,
 	};
-	int size = VNET_HDR_SIZE;
 
-	if (!tap->vnet_hdr)
-		return 0;
-	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0)
-		return kernel_error(err, -errno, NULL, "TAP %s: cannot set its header to %d bytes",
-				    tap->name, size);
-	if (!tap->offload && !tap->must_exist)
-		return 0; /* as a new device is */
-	if (!tap->offload && ioctl(fd, TUNSETOFFLOAD, 0UL) >= 0)
+	if (!on && ioctl(fd, TUNSETOFFLOAD, 0UL) >= 0)
 		return 0;
 	/* An old kernel refuses the whole of a mask with a bit that it does not know. */
-	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++)
+	for (size_t i = 0; on && i < ARRAY_SIZE(offloads); i++)
 		if (ioctl(fd, TUNSETOFFLOAD, offloads[i]) >= 0)
 			return 0;
-	return kernel_error(err, -errno, NULL, "TAP %s: cannot set its offloads", tap->name);
+	return kernel_error(err, -errno, NULL, "%s %s: cannot set its offloads", what, name);
 }
 
-static int tap_flags(bool multi_queue, bool vnet_hdr)
+int tap_flags(bool multi_queue, bool vnet_hdr)
 {
 	return IFF_TAP | IFF_NO_PI | (multi_queue ? IFF_MULTI_QUEUE : 0) |
 	       (vnet_hdr ? IFF_VNET_HDR : 0);

@@ -15,6 +15,10 @@ int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err);
  */
 int tap_create(const struct op_tap *op, int *ret_fd, struct vnet_error *err);
 int tap_keep(int fd, const struct op_tap *op, struct vnet_error *err);
+/* For descriptors of TAPs and macvtaps; what and name: for errors. */
+int tap_flags(bool multi_queue, bool vnet_hdr); /* IFF_* for TUNSETIFF */
+int tap_set_header(int fd, const char *what, const char *name, struct vnet_error *err);
+int tap_set_offload(int fd, bool on, const char *what, const char *name, struct vnet_error *err);
 /* kernel_vhost_open() */
 int vhost_open(unsigned n, int *ret_fds, struct vnet_error *err);
 
