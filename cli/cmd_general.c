@@ -6,13 +6,13 @@
 #include <errno.h>
 
 static const struct column info_columns[] = {
-	{ "VERSION", "version", COLUMN_TEXT, false },
-	{ "PROTOCOL", "protocol", COLUMN_NUMBER, false },
-	{ "PID", "pid", COLUMN_NUMBER, false },
-	{ "UPTIME (s)", "uptime", COLUMN_NUMBER, false },
-	{ "NETWORKS", "networks", COLUMN_NUMBER, false },
-	{ "PORTS", "ports", COLUMN_NUMBER, false },
-	{ "LIMITS", "limits", COLUMN_TEXT, false },
+	{ "VERSION", "version", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "PROTOCOL", "protocol", COLUMN_NUMBER, SHOW_ALWAYS },
+	{ "PID", "pid", COLUMN_NUMBER, SHOW_ALWAYS },
+	{ "UPTIME (s)", "uptime", COLUMN_NUMBER, SHOW_ALWAYS },
+	{ "NETWORKS", "networks", COLUMN_NUMBER, SHOW_ALWAYS },
+	{ "PORTS", "ports", COLUMN_NUMBER, SHOW_ALWAYS },
+	{ "LIMITS", "limits", COLUMN_TEXT, SHOW_ALWAYS },
 	{ 0 },
 };
 

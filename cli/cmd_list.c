@@ -4,24 +4,24 @@
 #include "cli/output.h"
 
 static const struct column lease_columns[] = {
-	{ "NETWORK", "network", COLUMN_TEXT, false },
-	{ "ADDRESS", "address", COLUMN_TEXT, false },
-	{ "MAC", "mac", COLUMN_TEXT, false },
-	{ "HOSTNAME", "hostname", COLUMN_TEXT, false },
-	{ "PORT", "port", COLUMN_TEXT, false },
-	{ "EXPIRES", "expires", COLUMN_TIME, false },
+	{ "NETWORK", "network", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "ADDRESS", "address", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "MAC", "mac", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "HOSTNAME", "hostname", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "PORT", "port", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "EXPIRES", "expires", COLUMN_TIME, SHOW_ALWAYS },
 	{ 0 },
 };
 
 static const struct column fdb_columns[] = {
-	{ "NETWORK", "network", COLUMN_TEXT, false },
-	{ "MAC", "mac", COLUMN_TEXT, false },
-	{ "INTERFACE", "ifname", COLUMN_TEXT, false },
-	{ "PORT", "port", COLUMN_TEXT, false },
-	{ "VLAN", "vlan", COLUMN_NUMBER, false },
-	{ "LOCAL", "isLocal", COLUMN_TEXT, false },
-	{ "STATIC", "isStatic", COLUMN_TEXT, false },
-	{ "AGE (ms)", "ageMs", COLUMN_NUMBER, false },
+	{ "NETWORK", "network", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "MAC", "mac", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "INTERFACE", "ifname", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "PORT", "port", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "VLAN", "vlan", COLUMN_NUMBER, SHOW_ALWAYS },
+	{ "LOCAL", "isLocal", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "STATIC", "isStatic", COLUMN_TEXT, SHOW_ALWAYS },
+	{ "AGE (ms)", "ageMs", COLUMN_NUMBER, SHOW_ALWAYS },
 	{ 0 },
 };
 

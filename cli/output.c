@@ -106,7 +106,7 @@ void output_list(const struct cli *cli, const struct column *columns, const json
 		return;
 	}
 	for (const struct column *c = columns; c->title; c++)
-		if (!c->only_record && (!c->if_any || has_text(c, array)))
+		if (c->show == SHOW_ALWAYS || (c->show == SHOW_IF_ANY && has_text(c, array)))
 			vec_push(&shown, c);
 	table = new_table(cli, &shown);
 	json_array_foreach((json_t *)array, i, object)
@@ -126,7 +126,7 @@ void output_record(const struct cli *cli, const struct column *columns, const js
 		AUTO_FREE char *text = cell_text(c, object);
 		const char *color = c->kind == COLUMN_STATE ? state_color(cli, text) : NULL;
 
-		if ((c->kind == COLUMN_PROBLEM || c->if_any) && !strcmp(text, "-"))
+		if ((c->show == SHOW_IF_ANY || c->show == SHOW_RECORD_IF_ANY) && !strcmp(text, "-"))
 			continue;
 		printf("%s%-12s%s ", cli->color_out ? COLOR_DIM : "", c->title,
 		       cli->color_out ? COLOR_RESET : "");

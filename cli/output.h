@@ -31,12 +31,19 @@ enum column_kind {
 	COLUMN_ROUTES,  /* as ip(8) writes them */
 };
 
+/* Where a column appears. */
+enum column_show {
+	SHOW_ALWAYS,
+	SHOW_IF_ANY,    /* where it has something to say */
+	SHOW_RECORD,    /* too much for a list */
+	SHOW_RECORD_IF_ANY,
+};
+
 struct column {
 	const char *title;      /* NULL ends the table */
 	const char *key;        /* or a path: "inside.ifname" */
 	enum column_kind kind;
-	bool only_record;       /* too much for a list */
-	bool if_any;            /* left out where it has nothing to say */
+	enum column_show show;
 };
 
 enum output_format { FORMAT_TABLE, FORMAT_JSON, FORMAT_YAML };

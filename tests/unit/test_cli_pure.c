@@ -191,12 +191,29 @@ static void test_cells(void **state)
 		{ "empty", COLUMN_TEXT, "-" },	    { "problem", COLUMN_PROBLEM, "broken" },
 		{ "text", COLUMN_PROBLEM, "-" },    { "never", COLUMN_TIME, "never" },
 		{ "time", COLUMN_TIME, "1970-01-02 00:00:00" },
+		{ "wire.access", COLUMN_VLAN, "10" },  { "wire.none", COLUMN_VLAN, "tagged 10" },
+		{ "wire.trunk", COLUMN_VLAN, "native 1, tagged 10,20-30" },
+		{ "number", COLUMN_VLAN, "5" },	       { "null", COLUMN_VLAN, "-" },
+		{ "wire.in", COLUMN_LIMIT, "10mbit" }, { "wire.out", COLUMN_LIMIT, "1001bit, burst 9" },
+		{ "wire.share", COLUMN_LIMIT, "guaranteed 2gbit" },
+		{ "wire.free", COLUMN_LIMIT, "-" },    { "wire.absent.in", COLUMN_LIMIT, "-" },
+		{ "wire.offloads", COLUMN_SWITCHES, "tso off, rx on" },
+		{ "wire.empty", COLUMN_SWITCHES, "-" }, { "null", COLUMN_SWITCHES, "-" },
+		{ "wire.routes", COLUMN_ROUTES, "default via 10.0.0.1, 10.9.0.0/16 metric 5" },
+		{ "empty", COLUMN_ROUTES, "-" },
 	};
 
 	(void)state;
+	assert_int_equal(json_object_set_new(o, "wire", json_loads(
+		"{\"access\": {\"native\": 10, \"tagged\": []}, \"in\": {\"rate\": 10000000},"
+		" \"none\": {\"native\": 0, \"tagged\": [\"10\"]}, \"share\": {\"guaranteed\": 2000000000},"
+		" \"trunk\": {\"native\": 1, \"tagged\": [\"10\", \"20-30\"]}, \"free\": {\"rate\": 0},"
+		" \"out\": {\"rate\": 1001, \"burst\": 9}, \"offloads\": {\"tso\": false, \"gso\": null,"
+		" \"rx\": true}, \"empty\": {}, \"routes\": [{\"to\": \"default\", \"via\": \"10.0.0.1\"},"
+		" {\"to\": \"10.9.0.0/16\", \"via\": null, \"metric\": 5}]}", 0, NULL)), 0);
 	setenv("TZ", "UTC", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const struct column column = { "T", cases[i].key, cases[i].kind, false };
+		const struct column column = { "T", cases[i].key, cases[i].kind, SHOW_ALWAYS };
 		AUTO_FREE char *text = cell_text(&column, o);
 
 		assert_string_equal(text, cases[i].text);
