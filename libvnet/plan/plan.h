@@ -87,6 +87,17 @@ int plan_check_host(const struct network *net, const struct snapshot *snap, stru
 void plan_port_attach(const struct network *net, const struct port *port, op_vec *ret);
 /* The port is gone or goes: its elements; the device too if it is persistent. */
 void plan_port_detach(const struct network *net, const struct port *port, bool device_exists, op_vec *ret);
+/*
+ * Many at once, of any networks (a network that is stopped by force): one
+ * nftables transaction, and all devices deleted in one go.  Those that were
+ * adopted are only taken off.
+ */
+struct plan_detach {
+	const struct network *net;
+	const struct port *port;
+	bool device_exists;
+};
+void plan_ports_detach(const struct plan_detach *v, size_t n, op_vec *ret);
 /* From before to after, on a running port. */
 void plan_port_update(const struct network *net, const struct port *before, const struct port *after,
 		      op_vec *ret);

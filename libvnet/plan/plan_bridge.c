@@ -33,6 +33,10 @@ static struct bridge_state wanted_options(const struct bridge_options *options)
 		.priority = options->has_priority ? (uint16_t)options->priority : 0x8000,
 		.multicast_snooping = options->multicast_snooping,
 		.group_fwd_mask = (uint16_t)options->group_fwd_mask,
+		.vlan_filtering = options->vlan_filtering,
+		.vlan_protocol = vlan_protocol_ethertype(options->vlan_protocol),
+		/* Who is in which VLAN is said port by port; a plain bridge keeps Linux's 1. */
+		.default_pvid = options->vlan_filtering ? 0 : 1,
 	};
 
 	if (!options->forward_delay && options->stp)
@@ -76,7 +80,10 @@ static bool same_options(const struct bridge_state *a, const struct bridge_state
 	       a->nf_call_iptables == b->nf_call_iptables &&
 	       a->nf_call_ip6tables == b->nf_call_ip6tables &&
 	       a->nf_call_arptables == b->nf_call_arptables &&
-	       a->linklocal_learn == b->linklocal_learn;
+	       a->linklocal_learn == b->linklocal_learn &&
+	       a->vlan_filtering == b->vlan_filtering &&
+	       (!a->vlan_filtering || (a->vlan_protocol == b->vlan_protocol &&
+				       a->default_pvid == b->default_pvid));
 }
 
 static void create(struct planner *p, const struct planned_network *pn)
@@ -95,7 +102,9 @@ static bool disturbs(const struct link *is, const struct op_link *wanted)
 {
 	return (wanted->set & LINK_SET_MTU && wanted->mtu < is->mtu) ||
 	       wanted->set & LINK_SET_MAC ||
-	       (wanted->set & LINK_SET_BRIDGE && wanted->bridge.stp && !is->bridge.stp);
+	       (wanted->set & LINK_SET_BRIDGE && wanted->bridge.stp && !is->bridge.stp) ||
+	       (wanted->set & LINK_SET_BRIDGE &&
+		wanted->bridge.vlan_filtering != is->bridge.vlan_filtering);
 }
 
 static void adjust(struct planner *p, const struct planned_network *pn, const struct link *is)
@@ -113,7 +122,6 @@ static void adjust(struct planner *p, const struct planned_network *pn, const st
 		op.link.set &= ~(uint32_t)LINK_SET_BRIDGE;
 	if (!op.link.set)
 		return;
-	op.link.bridge.vlan_filtering = is->bridge.vlan_filtering; /* never set */
 	op.loses_traffic = plan_bridge_has_ports(p, pn->bridge) && disturbs(is, &op.link);
 	plan_emit(p, &op);
 }

@@ -344,3 +344,41 @@ void plan_port_update(const struct network *net, const struct port *before,
 	if (new.set)
 		op_add(ret, OP_LINK_SET, net->name)->link = new;
 }
+
+/* Guests on a bridge of ours are held by the rules once their elements are gone; elsewhere nothing would. */
+static void mark_detached(const struct plan_detach *d, op_vec *ret)
+{
+	struct op_link *link = &op_add(ret, OP_LINK_SET, d->net->name)->link;
+
+	ret->v[ret->n - 1].loses_traffic = true;
+	snprintf(link->name, sizeof(link->name), "%s", d->port->ifname);
+	if (d->port->adopted) {
+		link->set = LINK_SET_MASTER | LINK_SET_UP | LINK_SET_ALIAS;
+		return;
+	}
+	link->set = LINK_SET_GROUP;
+	link->group = LINK_GROUP_DELETE;
+	if (!network_owns_bridge(d->net))
+		link->set |= LINK_SET_MASTER | LINK_SET_UP;
+}
+
+void plan_ports_detach(const struct plan_detach *v, size_t n, op_vec *ret)
+{
+	struct nft_txn *txn = nft_txn_new();
+	bool has_marked = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].device_exists) {
+			mark_detached(&v[i], ret);
+			has_marked |= !v[i].port->adopted;
+		}
+		nft_txn_add_port(txn, v[i].net, v[i].port, NULL);
+	}
+	/* While the devices exist their names still lead to their elements. */
+	if (nft_txn_is_empty(txn))
+		nft_txn_free(txn);
+	else
+		op_add(ret, OP_NFT, NULL)->nft = txn;
+	if (has_marked)
+		op_add(ret, OP_GROUP_DELETE, NULL)->link.group = LINK_GROUP_DELETE;
+}

@@ -192,11 +192,17 @@ struct snapshot {
 
 void snapshot_free(struct snapshot *snap);
 #define AUTO_SNAPSHOT __attribute__((cleanup(snapshot_free)))
+void snapshot_copy(const struct snapshot *from, struct snapshot *to);
 void snapshot_sort(struct snapshot *snap);
 /* Its orders, for qsort() and bsearch() over the arrays. */
 int snapshot_cmp_addrs(const void *a, const void *b);
 int snapshot_cmp_routes(const void *a, const void *b);
 int snapshot_cmp_sysctls(const void *a, const void *b);
+int snapshot_cmp_vlans(const void *a, const void *b);
+int snapshot_cmp_fdb(const void *a, const void *b);
+int snapshot_cmp_shapers(const void *a, const void *b);
+int snapshot_cmp_shaper_roots(const void *a, const void *b);
+int snapshot_cmp_vfs(const void *a, const void *b);
 const struct link *snapshot_link(const struct snapshot *snap, const char *name);
 const struct link *snapshot_link_by_index(const struct snapshot *snap, int ifindex);
 /* 0 and *ret, or -ENOENT where the kernel has no such file. */

@@ -85,10 +85,11 @@ static void test_link_text(void **state)
 	op.link.addr_gen_mode = 1;
 	op.link.port.isolated = op.link.port.root_guard = true;
 	op.link.port.state = 4;
-	op.link.set = ~(uint32_t)LINK_SET_BRIDGE;
+	op.link.set = ~(uint32_t)(LINK_SET_BRIDGE | LINK_SET_KIND);
 	assert_text(&op, "set vp0: join vn-blue, mac fe:54:00:00:00:01, mtu 9000, txqueuelen 500, group "
 			 "3, ipv6 link-local none, alias \"vnet:port:blue:vm1\", isolated, root "
-			 "guard, state blocking, down");
+			 "guard, no learning, no flood, no multicast flood, no hairpin, no proxy arp, "
+			 "state blocking, down");
 	op.link.up = true;
 	op.link.set = LINK_SET_UP;
 	assert_text(&op, "set vp0: up");
