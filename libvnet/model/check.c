@@ -3,8 +3,9 @@
  * check.c - what must hold within one network.
  *
  * The parser has checked each value alone.  Neighbours: check_modes.c (which
- * keys a mode knows), check_dhcp.c and check_dns.c (services),
- * check_networks.c (several networks), check_port.c.
+ * keys a mode knows), check_wire.c (VLANs, links, limits), check_dhcp.c and
+ * check_dns.c (services), check_networks.c and check_uplinks.c (several
+ * networks), check_port.c.
  */
 
 #include "model/check_internal.h"
@@ -98,8 +99,9 @@ static bool is_port_ifname(const char *name)
 static int check_names(const struct network *net, struct vnet_error *err)
 {
 	size_t max = 15 - strlen(NETWORK_BRIDGE_PREFIX);
+	char bridge[16];
 
-	if (!net->bridge.name && strlen(net->name) > max)
+	if (network_has_bridge(net) && !net->bridge.name && strlen(net->name) > max)
 		return check_refuse(
 			net, NULL, "", err, "bad-name",
 			"the name has %zu bytes; beyond %zu the bridge " NETWORK_BRIDGE_PREFIX
@@ -109,9 +111,9 @@ static int check_names(const struct network *net, struct vnet_error *err)
 		return check_refuse(net, NULL, "bridge.name", err, "bad-interface-name",
 				    "%s is a name that a port may get; choose another",
 				    net->bridge.name);
-	if (net->uplink && net->bridge.name && strcmp(net->uplink, net->bridge.name) == 0)
+	if (net->uplink && strcmp(net->uplink, network_bridge(net, bridge)) == 0)
 		return check_refuse(net, NULL, "uplink", err, "bad-interface-name",
-				    "the uplink %s cannot be the bridge that it goes into",
+				    "the uplink %s cannot be the network's own device",
 				    net->uplink);
 	return 0;
 }
@@ -387,8 +389,9 @@ static int check_routes(const struct network *net, struct vnet_error *err)
 int network_check(const struct network *net, struct vnet_error *err)
 {
 	static int (*const checks[])(const struct network *, struct vnet_error *) = {
-		check_names, check_modes, check_addresses, check_bridge,   check_nat,
-		check_dhcp,  check_dns,	  check_routes,	   check_forwards,
+		check_names, check_modes, check_vlans,	 check_addresses, check_bridge,
+		check_nat,   check_links, check_bandwidth, check_dhcp,	  check_dns,
+		check_routes, check_forwards,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {

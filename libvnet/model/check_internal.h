@@ -34,6 +34,13 @@ bool subnet_host_is_usable(const struct prefix *subnet, const struct ip *ip);
 int check_modes(const struct network *net, struct vnet_error *err);
 int check_dhcp(const struct network *net, struct vnet_error *err);
 int check_dns(const struct network *net, struct vnet_error *err);
+int check_vlans(const struct network *net, struct vnet_error *err);
+int check_links(const struct network *net, struct vnet_error *err);
+int check_bandwidth(const struct network *net, struct vnet_error *err);
+
+/* The parts of networks_check() that are in check_uplinks.c. */
+int check_uplinks(struct network *const *nets, size_t n, struct vnet_error *err);
+int check_tunnels(struct network *const *nets, size_t n, struct vnet_error *err);
 
 /*
  * Forwards of one or several networks that would take the same packets.  The

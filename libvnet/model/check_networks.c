@@ -67,17 +67,42 @@ static int check_names(struct network *const *nets, size_t n, struct vnet_error 
 	return check_claims(&claims, "name-conflict", "the name", err);
 }
 
-/* An uplink that is one of our bridges cannot be enslaved; the kernel says ELOOP. */
+/* The bridge ports that links are, each under the name it will have. */
+static void claim_links(claim_vec *claims, const struct network *net)
+{
+	char name[16];
+
+	vec_each(link, &net->links) {
+		if (link->kind == LINK_VXLAN)
+			claim(claims, net, "links", network_link_device(net, link, NULL, name));
+		else
+			vec_each(peer, &link->peers)
+				claim(claims, net, "links",
+				      network_link_device(net, link, peer, name));
+	}
+}
+
+/*
+ * Devices that we make, and those that we take into a bridge.  An uplink that is
+ * one of our bridges cannot be enslaved; the kernel says ELOOP.
+ */
 static int check_interfaces(struct network *const *nets, size_t n, struct vnet_error *err)
 {
 	claim_vec claims = { 0 };
 	char name[16];
 
 	for (size_t i = 0; i < n; i++) {
-		claim(&claims, nets[i], nets[i]->bridge.name ? "bridge.name" : "",
-		      network_bridge(nets[i], name));
-		if (nets[i]->uplink)
-			claim(&claims, nets[i], "uplink", nets[i]->uplink);
+		const struct network *net = nets[i];
+
+		if (network_has_bridge(net) || net->macvtap.companion)
+			claim(&claims, net, net->bridge.name ? "bridge.name" : "",
+			      network_bridge(net, name));
+		if (network_takes_uplink(net))
+			claim(&claims, net, "uplink", net->uplink);
+		if (net->vlan.id && network_has_bridge(net))
+			claim(&claims, net, "", network_device(net, NETWORK_VLAN_PREFIX, name));
+		claim(&claims, net, "", network_device(net, NETWORK_IFB_PREFIX, name));
+		claim_links(&claims, net);
 	}
 	return check_claims(&claims, "interface-conflict", "the interface", err);
 }
@@ -324,7 +349,8 @@ static int check_all_forwards(struct network *const *nets, size_t n, struct vnet
 int networks_check(struct network *const *nets, size_t n, struct vnet_error *err)
 {
 	static int (*const checks[])(struct network *const *, size_t, struct vnet_error *) = {
-		check_names, check_interfaces, check_macs, check_subnets, check_all_forwards,
+		check_names,   check_interfaces, check_macs,	      check_uplinks,
+		check_tunnels, check_subnets,	 check_all_forwards,
 	};
 
 	if (n > NETWORKS_MAX)
