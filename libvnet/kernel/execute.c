@@ -8,9 +8,8 @@
  * is as it should be.
  */
 
+#include "kernel/execute.h"
 #include "kernel/addr.h"
-#include "kernel/link.h"
-#include "kernel/linux.h"
 #include "kernel/route.h"
 #include "kernel/sysctl.h"
 #include "kernel/tap.h"
@@ -19,19 +18,19 @@
 #include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* What was gathered: which operation each message is of. */
 struct batch {
 	size_t op[NL_BATCH_MAX];
 	struct nl_answer answers[NL_BATCH_MAX];
 	unsigned n;
+	const char *made[NL_BATCH_MAX]; /* devices that it makes */
+	unsigned n_made;
 };
 
-static bool is_gathered(const struct op *op);
+static const struct op_runner *runner_of(const struct op *op);
 static int run_batch(struct kernel_linux *k, const struct op *ops, size_t n, size_t *done,
 		     struct vnet_error *err);
-static int run_alone(struct kernel_linux *k, const struct op *op, struct vnet_error *err);
 
 int linux_execute(struct kernel *base, const struct op *ops, size_t n, size_t *ret_done,
 		  struct vnet_error *err)
@@ -41,29 +40,18 @@ int linux_execute(struct kernel *base, const struct op *ops, size_t n, size_t *r
 
 	*ret_done = 0;
 	while (r >= 0 && *ret_done < n) {
-		if (is_gathered(&ops[*ret_done])) {
+		const struct op *op = &ops[*ret_done];
+		const struct op_runner *runner = runner_of(op);
+
+		if (runner->gather) {
 			r = run_batch(k, ops, n, ret_done, err);
 		} else {
-			r = run_alone(k, &ops[*ret_done], err);
+			r = runner->run(k, op, err);
 			if (r >= 0)
 				++*ret_done;
 		}
 	}
 	return r;
-}
-
-static bool is_gathered(const struct op *op)
-{
-	switch (op->kind) {
-	case OP_LINK_SET:
-	case OP_ADDR_ADD:
-	case OP_ADDR_DEL:
-	case OP_ROUTE_ADD:
-	case OP_ROUTE_DEL:
-		return true;
-	default:
-		return false;
-	}
 }
 
 /* Words for errors. */
@@ -75,7 +63,10 @@ static const char *link_set_text(const struct op_link *op, char *buf, size_t siz
 		{LINK_SET_TXQUEUELEN, "txqueuelen"}, {LINK_SET_ADDR_GEN, "addrgenmode"},
 		{LINK_SET_BRIDGE, "bridge options"}, {LINK_SET_ISOLATED, "isolated"},
 		{LINK_SET_GROUP, "group"}, {LINK_SET_STATE, "state"},
-		{LINK_SET_ROOT_GUARD, "root guard"},
+		{LINK_SET_ROOT_GUARD, "root guard"}, {LINK_SET_LEARNING, "learning"},
+		{LINK_SET_FLOOD, "flood"}, {LINK_SET_MCAST_FLOOD, "multicast flood"},
+		{LINK_SET_HAIRPIN, "hairpin"}, {LINK_SET_PROXY_ARP, "proxy ARP"},
+		{LINK_SET_KIND, "tunnel options"},
 	};
 	int n = 0;
 
@@ -91,20 +82,37 @@ static const char *link_set_text(const struct op_link *op, char *buf, size_t siz
 	return buf;
 }
 
-static int op_error(const struct op *op, int number, const char *text, struct vnet_error *err)
+int op_error(const struct op *op, int number, const char *text, struct vnet_error *err)
 {
-	char buf[ADDR_TEXT_MAX + 64], set[160];
+	char buf[ADDR_TEXT_MAX + 64], set[256];
 
 	switch (op->kind) {
 	case OP_BRIDGE_CREATE:
 		return kernel_error(err, number, text, "bridge %s: cannot create it",
 				    op->link.name);
+	case OP_LINK_CREATE:
+		return kernel_error(err, number, text, "%s %s: cannot create it%s%s", op->link.kind,
+				    op->link.name, op->link.parent[0] ? " on " : "",
+				    op->link.parent);
 	case OP_LINK_SET:
 		return kernel_error(err, number, text, "device %s: cannot set%s", op->link.name,
 				    link_set_text(&op->link, set, sizeof(set)));
 	case OP_LINK_DELETE:
 		return kernel_error(err, number, text, "device %s: cannot delete it",
 				    op->link.name);
+	case OP_GROUP_DELETE:
+		return kernel_error(err, number, text, "group %#x: cannot delete its devices",
+				    op->link.group);
+	case OP_VLAN_ADD:
+	case OP_VLAN_DEL:
+		return kernel_error(err, number, text, "device %s: cannot %s VLANs %u-%u",
+				    op->vlan.ifname, op->kind == OP_VLAN_ADD ? "add" : "remove",
+				    op->vlan.vlan.first, op->vlan.vlan.last);
+	case OP_FDB_ADD:
+	case OP_FDB_DEL:
+		return kernel_error(err, number, text, "device %s: cannot %s the entry to %s",
+				    op->fdb.ifname, op->kind == OP_FDB_ADD ? "add" : "remove",
+				    ip_format(&op->fdb.fdb.dst, buf));
 	case OP_ADDR_ADD:
 	case OP_ADDR_DEL:
 		return kernel_error(err, number, text, "device %s: cannot %s address %s",
@@ -121,12 +129,12 @@ static int op_error(const struct op *op, int number, const char *text, struct vn
 	}
 }
 
-static int no_device(const char *name, struct vnet_error *err)
+int op_no_device(const char *name, struct vnet_error *err)
 {
 	return vnet_error_set(err, -ENODEV, "no-device", "no device %s", name);
 }
 
-/* Gathering. */
+/* What the parts share. */
 
 /* A device that may well be gone; 0 then. */
 static int find_index(struct kernel_linux *k, const char *name)
@@ -136,84 +144,16 @@ static int find_index(struct kernel_linux *k, const char *name)
 	return linux_find(k, name, &link, NULL) == 0 ? link.ifindex : 0;
 }
 
-/* The device of an address or route: 1 when it is gone and that is fine. */
-static int resolve(struct kernel_linux *k, const char *name, bool may_be_gone, int *ret,
-		   struct vnet_error *err)
+int op_resolve(struct kernel_linux *k, const char *name, bool may_be_gone, int *ret,
+	       struct vnet_error *err)
 {
 	*ret = may_be_gone ? find_index(k, name) : device_index(k->control, name);
 	if (*ret)
 		return 0;
-	return may_be_gone ? 1 : no_device(name, err);
+	return may_be_gone ? 1 : op_no_device(name, err);
 }
 
-static int gather_addr(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
-{
-	bool is_add = op->kind == OP_ADDR_ADD;
-	struct addr addr = op->addr.addr;
-	int r;
-
-	if (!addr.prefix.addr.family || addr.prefix.len > ip_bits(&addr.prefix.addr))
-		return vnet_error_set(err, -EINVAL, "bad-address", "device %s: not an address",
-				      op->addr.ifname);
-	r = resolve(k, op->addr.ifname, !is_add, &addr.ifindex, err);
-	if (!r)
-		addr_add_request(&k->rt, is_add ? RTM_NEWADDR : RTM_DELADDR,
-				 is_add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &addr);
-	return r < 0 ? r : 0;
-}
-
-static int gather_route(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
-{
-	bool is_add = op->kind == OP_ROUTE_ADD;
-	struct route route = op->route.route;
-	int r = 0;
-
-	route.oif = 0;
-	if ((route.family != AF_INET && route.family != AF_INET6) ||
-	    route.dst.len > (route.family == AF_INET ? 32 : 128))
-		return vnet_error_set(err, -EINVAL, "bad-route", "device %s: not a route",
-				      op->route.ifname);
-	if (op->route.ifname[0])
-		r = resolve(k, op->route.ifname, !is_add, &route.oif, err);
-	/* Exclusive: a replace would take the place of somebody else's route of the same metric. */
-	if (!r)
-		route_add_request(&k->rt, is_add ? RTM_NEWROUTE : RTM_DELROUTE,
-				  is_add ? NLM_F_CREATE | NLM_F_EXCL : 0, &route);
-	return r < 0 ? r : 0;
-}
-
-static int gather_link_set(struct kernel_linux *k, const struct op_link *op, struct vnet_error *err)
-{
-	int master = 0;
-
-	if (!kernel_ifname_ok(op->name))
-		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name",
-				      op->name);
-	if (op->set & LINK_SET_MASTER && op->master[0] &&
-	    !(master = device_index(k->control, op->master)))
-		return no_device(op->master, err);
-	link_add_set(&k->rt, op, master);
-	return 0;
-}
-
-/* Adds the operation's messages; none when nothing is to be done. */
-static int gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
-{
-	switch (op->kind) {
-	case OP_LINK_SET:
-		return gather_link_set(k, &op->link, err);
-	case OP_ADDR_ADD:
-	case OP_ADDR_DEL:
-		return gather_addr(k, op, err);
-	default:
-		return gather_route(k, op, err);
-	}
-}
-
-/* Settling. */
-
-/* Sends what was added and returns the first failure of it. */
-static int send_all(struct kernel_linux *k, struct nl_answer *ret_answer)
+int op_send(struct kernel_linux *k, struct nl_answer *ret_answer)
 {
 	unsigned n = k->rt.n;
 	int r = nl_send(&k->rt);
@@ -227,22 +167,52 @@ static int send_all(struct kernel_linux *k, struct nl_answer *ret_answer)
 	return r;
 }
 
-/*
- * A device without IPv6 (switched off at boot, or an MTU below 1280) refuses a
- * message with IPv6 settings whole.  There is nothing to set then.
- */
-static int settle_link_set(struct kernel_linux *k, const struct op *op, struct nl_answer *answer)
-{
-	struct op again = *op;
+/* Addresses. */
 
-	if (answer->result != -EAFNOSUPPORT || !(op->link.set & LINK_SET_ADDR_GEN))
-		return answer->result;
-	again.link.set &= ~(uint32_t)LINK_SET_ADDR_GEN;
-	if (!again.link.set)
-		return 0;
-	if (gather_link_set(k, &again.link, NULL) < 0)
-		return answer->result;
-	return send_all(k, answer);
+static int addr_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+{
+	bool is_add = op->kind == OP_ADDR_ADD;
+	struct addr addr = op->addr.addr;
+	int r;
+
+	if (!addr.prefix.addr.family || addr.prefix.len > ip_bits(&addr.prefix.addr))
+		return vnet_error_set(err, -EINVAL, "bad-address", "device %s: not an address",
+				      op->addr.ifname);
+	r = op_resolve(k, op->addr.ifname, !is_add, &addr.ifindex, err);
+	if (!r)
+		addr_add_request(&k->rt, is_add ? RTM_NEWADDR : RTM_DELADDR,
+				 is_add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &addr);
+	return r < 0 ? r : 0;
+}
+
+static int addr_settle(struct kernel_linux *k, const struct op *op, struct op_answers *answers)
+{
+	int r = answers->failed.result;
+
+	(void)k;
+	return op->kind == OP_ADDR_DEL && (r == -EADDRNOTAVAIL || r == -ENODEV) ? 0 : r;
+}
+
+/* Routes. */
+
+static int route_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+{
+	bool is_add = op->kind == OP_ROUTE_ADD;
+	struct route route = op->route.route;
+	int r = 0;
+
+	route.oif = 0;
+	if ((route.family != AF_INET && route.family != AF_INET6) ||
+	    route.dst.len > (route.family == AF_INET ? 32 : 128))
+		return vnet_error_set(err, -EINVAL, "bad-route", "device %s: not a route",
+				      op->route.ifname);
+	if (op->route.ifname[0])
+		r = op_resolve(k, op->route.ifname, !is_add, &route.oif, err);
+	/* Exclusive: a replace would take the place of somebody else's route of the same metric. */
+	if (!r)
+		route_add_request(&k->rt, is_add ? RTM_NEWROUTE : RTM_DELROUTE,
+				  is_add ? NLM_F_CREATE | NLM_F_EXCL : 0, &route);
+	return r < 0 ? r : 0;
 }
 
 struct route_search { const struct route *key; struct route found; bool is_found; };
@@ -283,26 +253,67 @@ static int settle_route_add(struct kernel_linux *k, const struct op *op, struct 
 	if (search.is_found && search.found.protocol != ROUTE_PROTOCOL_VNET)
 		return -EEXIST;
 	route_add_request(&k->rt, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &route);
-	return send_all(k, answer);
+	return op_send(k, answer);
 }
 
-/* 0 when the failure is none; may send more, which takes the place of answer. */
-static int settle(struct kernel_linux *k, const struct op *op, struct nl_answer *answer)
+static int route_settle(struct kernel_linux *k, const struct op *op, struct op_answers *answers)
 {
-	int r = answer->result;
+	int r = answers->failed.result;
 
+	if (op->kind == OP_ROUTE_ADD)
+		return settle_route_add(k, op, &answers->failed);
+	return r == -ESRCH || r == -ENODEV ? 0 : r;
+}
+
+/* Gathering. */
+
+/* The devices that an operation names to begin with; NULL where there is none. */
+static void names_of(const struct op *op, const char *ret[3])
+{
+	ret[0] = ret[1] = ret[2] = NULL;
 	switch (op->kind) {
+	case OP_BRIDGE_CREATE:
+	case OP_LINK_CREATE:
 	case OP_LINK_SET:
-		return settle_link_set(k, op, answer);
+		ret[0] = op->link.name;
+		ret[1] = op->link.parent;
+		ret[2] = op->link.master;
+		break;
+	case OP_ADDR_ADD:
 	case OP_ADDR_DEL:
-		return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
+		ret[0] = op->addr.ifname;
+		break;
 	case OP_ROUTE_ADD:
-		return settle_route_add(k, op, answer);
 	case OP_ROUTE_DEL:
-		return r == -ESRCH || r == -ENODEV ? 0 : r;
+		ret[0] = op->route.ifname;
+		break;
+	case OP_VLAN_ADD:
+	case OP_VLAN_DEL:
+		ret[0] = op->vlan.ifname;
+		break;
+	case OP_FDB_ADD:
+	case OP_FDB_DEL:
+		ret[0] = op->fdb.ifname;
+		break;
 	default:
-		return r;
+		break;
 	}
+}
+
+/*
+ * Whether op needs a device that the batch only makes: it has no index yet, and
+ * if it cannot be made, nothing of ours may happen to what else has its name.
+ */
+static bool needs_new_device(const struct batch *b, const struct op *op)
+{
+	const char *names[3];
+
+	names_of(op, names);
+	for (unsigned i = 0; i < b->n_made; i++)
+		for (unsigned j = 0; j < ARRAY_SIZE(names); j++)
+			if (names[j] && !strcmp(names[j], b->made[i]))
+				return true;
+	return false;
 }
 
 /* Gathers from *done on, as much as fits in one send; 0 or why it stopped short of *ret_end. */
@@ -312,17 +323,42 @@ static int fill_batch(struct kernel_linux *k, const struct op *ops, size_t n, si
 	size_t i;
 	int r = 0;
 
-	b->n = 0;
-	for (i = from; i < n && is_gathered(&ops[i]) && b->n + LINK_SET_MESSAGES <= NL_BATCH_MAX;
-	     i++) {
-		r = gather(k, &ops[i], err);
+	b->n = b->n_made = 0;
+	for (i = from; i < n && b->n + OP_MESSAGES_MAX <= NL_BATCH_MAX; i++) {
+		const struct op_runner *runner = runner_of(&ops[i]);
+
+		if (!runner->gather || needs_new_device(b, &ops[i]))
+			break;
+		r = runner->gather(k, &ops[i], err);
 		if (r < 0)
 			break;
+		if (b->n < k->rt.n &&
+		    (ops[i].kind == OP_BRIDGE_CREATE || ops[i].kind == OP_LINK_CREATE))
+			b->made[b->n_made++] = ops[i].link.name;
 		while (b->n < k->rt.n)
 			b->op[b->n++] = i;
 	}
 	*ret_end = i;
 	return r;
+}
+
+/* What the answers of one operation say: those from first on, *ret_n of them. */
+static int settle(struct kernel_linux *k, const struct op *ops, const struct batch *b,
+		  unsigned first, unsigned *ret_n, struct vnet_error *err)
+{
+	const struct op *op = &ops[b->op[first]];
+	const struct op_runner *runner = runner_of(op);
+	struct op_answers answers = {.v = &b->answers[first]};
+	int r;
+
+	for (; first + answers.n < b->n && b->op[first + answers.n] == b->op[first]; answers.n++)
+		if (!answers.failed.result)
+			answers.failed = answers.v[answers.n];
+	*ret_n = answers.n;
+	if (!answers.failed.result)
+		return 0;
+	r = runner->settle(k, op, &answers);
+	return r < 0 ? op_error(op, r, answers.failed.text, err) : 0;
 }
 
 static int run_batch(struct kernel_linux *k, const struct op *ops, size_t n, size_t *done,
@@ -338,19 +374,12 @@ static int run_batch(struct kernel_linux *k, const struct op *ops, size_t n, siz
 	if (r < 0)
 		return op_error(&ops[*done], r, NULL, err);
 	memcpy(b.answers, k->rt.answers, b.n * sizeof(b.answers[0]));
-	for (unsigned i = 0; i < b.n; i++) {
-		struct nl_answer *answer = &b.answers[i];
-		const struct op *op = &ops[b.op[i]];
-
-		if (!answer->result)
-			continue;
-		*done = b.op[i];
-		r = settle(k, op, answer);
-		if (r < 0)
-			return op_error(op, r, answer->text, err);
-		/* Settled as a whole: what its other messages said no longer counts. */
-		while (i + 1 < b.n && b.op[i + 1] == b.op[i])
-			i++;
+	for (unsigned i = 0, of_op; i < b.n; i += of_op) {
+		r = settle(k, ops, &b, i, &of_op, err);
+		if (r < 0) {
+			*done = b.op[i];
+			return r;
+		}
 	}
 	*done = end;
 	if (stopped < 0 && err && !vnet_error_is_set(err))
@@ -359,113 +388,6 @@ static int run_batch(struct kernel_linux *k, const struct op *ops, size_t n, siz
 }
 
 /* One by one. */
-
-static int bridge_create(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
-{
-	struct op mark = {.kind = OP_LINK_SET, .link = op->link};
-	struct nl_answer created, marked;
-	struct link link;
-	int r = linux_find(k, op->link.name, &link, err);
-
-	if (r < 0 && r != -ENODEV)
-		return r;
-	if (r == 0 && !strcmp(link.kind, "bridge") && !strcmp(link.alias, op->link.alias))
-		return 0;
-	if (r == 0)
-		return vnet_error_set(err, -EEXIST, "device-exists",
-				      "a device named %s exists already, not this bridge of ours",
-				      op->link.name);
-	if (!kernel_ifname_ok(op->link.name))
-		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name",
-				      op->link.name);
-	link_add_bridge(&k->rt, &op->link);
-	r = nl_send(&k->rt);
-	created = k->rt.answers[0];
-	marked = k->rt.answers[1];
-	if (r >= 0 && created.result == -EEXIST && !marked.result) {
-		/* Made by somebody else since we looked, and marked by us: take the mark back. */
-		mark.link.set = LINK_SET_ALIAS;
-		mark.link.alias[0] = '\0';
-		link_add_set(&k->rt, &mark.link, 0);
-		nl_send(&k->rt);
-	}
-	if (r < 0 || created.result)
-		return op_error(op, r < 0 ? r : created.result, created.text, err);
-	if (!marked.result)
-		return 0;
-	mark.link.set = LINK_SET_ALIAS | (op->link.set & LINK_SET_ADDR_GEN) |
-			(op->link.mtu ? LINK_SET_MTU : 0);
-	r = settle_link_set(k, &mark, &marked);
-	return r < 0 ? op_error(op, r, marked.text, err) : 0;
-}
-
-/* Reads, checks, and deletes by index: the very device that was checked. */
-static int link_delete(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
-{
-	struct nl_answer answer;
-	struct link link;
-	int r = linux_find(k, op->link.name, &link, err);
-
-	if (r == -ENODEV)
-		return 0;
-	if (r < 0)
-		return r;
-	if (!link_is_ours(&link) && !op->link.force)
-		return vnet_error_set(err, -EPERM, "foreign-device",
-				      "%s does not carry our mark; it is left alone",
-				      op->link.name);
-	link_add_delete(&k->rt, link.ifindex);
-	r = send_all(k, &answer);
-	return r < 0 && r != -ENODEV ? op_error(op, r, answer.text, err) : 0;
-}
-
-/* A TAP that is there already must be what is wanted; owner and group are set again. */
-static int check_tap(struct kernel_linux *k, const struct op_tap *op, struct vnet_error *err)
-{
-	struct link link;
-	int r = linux_find(k, op->name, &link, err);
-
-	if (r < 0)
-		return r == -ENODEV ? no_device(op->name, err) : r;
-	if (strcmp(link.kind, "tun") || !link.tun.is_tap || strcmp(link.alias, op->alias))
-		return vnet_error_set(err, -EEXIST, "device-exists",
-				      "a device named %s exists already, not this TAP of ours",
-				      op->name);
-	if (link.tun.is_multi_queue != op->multi_queue || !link.tun.is_persistent ||
-	    link.tun.owner != op->owner || link.tun.group != op->group)
-		return vnet_error_set(err, -EEXIST, "tap-differs",
-				      "TAP %s exists with other queues, life or owner; delete it first",
-				      op->name);
-	return 0;
-}
-
-static int tap_make(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
-{
-	struct vnet_error cause = {0};
-	struct nl_answer answer;
-	int fd, r;
-
-	if (!kernel_ifname_ok(op->tap.name))
-		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name",
-				      op->tap.name);
-	r = tap_create(&op->tap, &fd, &cause);
-	if (r == -EEXIST)
-		return check_tap(k, &op->tap, err);
-	if (r < 0) {
-		if (err && !vnet_error_is_set(err))
-			*err = cause;
-		return r;
-	}
-	/* Marked before it is kept: killed in between, the device goes with us. */
-	link_add_alias(&k->rt, device_index(k->control, op->tap.name), op->tap.alias);
-	r = send_all(k, &answer);
-	if (r < 0)
-		kernel_error(err, r, answer.text, "TAP %s: cannot mark it", op->tap.name);
-	else
-		r = tap_keep(fd, &op->tap, err);
-	close(fd);
-	return r;
-}
 
 static int write_sysctl(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
 {
@@ -484,19 +406,36 @@ static int nft_commit(struct kernel_linux *k, const struct op *op, struct vnet_e
 	return nft_netlink_commit(k->nft, op->nft, &k->devices, err);
 }
 
-static int run_alone(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+static int refuse(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
 {
-	static int (*const runs[])(struct kernel_linux *k, const struct op *op,
-				   struct vnet_error *err) = {
-		[OP_BRIDGE_CREATE] = bridge_create,
-		[OP_TAP_CREATE] = tap_make,
-		[OP_LINK_DELETE] = link_delete,
-		[OP_SYSCTL] = write_sysctl,
-		[OP_NFT] = nft_commit,
-	};
-
-	if (op->kind < ARRAY_SIZE(runs) && runs[op->kind])
-		return runs[op->kind](k, op, err);
+	(void)k;
+	(void)op;
 	return vnet_error_set(err, -EINVAL, "not-for-kernel",
 			      "this operation is not for the kernel");
+}
+
+static const struct op_runner *runner_of(const struct op *op)
+{
+	static const struct op_runner unknown = {.run = refuse}, runners[] = {
+		[OP_BRIDGE_CREATE] = {link_create_gather, link_create_settle, NULL},
+		[OP_LINK_CREATE] = {link_create_gather, link_create_settle, NULL},
+		[OP_TAP_CREATE] = {.run = tap_create_run},
+		[OP_LINK_SET] = {link_set_gather, link_set_settle, NULL},
+		[OP_LINK_DELETE] = {.run = link_delete_run},
+		[OP_GROUP_DELETE] = {.run = group_delete_run},
+		[OP_ADDR_ADD] = {addr_gather, addr_settle, NULL},
+		[OP_ADDR_DEL] = {addr_gather, addr_settle, NULL},
+		[OP_ROUTE_ADD] = {route_gather, route_settle, NULL},
+		[OP_ROUTE_DEL] = {route_gather, route_settle, NULL},
+		[OP_VLAN_ADD] = {vlan_gather, vlan_settle, NULL},
+		[OP_VLAN_DEL] = {vlan_gather, vlan_settle, NULL},
+		[OP_FDB_ADD] = {fdb_gather, fdb_settle, NULL},
+		[OP_FDB_DEL] = {fdb_gather, fdb_settle, NULL},
+		[OP_SYSCTL] = {.run = write_sysctl},
+		[OP_NFT] = {.run = nft_commit},
+	};
+	const struct op_runner *runner = op->kind < ARRAY_SIZE(runners) ? &runners[op->kind]
+									: &unknown;
+
+	return runner->gather || runner->run ? runner : &unknown;
 }

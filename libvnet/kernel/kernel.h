@@ -144,7 +144,8 @@ int kernel_read_sysctls(struct kernel *k, struct snapshot *snap, struct vnet_err
  * 64 at a time, so that acknowledgements fit.  The kernel does not stop inside
  * of a send: operations on devices, addresses and routes that directly follow
  * the failed one may have run as well, as after a lost answer.  Nothing passes
- * a failed OP_NFT, OP_SYSCTL, OP_BRIDGE_CREATE, OP_TAP_CREATE or OP_LINK_DELETE.
+ * a failed OP_NFT, OP_SYSCTL, OP_TAP_CREATE, OP_LINK_DELETE or OP_GROUP_DELETE,
+ * and nothing that names a device passes its failed creation.
  */
 int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret_done,
 		   struct vnet_error *err);

@@ -25,23 +25,24 @@
  */
 
 #include "kernel/link.h"
+#include "kernel/link_kind.h"
 
 #include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 
 #define BRIDGE_MTU_INITIAL 1500
+/* The options of a bridge port. */
+#define LINK_SET_PORT \
+	((uint32_t)(LINK_SET_ISOLATED | LINK_SET_STATE | LINK_SET_ROOT_GUARD | LINK_SET_LEARNING | \
+		    LINK_SET_FLOOD | LINK_SET_MCAST_FLOOD | LINK_SET_HAIRPIN | LINK_SET_PROXY_ARP))
 
-static void parse_bridge(const struct nlattr *data, struct bridge_state *ret);
 static void parse_port(const struct nlattr *data, struct bridge_port_state *ret);
-static void parse_tun(const struct nlattr *data, struct tun_state *ret);
 static int8_t parse_addr_gen_mode(const struct nlattr *af_spec);
 static int parse_common(const struct nlmsghdr *m, const struct nlattr **tb, struct link *ret);
-static void put_bridge(struct nlmsghdr *m, const struct bridge_state *b);
 static void put_bridge_stp(struct nlmsghdr *m, bool stp);
 static void put_port(struct nlmsghdr *m, uint32_t set, const struct bridge_port_state *p);
 static void put_addr_gen_mode(struct nlmsghdr *m, int8_t mode);
@@ -75,10 +76,11 @@ int link_parse(const struct nlmsghdr *m, struct link *ret)
 	nl_attrs_nested(tb[IFLA_LINKINFO], info, ARRAY_SIZE(info));
 	nl_str(info[IFLA_INFO_KIND], link.kind, sizeof(link.kind));
 	nl_str(info[IFLA_INFO_SLAVE_KIND], slave_kind, sizeof(slave_kind));
-	if (!strcmp(link.kind, "bridge"))
-		parse_bridge(info[IFLA_INFO_DATA], &link.bridge);
-	if (!strcmp(link.kind, "tun"))
-		parse_tun(info[IFLA_INFO_DATA], &link.tun);
+	link_kind_parse(info[IFLA_INFO_DATA], &link);
+	/* The index is one of that namespace, and says nothing here. */
+	if (tb[IFLA_LINK_NETNSID])
+		link.parent = 0;
+	link.has_netns_peer = tb[IFLA_LINK_NETNSID] && !strcmp(link.kind, "veth");
 	if (!strcmp(slave_kind, "bridge"))
 		parse_port(info[IFLA_INFO_SLAVE_DATA], &link.port);
 	*ret = link;
@@ -121,37 +123,6 @@ static int parse_common(const struct nlmsghdr *m, const struct nlattr **tb, stru
 	return 0;
 }
 
-/* Kernels before 5.0 have no such option: false, as nobody can have it otherwise there. */
-static bool parse_linklocal_learn(const struct nlattr *attr)
-{
-	const struct br_boolopt_multi *options = attr ? mnl_attr_get_payload(attr) : NULL;
-
-	return options && mnl_attr_get_payload_len(attr) >= sizeof(*options) &&
-	       !(options->optval & 1u << BR_BOOLOPT_NO_LL_LEARN);
-}
-
-static void parse_bridge(const struct nlattr *data, struct bridge_state *ret)
-{
-	const struct nlattr *tb[IFLA_BR_MAX + 1];
-
-	nl_attrs_nested(data, tb, ARRAY_SIZE(tb));
-	*ret = (struct bridge_state){
-		.stp = nl_u32(tb[IFLA_BR_STP_STATE]) != 0,
-		.forward_delay = nl_u32(tb[IFLA_BR_FORWARD_DELAY]),
-		.hello_time = nl_u32(tb[IFLA_BR_HELLO_TIME]),
-		.max_age = nl_u32(tb[IFLA_BR_MAX_AGE]),
-		.ageing = nl_u32(tb[IFLA_BR_AGEING_TIME]),
-		.priority = nl_u16(tb[IFLA_BR_PRIORITY]),
-		.multicast_snooping = nl_u8(tb[IFLA_BR_MCAST_SNOOPING]),
-		.group_fwd_mask = nl_u16(tb[IFLA_BR_GROUP_FWD_MASK]),
-		.vlan_filtering = nl_u8(tb[IFLA_BR_VLAN_FILTERING]),
-		.nf_call_iptables = nl_u8(tb[IFLA_BR_NF_CALL_IPTABLES]),
-		.nf_call_ip6tables = nl_u8(tb[IFLA_BR_NF_CALL_IP6TABLES]),
-		.nf_call_arptables = nl_u8(tb[IFLA_BR_NF_CALL_ARPTABLES]),
-		.linklocal_learn = parse_linklocal_learn(tb[IFLA_BR_MULTI_BOOLOPT]),
-	};
-}
-
 static void parse_port(const struct nlattr *data, struct bridge_port_state *ret)
 {
 	const struct nlattr *tb[IFLA_BRPORT_MAX + 1];
@@ -165,21 +136,7 @@ static void parse_port(const struct nlattr *data, struct bridge_port_state *ret)
 		.flood = nl_u8(tb[IFLA_BRPORT_UNICAST_FLOOD]),
 		.multicast_flood = nl_u8(tb[IFLA_BRPORT_MCAST_FLOOD]),
 		.root_guard = nl_u8(tb[IFLA_BRPORT_PROTECT]),
-	};
-}
-
-static void parse_tun(const struct nlattr *data, struct tun_state *ret)
-{
-	const struct nlattr *tb[IFLA_TUN_MAX + 1];
-
-	nl_attrs_nested(data, tb, ARRAY_SIZE(tb));
-	*ret = (struct tun_state){
-		.is_tap = nl_u8(tb[IFLA_TUN_TYPE]) == IFF_TAP,
-		.is_persistent = nl_u8(tb[IFLA_TUN_PERSIST]),
-		.is_multi_queue = nl_u8(tb[IFLA_TUN_MULTI_QUEUE]),
-		.has_vnet_hdr = nl_u8(tb[IFLA_TUN_VNET_HDR]),
-		.owner = tb[IFLA_TUN_OWNER] ? nl_u32(tb[IFLA_TUN_OWNER]) : UINT32_MAX,
-		.group = tb[IFLA_TUN_GROUP] ? nl_u32(tb[IFLA_TUN_GROUP]) : UINT32_MAX,
+		.proxy_arp = nl_u8(tb[IFLA_BRPORT_PROXYARP]),
 	};
 }
 
@@ -205,10 +162,17 @@ void link_add_get(struct nl *nl, const char *name)
 		mnl_attr_put_strz(m, IFLA_IFNAME, name);
 }
 
+void link_add_change(struct nl *nl, const struct op_link *op, int parent)
+{
+	struct nlmsghdr *m;
+
+	set_message(nl, RTM_NEWLINK, op->name, &m);
+	link_kind_put(m, op->kind, op, parent, false);
+}
+
 void link_add_set(struct nl *nl, const struct op_link *op, int master)
 {
-	const uint32_t port_fields = LINK_SET_ISOLATED | LINK_SET_ROOT_GUARD | LINK_SET_STATE;
-	uint32_t first = op->set & ~port_fields, last = op->set & port_fields;
+	uint32_t first = op->set & ~(LINK_SET_PORT | LINK_SET_KIND), last = op->set & LINK_SET_PORT;
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *m;
 
@@ -238,7 +202,7 @@ void link_add_set(struct nl *nl, const struct op_link *op, int master)
 		put_fields(m, op, first, master);
 	}
 	if (last) {
-		bool is_port = last & port_fields || (first & LINK_SET_MASTER && master);
+		bool is_port = last & LINK_SET_PORT || (first & LINK_SET_MASTER && master);
 
 		ifi = set_message(nl, is_port ? RTM_NEWLINK : RTM_SETLINK, op->name, &m);
 		if (last & LINK_SET_UP)
@@ -248,24 +212,30 @@ void link_add_set(struct nl *nl, const struct op_link *op, int master)
 	}
 }
 
-void link_add_bridge(struct nl *nl, const struct op_link *op)
+void link_add_create(struct nl *nl, const struct op_link *op, int parent)
 {
-	uint32_t create = LINK_SET_BRIDGE | (op->set & (LINK_SET_TXQUEUELEN | LINK_SET_GROUP));
-	uint32_t mark = LINK_SET_ALIAS | (op->set & LINK_SET_ADDR_GEN) |
-			(op->mtu ? LINK_SET_MTU : 0);
+	const char *kind = op->kind[0] ? op->kind : "bridge";
+	bool is_bridge = !strcmp(kind, "bridge");
+	uint32_t create = op->set & (LINK_SET_TXQUEUELEN | LINK_SET_GROUP);
+	uint32_t mark = LINK_SET_ALIAS | (op->set & LINK_SET_ADDR_GEN);
 	struct nlmsghdr *m = nl_add(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 
 	nl_header(m, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(m, IFLA_IFNAME, op->name);
 	if (!mac_is_zero(&op->mac))
 		create |= LINK_SET_MAC;
+	if (op->mtu)
+		*(is_bridge ? &mark : &create) |= LINK_SET_MTU;
 	/*
 	 * A bridge's MTU follows the smallest of its ports until it is changed
 	 * once; setting what it has already is no change.
 	 */
-	if (op->mtu == BRIDGE_MTU_INITIAL)
+	if (is_bridge && op->mtu == BRIDGE_MTU_INITIAL)
 		mnl_attr_put_u32(m, IFLA_MTU, BRIDGE_MTU_INITIAL + 1);
+	if (parent)
+		mnl_attr_put_u32(m, IFLA_LINK, (uint32_t)parent);
 	put_fields(m, op, create, 0);
+	link_kind_put(m, kind, op, parent, true);
 
 	set_message(nl, RTM_SETLINK, op->name, &m);
 	put_fields(m, op, mark, 0);
@@ -278,6 +248,14 @@ void link_add_alias(struct nl *nl, int ifindex, const char *alias)
 
 	ifi->ifi_index = ifindex;
 	mnl_attr_put_strz(m, IFLA_IFALIAS, alias);
+}
+
+void link_add_delete_group(struct nl *nl, uint32_t group)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_DELLINK, 0);
+
+	nl_header(m, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(m, IFLA_GROUP, group);
 }
 
 void link_add_delete(struct nl *nl, int ifindex)
@@ -320,36 +298,7 @@ static void put_fields(struct nlmsghdr *m, const struct op_link *op, uint32_t se
 	if (set & LINK_SET_ADDR_GEN && op->addr_gen_mode >= 0)
 		put_addr_gen_mode(m, op->addr_gen_mode);
 	if (set & LINK_SET_BRIDGE)
-		put_bridge(m, &op->bridge);
-}
-
-/* VLAN filtering is left as it is.  Times of 0 that the kernel never accepts mean: as it is. */
-static void put_bridge(struct nlmsghdr *m, const struct bridge_state *b)
-{
-	struct br_boolopt_multi options = { .optmask = 1u << BR_BOOLOPT_NO_LL_LEARN };
-	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO), *data;
-
-	mnl_attr_put_strz(m, IFLA_INFO_KIND, "bridge");
-	data = mnl_attr_nest_start(m, IFLA_INFO_DATA);
-	mnl_attr_put_u32(m, IFLA_BR_FORWARD_DELAY, b->forward_delay);
-	if (b->hello_time)
-		mnl_attr_put_u32(m, IFLA_BR_HELLO_TIME, b->hello_time);
-	if (b->max_age)
-		mnl_attr_put_u32(m, IFLA_BR_MAX_AGE, b->max_age);
-	mnl_attr_put_u32(m, IFLA_BR_AGEING_TIME, b->ageing);
-	mnl_attr_put_u32(m, IFLA_BR_STP_STATE, b->stp);
-	mnl_attr_put_u16(m, IFLA_BR_PRIORITY, b->priority);
-	mnl_attr_put_u8(m, IFLA_BR_MCAST_SNOOPING, b->multicast_snooping);
-	mnl_attr_put_u16(m, IFLA_BR_GROUP_FWD_MASK, b->group_fwd_mask);
-	/* Ignored by a kernel built without br_netfilter. */
-	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_IPTABLES, b->nf_call_iptables);
-	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_IP6TABLES, b->nf_call_ip6tables);
-	mnl_attr_put_u8(m, IFLA_BR_NF_CALL_ARPTABLES, b->nf_call_arptables);
-	if (!b->linklocal_learn)
-		options.optval = options.optmask;
-	mnl_attr_put(m, IFLA_BR_MULTI_BOOLOPT, sizeof(options), &options);
-	mnl_attr_nest_end(m, data);
-	mnl_attr_nest_end(m, info);
+		link_kind_put(m, "bridge", op, 0, false);
 }
 
 static void put_bridge_stp(struct nlmsghdr *m, bool stp)
@@ -365,14 +314,22 @@ static void put_bridge_stp(struct nlmsghdr *m, bool stp)
 
 static void put_port(struct nlmsghdr *m, uint32_t set, const struct bridge_port_state *p)
 {
+	const struct { uint32_t field; uint16_t attr; bool value; } options[] = {
+		{LINK_SET_ISOLATED, IFLA_BRPORT_ISOLATED, p->isolated},
+		{LINK_SET_ROOT_GUARD, IFLA_BRPORT_PROTECT, p->root_guard},
+		{LINK_SET_LEARNING, IFLA_BRPORT_LEARNING, p->learning},
+		{LINK_SET_FLOOD, IFLA_BRPORT_UNICAST_FLOOD, p->flood},
+		{LINK_SET_MCAST_FLOOD, IFLA_BRPORT_MCAST_FLOOD, p->multicast_flood},
+		{LINK_SET_HAIRPIN, IFLA_BRPORT_MODE, p->hairpin},
+		{LINK_SET_PROXY_ARP, IFLA_BRPORT_PROXYARP, p->proxy_arp},
+	};
 	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(m, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = mnl_attr_nest_start(m, IFLA_INFO_SLAVE_DATA);
-	if (set & LINK_SET_ISOLATED)
-		mnl_attr_put_u8(m, IFLA_BRPORT_ISOLATED, p->isolated);
-	if (set & LINK_SET_ROOT_GUARD)
-		mnl_attr_put_u8(m, IFLA_BRPORT_PROTECT, p->root_guard);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (set & options[i].field)
+			mnl_attr_put_u8(m, options[i].attr, options[i].value);
 	if (set & LINK_SET_STATE)
 		mnl_attr_put_u8(m, IFLA_BRPORT_STATE, p->state);
 	mnl_attr_nest_end(m, data);

@@ -21,21 +21,27 @@ int link_parse_port(const struct nlmsghdr *m, struct link *ret);
 void link_add_get(struct nl *nl, const char *name);
 
 /*
- * OP_LINK_SET, up to LINK_SET_MESSAGES messages.  master is the index of
- * op->master (0: take it out) and only looked at with LINK_SET_MASTER.
+ * OP_LINK_SET but for LINK_SET_KIND, up to LINK_SET_MESSAGES messages.  master
+ * is the index of op->master (0: take it out) and only looked at with
+ * LINK_SET_MASTER.
  */
 #define LINK_SET_MESSAGES 4
 void link_add_set(struct nl *nl, const struct op_link *op, int master);
+/* LINK_SET_KIND: what op->kind has and lets change; parent is the index of op->parent or 0. */
+void link_add_change(struct nl *nl, const struct op_link *op, int parent);
 
 /*
- * OP_BRIDGE_CREATE: two messages.  Creation takes no alias and no IPv6
- * settings, so the second one marks the bridge; both must go in one send, so
- * that nothing, not even SIGKILL, comes between them and leaves a bridge of
- * ours without mark.
+ * OP_LINK_CREATE, or OP_BRIDGE_CREATE, which names no kind: two messages.
+ * Creation takes no alias and no IPv6 settings, so the second one marks the
+ * device; both must go in one send, so that nothing, not even SIGKILL, comes
+ * between them and leaves a device of ours without mark.
  */
-void link_add_bridge(struct nl *nl, const struct op_link *op);
+#define LINK_CREATE_MESSAGES 2
+void link_add_create(struct nl *nl, const struct op_link *op, int parent);
 /* The alias of a device, by index. */
 void link_add_alias(struct nl *nl, int ifindex, const char *alias);
 void link_add_delete(struct nl *nl, int ifindex);
+/* All devices of a group at once; -ENODEV when it has none. */
+void link_add_delete_group(struct nl *nl, uint32_t group);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "kernel/linux.h"
 #include "kernel/addr.h"
+#include "kernel/fdb.h"
 #include "kernel/inside.h"
 #include "kernel/link.h"
 #include "kernel/macvtap.h"
@@ -11,6 +12,7 @@
 #include "kernel/sysctl.h"
 #include "kernel/tap.h"
 #include "kernel/vf.h"
+#include "kernel/vlan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,8 +182,12 @@ static int snapshot_routes(struct kernel_linux *k, struct snapshot *snap, struct
 
 static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
 {
+	int r;
+
 	link_add_get(&k->query, NULL);
-	return dump(k, &(struct nl_dump){each_link, restart_links, snap}, "devices", err);
+	r = dump(k, &(struct nl_dump){each_link, restart_links, snap}, "devices", err);
+	snapshot_sort(snap); /* the other parts look devices up */
+	return r;
 }
 
 static int snapshot_addrs(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
@@ -199,6 +205,81 @@ static int snapshot_nft(struct kernel_linux *k, struct snapshot *snap, struct vn
 	return nft_netlink_dump(k->nft, &k->devices, &snap->nft, err);
 }
 
+/* Ports of bridges that do not look at VLANs have some, too, and nobody asks. */
+static bool is_vlan_aware(const struct snapshot *snap, int ifindex)
+{
+	const struct link *link = snapshot_link_by_index(snap, ifindex);
+
+	if (link && link->master)
+		link = snapshot_link_by_index(snap, link->master);
+	return link && !strcmp(link->kind, "bridge") && link->bridge.vlan_filtering;
+}
+
+static void each_vlans(const struct nlmsghdr *m, void *context)
+{
+	vlan_parse(m, context);
+}
+
+static void restart_vlans(void *context)
+{
+	((vlan_member_vec *)context)->n = 0;
+}
+
+static int snapshot_vlans(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	vlan_member_vec members = {0};
+	bool is_wanted = false;
+	int r;
+
+	vec_each(link, &snap->links)
+		is_wanted |= !strcmp(link->kind, "bridge") && link->bridge.vlan_filtering;
+	if (!is_wanted)
+		return 0;
+	vlan_add_dump(&k->query);
+	r = dump(k, &(struct nl_dump){each_vlans, restart_vlans, &members}, "VLANs", err);
+	vlan_normalise(&members);
+	vec_each(member, &members)
+		if (r >= 0 && is_vlan_aware(snap, member->ifindex))
+			vec_push(&snap->vlans, *member);
+	vec_free(&members);
+	return r;
+}
+
+struct fdb_dump { struct snapshot *snap; size_t begin; int ifindex; };
+
+static void each_fdb(const struct nlmsghdr *m, void *context)
+{
+	struct fdb_dump *d = context;
+	struct vxlan_fdb fdb;
+
+	if (fdb_parse_vxlan(m, &fdb) == 0 && fdb.ifindex == d->ifindex)
+		vec_push(&d->snap->fdb, fdb);
+}
+
+static void restart_fdb(void *context)
+{
+	struct fdb_dump *d = context;
+
+	d->snap->fdb.n = d->begin;
+}
+
+static int snapshot_fdb(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < snap->links.n && r >= 0; i++) {
+		const struct link *link = &snap->links.v[i];
+		struct fdb_dump d = {snap, snap->fdb.n, link->ifindex};
+
+		if (strcmp(link->kind, "vxlan") || !link_is_ours(link))
+			continue;
+		fdb_add_dump(&k->query, link->ifindex);
+		r = dump(k, &(struct nl_dump){each_fdb, restart_fdb, &d},
+			 "the entries of a VXLAN device", err);
+	}
+	return r;
+}
+
 static int linux_snapshot(struct kernel *base, unsigned parts, struct snapshot *ret,
 			  struct vnet_error *err)
 {
@@ -211,6 +292,8 @@ static int linux_snapshot(struct kernel *base, unsigned parts, struct snapshot *
 		{SNAPSHOT_ADDRS, snapshot_addrs},
 		{SNAPSHOT_ROUTES, snapshot_routes},
 		{SNAPSHOT_NFT, snapshot_nft},
+		{SNAPSHOT_VLANS, snapshot_vlans},
+		{SNAPSHOT_FDB, snapshot_fdb},
 	};
 	int r = 0;
 

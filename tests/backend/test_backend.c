@@ -127,7 +127,7 @@ static struct op bridge_op(const char *name)
 	op.link.mtu = 1500;
 	op.link.mac = (struct mac){ { 0x52, 0x54, 0, 1, 2, 3 } };
 	op.link.bridge = (struct bridge_state){ .hello_time = 200, .max_age = 2000, .ageing = 30000,
-						.priority = 32768 };
+						.priority = 32768, .vlan_protocol = 0x8100 };
 	return op;
 }
 
@@ -336,7 +336,7 @@ static void bridge_with_all_options(void **state)
 	op.link.bridge = (struct bridge_state){
 		.stp = true, .forward_delay = 400, .hello_time = 300, .max_age = 1000,
 		.ageing = 12300, .priority = 4096, .multicast_snooping = true,
-		.group_fwd_mask = 0x4008, .linklocal_learn = true };
+		.group_fwd_mask = 0x4008, .linklocal_learn = true, .vlan_protocol = 0x8100 };
 	op.link.mtu = 9000;
 	op.link.set = LINK_SET_ADDR_GEN;
 	op.link.addr_gen_mode = 1;
