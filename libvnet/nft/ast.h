@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 /* In the table's comment.  Another number there: the table is replaced whole. */
-#define NFT_LAYOUT 1
+#define NFT_LAYOUT 2
 #define NFT_TABLE_COMMENT_PREFIX "managed by vnet netd, layout "
 
 #define NFT_NAME_MAX 32         /* chains: "from/" + a network's name; with the NUL */
@@ -30,12 +30,12 @@
 #define NFT_KEY_MAX 32          /* two device names */
 #define NFT_DATA_MAX 33         /* a verdict's code and chain */
 
-enum nft_family { NFT_BRIDGE, NFT_INET, NFT_FAMILIES };
+enum nft_family { NFT_BRIDGE, NFT_INET, NFT_NETDEV, NFT_FAMILIES };
 
 enum nft_type {
 	NFT_T_IFINDEX, NFT_T_IFNAME, NFT_T_ETHER, NFT_T_IP4, NFT_T_IP6, NFT_T_PROTO, NFT_T_PORT,
 	NFT_T_ICMP6_TYPE, NFT_T_FIB_TYPE, NFT_T_FIB_PRESENT, NFT_T_NFPROTO, NFT_T_CT_STATE, NFT_T_CT_STATUS,
-	NFT_T_CT_DIRECTION, NFT_T_VERDICT,
+	NFT_T_CT_DIRECTION, NFT_T_VERDICT, NFT_T_ETHER_TYPE,
 };
 
 struct nft_type_def {
@@ -50,7 +50,7 @@ extern const struct nft_type_def nft_types[];
 enum nft_set_id {
 	/* bridge */
 	NFT_SET_MACS, NFT_SET_GUARDED, NFT_SET_LEARNING, NFT_SET_MEMBERS, NFT_SET_PORT_NO_HOST,
-	NFT_SET_BRIDGE_MACS,
+	NFT_SET_BRIDGE_MACS, NFT_SET_TAGS, NFT_SET_UNTAGGED, NFT_SET_TRUNK,
 	/* inet */
 	NFT_SET_BRIDGES, NFT_SET_CHECKED, NFT_SET_INSIDE, NFT_SET_EXITS, NFT_SET_NO_HOST, NFT_SET_SERVICES,
 	NFT_SET_ADDRESSED, NFT_SET_REPLIES, NFT_SET_ND_IN, NFT_SET_ND_OUT,
@@ -91,7 +91,10 @@ enum nft_field {
 	NFT_F_IP6_DADDR, NFT_F_SPORT, NFT_F_DPORT, NFT_F_ICMP6_TYPE, NFT_F_CT_STATE,
 	NFT_F_CT_STATUS, NFT_F_CT_DIRECTION, NFT_F_FIB_SADDR, NFT_F_FIB_DADDR, NFT_F_FIB_DADDR_IIF,
 	NFT_F_FIB_SADDR_IIF_OIF,
-	NFT_F_ROUTED_ETHER_DADDR, /* in table inet, where nft wants to know first that it is Ethernet */
+	/* In tables inet and netdev, where nft wants to know first that it is Ethernet. */
+	NFT_F_ROUTED_ETHER_DADDR, NFT_F_DEVICE_ETHER_SADDR,
+	NFT_F_ETHER_TYPE,       /* of the outermost tag where there is one */
+	NFT_F_INNER_TYPE,       /* what follows that tag */
 	NFT_FIELDS
 };
 struct nft_field_def {
@@ -156,11 +159,19 @@ void nft_rule_seal(struct nft_rule *rule);
 void nft_rule_copy(struct nft_rule *to, const struct nft_rule *from);
 void nft_rule_free(struct nft_rule *rule);
 
-/* NF_INET_* and NF_BR_* have the same numbers. */
-enum nft_hook { NFT_HOOK_PREROUTING, NFT_HOOK_INPUT, NFT_HOOK_FORWARD, NFT_HOOK_OUTPUT, NFT_HOOK_POSTROUTING };
-extern const char *const nft_hook_names[5];
+/* NF_INET_* and NF_BR_* have the same numbers; the last one is family netdev's. */
+enum nft_hook {
+	NFT_HOOK_PREROUTING, NFT_HOOK_INPUT, NFT_HOOK_FORWARD, NFT_HOOK_OUTPUT, NFT_HOOK_POSTROUTING,
+	NFT_HOOK_EGRESS,
+	NFT_HOOKS
+};
+extern const char *const nft_hook_names[NFT_HOOKS];
 
-struct nft_base {               /* where a base chain hangs; its policy is accept */
+/*
+ * Where a base chain hangs.  Its policy is accept; in family netdev it hangs on
+ * the device that it is named after, with policy drop.
+ */
+struct nft_base {
 	bool is_base, is_nat;
 	uint8_t hook;           /* enum nft_hook */
 	int32_t priority;
@@ -184,6 +195,7 @@ struct nft_ruleset {
 	struct nft_table tables[NFT_FAMILIES];
 	struct nft_set sets[NFT_SETS];
 };
+bool nft_ruleset_has_tables(const struct nft_ruleset *rs);
 struct nft_chain *nft_chain_find(const struct nft_ruleset *rs, enum nft_family family, const char *name);
 /* The chain, created where its name belongs. */
 struct nft_chain *nft_chain_add(struct nft_ruleset *rs, enum nft_family family, const char *name);
@@ -217,11 +229,17 @@ struct nft_op *nft_txn_add(struct nft_txn *txn, enum nft_op_kind kind, enum nft_
 void nft_txn_add_elem(struct nft_txn *txn, enum nft_op_kind kind, enum nft_set_id set,
 		      const struct nft_elem *elem);
 
-/* The elements of a port, in sets of the bridge table. */
+/* The elements of a port on a bridge, in sets of the bridge table. */
 #define NFT_PORT_ELEMS_MAX 5
 struct nft_port_elem { enum nft_set_id set; struct nft_elem elem; };
 size_t nft_port_elems(const struct network *net, const struct port *port,
 		      struct nft_port_elem ret[NFT_PORT_ELEMS_MAX]);
+
+/*
+ * What a macvtap port has in place of elements: its chain in table netdev.
+ * False: it is none; ret is empty then, or to be freed.
+ */
+bool nft_port_chain(const struct port *port, struct nft_chain *ret);
 
 /* compile_inet.c: a network's part of table inet. */
 void nft_compile_inet(struct nft_ruleset *rs, const struct network *net);

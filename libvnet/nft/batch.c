@@ -112,8 +112,7 @@ void batch_begin_op(struct batch *b, uint16_t type, enum nft_family family, uint
 		    size_t op)
 {
 	vec_push(&b->op_of_message, (uint32_t)op);
-	batch_begin_message(b, NFNL_SUBSYS_NFTABLES << 8 | type,
-			    family == NFT_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET, flags, 0);
+	batch_begin_message(b, NFNL_SUBSYS_NFTABLES << 8 | type, nft_kernel_family(family), flags, 0);
 }
 
 void batch_end_op(struct batch *b)

@@ -21,7 +21,7 @@ struct batch {
 	VEC(uint32_t) op_of_message;
 	const struct nft_devices *devices;
 	bool add_before_del;    /* so that deleting what is not there succeeds */
-	size_t unknown_device;  /* of -ENODEV: the element that names it */
+	const char *unknown_device; /* of -ENODEV: its name, of at most 16 bytes */
 };
 void batch_free(struct batch *b);
 

@@ -46,6 +46,8 @@ void rule_add(struct nft_ruleset *rs, enum nft_family family, const char *chain,
 		sizeof((struct nft_expr[]){ __VA_ARGS__ }) / sizeof(struct nft_expr)
 #define BRIDGE_RULE(chain, comment, ...)                                                           \
 	rule_add(rs, NFT_BRIDGE, chain, comment, EXPRS(__VA_ARGS__))
+#define DEVICE_RULE(chain, comment, ...)                                                           \
+	rule_add(rs, NFT_NETDEV, chain, comment, EXPRS(__VA_ARGS__))
 #define RULE(chain, comment, ...) rule_add(rs, NFT_INET, chain, comment, EXPRS(__VA_ARGS__))
 
 /* False when the chain exists already: its rules are written then. */

@@ -114,15 +114,23 @@ static int refused(const struct nft_txn *txn, const struct batch *b, const struc
 		   struct vnet_error *err)
 {
 	uint32_t message = a->seq - b->seq - 1;
+	const struct nft_op *op = NULL;
 	AUTO_FREE char *object = NULL;
 	const char *code = "rules-refused";
 
-	if (message < b->op_of_message.n)
-		object = nft_op_object(txn, &txn->ops.v[b->op_of_message.v[message]]);
+	if (message < b->op_of_message.n) {
+		op = &txn->ops.v[b->op_of_message.v[message]];
+		object = nft_op_object(txn, op);
+	}
 	if (a->number == -ENOENT)
 		code = "rules-missing";
 	if (a->number == -EPERM)
 		code = "not-permitted";
+	if (a->number == -EOPNOTSUPP && op && op->kind == NFT_OP_ADD_CHAIN && op->family == NFT_NETDEV)
+		return vnet_error_set(err, a->number, "no-egress-filter",
+				      "this kernel cannot hold %s to its address: it has no filter for "
+				      "what a device sends (CONFIG_NETFILTER_EGRESS, Linux 5.16)",
+				      op->chain);
 	vnet_error_set(err, a->number, code, "nftables: %s: %s",
 		       object ? object : "tables " NFT_TABLE_NAME, strerror(-a->number));
 	if (err && !err->kernel[0])
@@ -217,7 +225,7 @@ static int commit_once(struct mnl_socket *socket, const struct nft_txn *txn,
 
 		*ret_unknown_in_deletion = txn->ops.v[op].kind == NFT_OP_DEL_ELEMS;
 		return vnet_error_set(err, r, "unknown-device", "nftables: there is no device %.16s",
-				      (const char *)txn->elems.v[b.unknown_device].key);
+				      b.unknown_device);
 	}
 	if (!b.op_of_message.n)
 		return 0;

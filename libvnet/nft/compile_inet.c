@@ -427,7 +427,7 @@ void nft_compile_inet(struct nft_ruleset *rs, const struct network *net)
 	const char *bridge = network_bridge(net, buf);
 	bool has_rules = net->mode != NETWORK_OPEN || net->forwards.n || !net->host_access;
 
-	if (net->mode == NETWORK_BRIDGED || !has_rules)
+	if (!network_has_bridge(net) || net->mode == NETWORK_BRIDGED || !has_rules)
 		return;
 	shared_loopback_guard(rs);
 	elem_add_name(rs, NFT_SET_BRIDGES, bridge, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * decode.c - our two tables, read back
+ * decode.c - our tables, read back
  *
  * Rules come back as comment and fingerprint (see ast.h), sets with their
  * elements.  Whatever we would never have written - a set of another type, a
@@ -44,7 +44,7 @@ static void request_init(struct request *r, uint16_t type, enum nft_family famil
 	r->head->nlmsg_flags = NLM_F_REQUEST | flags;
 	r->head->nlmsg_seq = nft_reserve_seq(1);
 	gen = mnl_nlmsg_put_extra_header(r->head, sizeof(*gen));
-	gen->nfgen_family = family == NFT_BRIDGE ? NFPROTO_BRIDGE : NFPROTO_INET;
+	gen->nfgen_family = nft_kernel_family(family);
 	gen->version = NFNETLINK_V0;
 }
 
@@ -187,21 +187,27 @@ static void on_table(void *context, const struct nlmsghdr *head)
 
 /* Chains. */
 
-static void on_base(struct nft_table *table, struct nft_chain *chain, const struct attrs *attrs)
+static void on_base(struct dump *d, struct nft_chain *chain, const struct attrs *attrs)
 {
+	bool has_device = d->family == NFT_NETDEV;
 	struct attrs hook = nested_attrs(attrs->by_type[NFTA_CHAIN_HOOK]);
 	const char *type = get_string(attrs, NFTA_CHAIN_TYPE);
+	const char *device = get_string(&hook, NFTA_HOOK_DEV);
 	uint32_t number = get_u32(&hook, NFTA_HOOK_HOOKNUM);
 
+	if (has_device && !device[0])
+		return; /* its device is gone (Linux 6.12): it hangs nowhere */
 	chain->base = (struct nft_base){
 		.is_base = true,
 		.is_nat = strcmp(type, "nat") == 0,
-		.hook = (uint8_t)number,
+		.hook = has_device ? NFT_HOOK_EGRESS : (uint8_t)number,
 		.priority = (int32_t)get_u32(&hook, NFTA_HOOK_PRIORITY),
 	};
-	if (number > NFT_HOOK_POSTROUTING || (!chain->base.is_nat && strcmp(type, "filter") != 0) ||
-	    get_u32(attrs, NFTA_CHAIN_POLICY) != NF_ACCEPT)
-		table->is_foreign = true;
+	if (chain->base.hook >= NFT_HOOKS || nft_kernel_hook(chain->base.hook) != number ||
+	    (!chain->base.is_nat && strcmp(type, "filter") != 0) ||
+	    get_u32(attrs, NFTA_CHAIN_POLICY) != (has_device ? NF_DROP : NF_ACCEPT) ||
+	    (has_device && strcmp(device, chain->name) != 0))
+		dumped_table(d)->is_foreign = true;
 }
 
 static void on_chain(void *context, const struct nlmsghdr *head)
@@ -220,7 +226,7 @@ static void on_chain(void *context, const struct nlmsghdr *head)
 	}
 	chain = nft_chain_add(d->rs, d->family, name);
 	if (attrs.by_type[NFTA_CHAIN_HOOK])
-		on_base(table, chain, &attrs);
+		on_base(d, chain, &attrs);
 }
 
 /* Rules. */
@@ -533,17 +539,25 @@ int nft_netlink_dump(struct mnl_socket *socket, const struct nft_devices *device
 		return vnet_error_set(err, r, r == -EPERM ? "not-permitted" : "rules-unreadable",
 				      "nftables: reading tables " NFT_TABLE_NAME ": %s", strerror(-r));
 	*ret = NULL;
-	if (rs->tables[NFT_BRIDGE].exists || rs->tables[NFT_INET].exists)
+	if (nft_ruleset_has_tables(rs))
 		*ret = TAKE(rs);
 	return 0;
 }
 
-/* Counters of @guarded. */
+/* Counters: of @guarded, and of the chains of devices. */
 
 struct counters {
 	struct dump dump;       /* for the names */
 	nft_counter_vec *ret;
 };
+
+static void read_counter(const struct attrs *expr, struct nft_counter *ret)
+{
+	struct attrs counter = nested_attrs(expr->by_type[NFTA_EXPR_DATA]);
+
+	ret->packets = get_u64(&counter, NFTA_COUNTER_PACKETS);
+	ret->bytes = get_u64(&counter, NFTA_COUNTER_BYTES);
+}
 
 static void on_counters(void *context, const struct nlmsghdr *head)
 {
@@ -556,7 +570,6 @@ static void on_counters(void *context, const struct nlmsghdr *head)
 	mnl_attr_for_each_nested(item, list) {
 		struct attrs elem = nested_attrs(item);
 		struct attrs expr = nested_attrs(elem.by_type[NFTA_SET_ELEM_EXPR]);
-		struct attrs counter = nested_attrs(expr.by_type[NFTA_EXPR_DATA]);
 		const uint32_t *index = get_value(elem.by_type[NFTA_SET_ELEM_KEY], sizeof(*index));
 		struct nft_counter *out;
 
@@ -564,8 +577,7 @@ static void on_counters(void *context, const struct nlmsghdr *head)
 			continue;
 		out = vec_add(c->ret);
 		out->index = *index;
-		out->packets = get_u64(&counter, NFTA_COUNTER_PACKETS);
-		out->bytes = get_u64(&counter, NFTA_COUNTER_BYTES);
+		read_counter(&expr, out);
 		put_device_name(&c->dump, *index, (uint8_t *)out->ifname);
 	}
 }
@@ -582,32 +594,82 @@ static void put_key(struct nlmsghdr *head, uint32_t index)
 	mnl_attr_nest_end(head, list);
 }
 
+/* The one rule of a device's chain that counts. */
+static void on_chain_counter(void *context, const struct nlmsghdr *head)
+{
+	struct counters *c = context;
+	struct attrs attrs = message_attrs(head);
+	const char *chain = get_string(&attrs, NFTA_RULE_CHAIN);
+	const struct nlattr *list = attrs.by_type[NFTA_RULE_EXPRESSIONS], *item;
+	const struct nft_devices *devices = c->dump.devices;
+	struct nft_counter *out;
+
+	if (!is_ours(&attrs, NFTA_RULE_TABLE) || !list || strlen(chain) >= sizeof(out->ifname))
+		return;
+	mnl_attr_for_each_nested(item, list) {
+		struct attrs expr = nested_attrs(item);
+
+		if (strcmp(get_string(&expr, NFTA_EXPR_NAME), "counter") != 0)
+			continue;
+		out = vec_add(c->ret);
+		strcpy(out->ifname, chain);
+		out->index = devices->index(devices->context, chain);
+		read_counter(&expr, out);
+	}
+}
+
+static int ask_guarded(struct mnl_socket *socket, const char *ifname, struct counters *c)
+{
+	uint32_t index = ifname ? nft_device_index(c->dump.devices, ifname) : 0;
+	struct request request;
+
+	if (ifname && !index)
+		return -ENOENT;
+	request_init(&request, NFT_MSG_GETSETELEM, NFT_BRIDGE, ifname ? NLM_F_ACK : NLM_F_DUMP);
+	mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_SET, nft_sets[NFT_SET_GUARDED].name);
+	if (ifname)
+		put_key(request.head, index);
+	return talk(socket, &request, on_counters, c);
+}
+
+static int ask_chains(struct mnl_socket *socket, const char *ifname, struct counters *c)
+{
+	struct request request;
+
+	request_init(&request, NFT_MSG_GETRULE, NFT_NETDEV, NLM_F_DUMP);
+	mnl_attr_put_strz(request.head, NFTA_RULE_TABLE, NFT_TABLE_NAME);
+	if (ifname)
+		mnl_attr_put_strz(request.head, NFTA_RULE_CHAIN, ifname);
+	return talk(socket, &request, on_chain_counter, c);
+}
+
+typedef int (*ask_fn)(struct mnl_socket *socket, const char *ifname, struct counters *c);
+
+static int read_counters(struct mnl_socket *socket, ask_fn ask, const char *ifname,
+			 struct counters *c)
+{
+	size_t n_before = c->ret->n;
+	int r = -EINTR;
+
+	for (int i = 0; r == -EINTR && i < DUMP_ATTEMPTS; i++) {
+		c->ret->n = n_before;
+		r = ask(socket, ifname, c);
+	}
+	/* Counters don't change by being listed twice: what an interrupted dump gave is good enough. */
+	return r == -ENOENT || r == -EINTR ? 0 : r;
+}
+
 int nft_netlink_counters(struct mnl_socket *socket, const char *ifname,
 			 const struct nft_devices *devices, nft_counter_vec *ret,
 			 struct vnet_error *err)
 {
 	struct counters c = { .dump.devices = devices, .ret = ret };
 	size_t n_before = ret->n;
-	int r = -EINTR;
+	int r = read_counters(socket, ask_guarded, ifname, &c);
 
-	for (int i = 0; r == -EINTR && i < DUMP_ATTEMPTS; i++) {
-		struct request request;
-		uint32_t index = ifname ? nft_device_index(devices, ifname) : 0;
-
-		if (ifname && !index)
-			return 0;
-		ret->n = n_before;
-		request_init(&request, NFT_MSG_GETSETELEM, NFT_BRIDGE, ifname ? NLM_F_ACK : NLM_F_DUMP);
-		mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
-		mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_SET,
-				  nft_sets[NFT_SET_GUARDED].name);
-		if (ifname)
-			put_key(request.head, index);
-		r = talk(socket, &request, on_counters, &c);
-	}
-	/* Counters don't change by being listed twice: what an interrupted dump gave is good enough. */
-	if (r == -ENOENT || r == -EINTR)
-		return 0;
+	if (r == 0 && (!ifname || ret->n == n_before))
+		r = read_counters(socket, ask_chains, ifname, &c);
 	if (r < 0)
 		return vnet_error_set(err, r, r == -EPERM ? "not-permitted" : "rules-unreadable",
 				      "nftables: reading the guard's counters: %s", strerror(-r));

@@ -118,6 +118,16 @@ static void diff_elems(struct nft_txn *txn, enum nft_set_id set, enum nft_op_kin
 	}
 }
 
+static void add_rule_ops(struct nft_txn *txn, enum nft_family family, const struct nft_chain *chain)
+{
+	vec_each (rule, &chain->rules) {
+		struct nft_op *op = nft_txn_add(txn, NFT_OP_ADD_RULE, family);
+
+		memcpy(op->chain, chain->name, sizeof(op->chain));
+		nft_rule_copy(&op->rule, rule);
+	}
+}
+
 static void diff_rules(struct nft_txn *txn, enum nft_family family, const struct nft_chain *want,
 		       const struct nft_chain *have)
 {
@@ -125,12 +135,7 @@ static void diff_rules(struct nft_txn *txn, enum nft_family family, const struct
 		return;
 	if (have && have->rules.n)
 		add_chain_op(txn, NFT_OP_FLUSH_CHAIN, family, want);
-	vec_each (rule, &want->rules) {
-		struct nft_op *op = nft_txn_add(txn, NFT_OP_ADD_RULE, family);
-
-		memcpy(op->chain, want->name, sizeof(op->chain));
-		nft_rule_copy(&op->rule, rule);
-	}
+	add_rule_ops(txn, family, want);
 }
 
 static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
@@ -155,8 +160,10 @@ static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
 		if (nft_sets[i].family == family)
 			diff_elems(txn, i, NFT_OP_DEL_ELEMS, &have->sets[i], &want->sets[i]);
 
+	/* Doomed chains may refer to each other; those of devices do not, and may be gone already. */
 	vec_each (chain, &old->chains)
-		if (!nft_chain_find(want, family, chain->name) && chain->rules.n)
+		if (!nft_chain_find(want, family, chain->name) && chain->rules.n &&
+		    family != NFT_NETDEV)
 			add_chain_op(txn, NFT_OP_FLUSH_CHAIN, family, chain);
 	vec_each (chain, &table->chains)
 		diff_rules(txn, family, chain, nft_chain_find(have, family, chain->name));
@@ -204,6 +211,25 @@ static bool has_port_elem(const struct nft_port_elem *elems, size_t n, const str
 	return false;
 }
 
+/* The chain is made right whatever is there, so it need not be looked at. */
+static void add_port_chain(struct nft_txn *txn, const struct port *before, const struct port *after)
+{
+	struct nft_chain old = { 0 }, new = { 0 };
+	bool is_there = before && nft_port_chain(before, &old);
+	bool is_wanted = after && nft_port_chain(after, &new);
+	bool is_same = is_there && is_wanted && strcmp(old.name, new.name) == 0;
+
+	if (is_there && !is_same)
+		add_chain_op(txn, NFT_OP_DEL_CHAIN, NFT_NETDEV, &old);
+	if (is_wanted && (!is_same || !rules_equal(&old, &new))) {
+		add_chain_op(txn, NFT_OP_ADD_CHAIN, NFT_NETDEV, &new);
+		add_chain_op(txn, NFT_OP_FLUSH_CHAIN, NFT_NETDEV, &new);
+		add_rule_ops(txn, NFT_NETDEV, &new);
+	}
+	nft_chain_free(&old);
+	nft_chain_free(&new);
+}
+
 void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before,
 		      const struct port *after)
 {
@@ -217,6 +243,7 @@ void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const stru
 	for (size_t i = 0; i < n_new; i++)
 		if (!has_port_elem(old, n_old, &new[i]))
 			nft_txn_add_elem(txn, NFT_OP_ADD_ELEMS, new[i].set, &new[i].elem);
+	add_port_chain(txn, before, after);
 }
 
 struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *before,
@@ -339,8 +366,8 @@ static int apply_del_chain(struct nft_ruleset *rs, const struct nft_op *op)
 	struct nft_chain *chain = nft_chain_find(rs, op->family, op->chain);
 
 	if (!chain)
-		return -ENOENT;
-	if (chain->rules.n || is_referred_to(rs, op->family, op->chain, 0))
+		return op->family == NFT_NETDEV ? 0 : -ENOENT;
+	if (is_referred_to(rs, op->family, op->chain, 0))
 		return -EBUSY;
 	nft_chain_free(chain);
 	vec_remove(&table->chains, (size_t)(chain - table->chains.v));
@@ -422,7 +449,7 @@ int nft_txn_apply(const struct nft_txn *txn, struct nft_ruleset **rs, struct vne
 	}
 	nft_ruleset_free(*rs);
 	*rs = NULL;
-	if (copy->tables[NFT_BRIDGE].exists || copy->tables[NFT_INET].exists)
+	if (nft_ruleset_has_tables(copy))
 		*rs = TAKE(copy);
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "nft/ast.h"
 #include "nft/netlink.h"
 
+#include <linux/netfilter.h>
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +21,20 @@
 #define NFT_PAD(size) (((size) + 3u) & ~3u)
 /* Two device names; of a concatenation every part is padded to 4 bytes. */
 #define NFT_KERNEL_KEY_MAX 40
+
+/* The kernel's numbers of a family and of a hook. */
+static inline uint8_t nft_kernel_family(enum nft_family family)
+{
+	static const uint8_t families[NFT_FAMILIES] = { NFPROTO_BRIDGE, NFPROTO_INET,
+							NFPROTO_NETDEV };
+
+	return families[family];
+}
+
+static inline uint32_t nft_kernel_hook(uint8_t hook)
+{
+	return hook == NFT_HOOK_EGRESS ? NF_NETDEV_EGRESS : hook;
+}
 
 /* Sizes as the kernel stores them. */
 static inline size_t nft_kernel_size(const uint8_t *types, unsigned n)

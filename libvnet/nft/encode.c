@@ -42,24 +42,46 @@ static void encode_table(struct batch *b, const struct nft_op *op, size_t i)
 	batch_end_op(b);
 }
 
-static void encode_chain(struct batch *b, const struct nft_op *op, size_t i)
+static void put_base(struct batch *b, const struct nft_op *op)
 {
-	bool is_add = op->kind == NFT_OP_ADD_CHAIN;
+	bool has_device = op->family == NFT_NETDEV;
+	size_t nest = batch_begin_nest(b, NFTA_CHAIN_HOOK);
 
+	batch_be32(b, NFTA_HOOK_HOOKNUM, nft_kernel_hook(op->base.hook));
+	batch_be32(b, NFTA_HOOK_PRIORITY, (uint32_t)op->base.priority);
+	if (has_device)
+		batch_string(b, NFTA_HOOK_DEV, op->chain);
+	batch_end_nest(b, nest);
+	batch_be32(b, NFTA_CHAIN_POLICY, has_device ? NF_DROP : NF_ACCEPT);
+	batch_string(b, NFTA_CHAIN_TYPE, op->base.is_nat ? "nat" : "filter");
+}
+
+static void encode_chain(struct batch *b, const struct nft_op *op, size_t i, bool is_add)
+{
 	batch_begin_op(b, is_add ? NFT_MSG_NEWCHAIN : NFT_MSG_DELCHAIN, op->family,
 		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_CHAIN_TABLE, NFT_TABLE_NAME);
 	batch_string(b, NFTA_CHAIN_NAME, op->chain);
-	if (is_add && op->base.is_base) {
-		size_t nest = batch_begin_nest(b, NFTA_CHAIN_HOOK);
-
-		batch_be32(b, NFTA_HOOK_HOOKNUM, op->base.hook);
-		batch_be32(b, NFTA_HOOK_PRIORITY, (uint32_t)op->base.priority);
-		batch_end_nest(b, nest);
-		batch_be32(b, NFTA_CHAIN_POLICY, NF_ACCEPT);
-		batch_string(b, NFTA_CHAIN_TYPE, op->base.is_nat ? "nat" : "filter");
-	}
+	if (op->kind == NFT_OP_ADD_CHAIN && op->base.is_base)
+		put_base(b, op);
 	batch_end_op(b);
+}
+
+/*
+ * A device's chain.  Linux 6.1 takes it away with the device, 6.12 keeps it
+ * without one, 6.18 keeps it for the next device of that name.  So it is added
+ * by the device's name, whatever is there, and before it is deleted once more
+ * without a hook: that changes no chain, but makes one where there is none.
+ */
+static int encode_device_chain(struct batch *b, const struct nft_op *op, size_t i)
+{
+	bool is_add = op->kind == NFT_OP_ADD_CHAIN;
+
+	encode_chain(b, op, i, true);
+	if (!is_add)
+		encode_chain(b, op, i, false);
+	b->unknown_device = op->chain;
+	return !is_add || nft_device_index(b->devices, op->chain) ? 0 : -ENODEV;
 }
 
 static void encode_flush(struct batch *b, const struct nft_op *op, size_t i)
@@ -211,7 +233,7 @@ static int encode_some_elems(struct batch *b, const struct nft_txn *txn, size_t 
 	for (size_t j = first; j < first + n; j++) {
 		if (put_elem(b, op->set, &txn->elems.v[op->first + j]))
 			continue;
-		b->unknown_device = op->first + j;
+		b->unknown_device = (const char *)txn->elems.v[op->first + j].key;
 		return -ENODEV;
 	}
 	batch_end_nest(b, nest);
@@ -247,7 +269,9 @@ static int encode_op(struct batch *b, const struct nft_txn *txn, size_t i)
 		return 0;
 	case NFT_OP_ADD_CHAIN:
 	case NFT_OP_DEL_CHAIN:
-		encode_chain(b, op, i);
+		if (op->family == NFT_NETDEV)
+			return encode_device_chain(b, op, i);
+		encode_chain(b, op, i, op->kind == NFT_OP_ADD_CHAIN);
 		return 0;
 	case NFT_OP_FLUSH_CHAIN:
 		encode_flush(b, op, i);

@@ -54,6 +54,9 @@ static const struct load loads[NFT_FIELDS] = {
 	[NFT_F_FIB_SADDR_IIF_OIF] = { LOAD_FIB, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF |
 				      NFTA_FIB_F_PRESENT, 0, 0 },
 	[NFT_F_ROUTED_ETHER_DADDR] = { LOAD_ETHERNET, NFT_PAYLOAD_LL_HEADER, 0, 6 },
+	[NFT_F_DEVICE_ETHER_SADDR] = { LOAD_ETHERNET, NFT_PAYLOAD_LL_HEADER, 6, 6 },
+	[NFT_F_ETHER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 12, 2 },
+	[NFT_F_INNER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 16, 2 },
 };
 
 static void put_cmp(struct batch *b, enum nft_cmp_ops op, const void *value, size_t size)
@@ -65,7 +68,7 @@ static void put_cmp(struct batch *b, enum nft_cmp_ops op, const void *value, siz
 	}
 }
 
-/* Table inet sees devices without Ethernet header, too. */
+/* These tables see devices without Ethernet header, too. */
 static void put_is_ethernet(struct batch *b)
 {
 	uint16_t ethernet = ARPHRD_ETHER;

@@ -43,10 +43,11 @@ int nft_netlink_open(struct mnl_socket **ret, struct vnet_error *err);
  * Runs a transaction: all of it or nothing, in one batch and one send.  The
  * error names the object that the kernel refused and has its text.
  *
- *   -ENODEV  "unknown-device"   an element to add names a device that is not there
+ *   -ENODEV  "unknown-device"   an element or chain to add names a device that is not there
  *   -ENOENT  "rules-missing"    our table, chain or set is gone (flushed by
  *                               someone): dump, diff and commit that
  *   -EPERM   "not-permitted"    no CAP_NET_ADMIN in this network namespace
+ *   -EOPNOTSUPP "no-egress-filter" a macvtap port cannot be held to its address here
  *   others   "rules-refused"
  *
  * An element that is there already counts as added, one that is not there as
@@ -58,14 +59,14 @@ int nft_netlink_commit(struct mnl_socket *socket, const struct nft_txn *txn,
 		       const struct nft_devices *devices, struct vnet_error *err);
 
 /*
- * Reads our two tables, nobody else's.  *ret is NULL when neither exists.
+ * Reads our tables, nobody else's.  *ret is NULL when none exists.
  * A dump that was interrupted by a change is taken again, a few times; then
  * -EAGAIN "rules-busy".
  */
 int nft_netlink_dump(struct mnl_socket *socket, const struct nft_devices *devices,
 		     struct nft_ruleset **ret, struct vnet_error *err);
 
-/* Frames that the guard took from a port since its element was added. */
+/* Frames that the guard took from a port since its element or chain was added. */
 struct nft_counter {
 	char ifname[16];        /* or "#12" */
 	unsigned index;

@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-const char *const nft_family_names[NFT_FAMILIES] = { "bridge", "inet" };
-const char *const nft_hook_names[5] = { "prerouting", "input", "forward", "output", "postrouting" };
+const char *const nft_family_names[NFT_FAMILIES] = { "bridge", "inet", "netdev" };
+const char *const nft_hook_names[NFT_HOOKS] = { "prerouting", "input", "forward", "output",
+						"postrouting", "egress" };
 
 const struct nft_type_def nft_types[] = {
 	[NFT_T_IFINDEX] = { "iface_index", 16, 4, 20 },
@@ -27,6 +28,7 @@ const struct nft_type_def nft_types[] = {
 	[NFT_T_CT_STATUS] = { "ct_status", 4, 4, 28 },
 	[NFT_T_CT_DIRECTION] = { "ct_dir", 1, 1, 27 },
 	[NFT_T_VERDICT] = { "verdict", NFT_DATA_MAX, 0, 1 },
+	[NFT_T_ETHER_TYPE] = { "ether_type", 2, 2, 10 },
 };
 
 #define KEY1(a) 1, { a }
@@ -40,6 +42,9 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[NFT_SET_MEMBERS] = { "members", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
 	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
 	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, false },
+	[NFT_SET_TAGS] = { "tags", NFT_BRIDGE, KEY1(NFT_T_ETHER_TYPE), 0, { 0 }, false },
+	[NFT_SET_UNTAGGED] = { "untagged", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
+	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
 
 	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
 	[NFT_SET_CHECKED] = { "checked", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
@@ -89,6 +94,10 @@ const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	[NFT_F_FIB_DADDR_IIF] = { "fib daddr . iif type", NFT_T_FIB_TYPE },
 	[NFT_F_FIB_SADDR_IIF_OIF] = { "fib saddr . iif oif", NFT_T_FIB_PRESENT },
 	[NFT_F_ROUTED_ETHER_DADDR] = { "ether daddr", NFT_T_ETHER },
+	[NFT_F_DEVICE_ETHER_SADDR] = { "ether saddr", NFT_T_ETHER },
+	[NFT_F_ETHER_TYPE] = { "ether type", NFT_T_ETHER_TYPE },
+	/* Not "vlan type": nft would look for 802.1Q in front of it, and nothing else. */
+	[NFT_F_INNER_TYPE] = { "@ll,128,16", NFT_T_ETHER_TYPE },
 };
 
 size_t nft_set_key_size(const struct nft_set_def *def)
@@ -213,6 +222,14 @@ void nft_table_clear(struct nft_ruleset *rs, enum nft_family family)
 		rs->sets[i].exists = false;
 	}
 	*table = (struct nft_table){ 0 };
+}
+
+bool nft_ruleset_has_tables(const struct nft_ruleset *rs)
+{
+	for (int f = 0; f < NFT_FAMILIES; f++)
+		if (rs->tables[f].exists)
+			return true;
+	return false;
 }
 
 struct nft_ruleset *nft_ruleset_new(void)

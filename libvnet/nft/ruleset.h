@@ -22,7 +22,7 @@
 
 #include <stdbool.h>
 
-#define NFT_TABLE_NAME "vnet"   /* one in family bridge, one in family inet */
+#define NFT_TABLE_NAME "vnet"   /* one each in families bridge, inet and netdev */
 #define NFLOG_GROUP_LEARN 17216 /* frames of ports that learn their MAC */
 
 struct nft_ruleset;
@@ -55,7 +55,7 @@ char *nft_txn_summary(const struct nft_txn *txn);
  * their elements; a table whose layout is of another version is replaced whole.
  */
 struct nft_txn *nft_diff(const struct nft_ruleset *desired, const struct nft_ruleset *observed);
-/* One port's elements, without looking at any ruleset. */
+/* One port's elements, or its chain, without looking at any ruleset. */
 struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *before, const struct port *after);
 /* The same for many ports at once: either may be NULL in each pair. */
 void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before, const struct port *after);

@@ -102,6 +102,9 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 	case NFT_T_FIB_PRESENT:
 		strbuf_append(b, *v ? "exists" : "missing");
 		break;
+	case NFT_T_ETHER_TYPE:
+		strbuf_printf(b, "0x%02x%02x", v[0], v[1]);
+		break;
 	case NFT_T_NFPROTO:
 		text_named(b, nfprotos, *v);
 		break;
@@ -294,10 +297,15 @@ static void text_set(struct strbuf *b, enum nft_set_id id, const struct nft_set 
 	strbuf_append(b, "\t}\n\n");
 }
 
-static void text_base(struct strbuf *b, const struct nft_base *base)
+static void text_base(struct strbuf *b, const struct nft_base *base, const char *chain)
 {
-	strbuf_printf(b, "type %s hook %s priority %d; policy accept;",
-		      base->is_nat ? "nat" : "filter", nft_hook_names[base->hook], base->priority);
+	bool has_device = base->hook == NFT_HOOK_EGRESS;
+
+	strbuf_printf(b, "type %s hook %s ", base->is_nat ? "nat" : "filter",
+		      nft_hook_names[base->hook]);
+	if (has_device)
+		strbuf_printf(b, "device \"%s\" ", chain);
+	strbuf_printf(b, "priority %d; policy %s;", base->priority, has_device ? "drop" : "accept");
 }
 
 static void text_chain(struct strbuf *b, const struct nft_chain *chain)
@@ -305,7 +313,7 @@ static void text_chain(struct strbuf *b, const struct nft_chain *chain)
 	strbuf_printf(b, "\tchain %s {\n", chain->name);
 	if (chain->base.is_base) {
 		strbuf_append(b, "\t\t");
-		text_base(b, &chain->base);
+		text_base(b, &chain->base, chain->name);
 		strbuf_append(b, "\n");
 	}
 	vec_each (rule, &chain->rules) {
@@ -329,7 +337,7 @@ static void text_table(struct strbuf *b, const struct nft_ruleset *rs, enum nft_
 		vec_each (chain, &table->chains)
 			if (chain->base.is_base == is_base)
 				text_chain(b, chain);
-	b->s[--b->len] = '\0'; /* the blank line after the last block */
+	b->s[--b->len] = '\0'; /* the blank line after the comment or the last block */
 	strbuf_append(b, "}\n\n");
 }
 
@@ -350,7 +358,7 @@ static void text_add_chain(struct strbuf *b, const struct nft_op *op)
 	strbuf_printf(b, "add chain %s " NFT_TABLE_NAME " %s", nft_family_names[op->family], op->chain);
 	if (op->base.is_base) {
 		strbuf_append(b, " { ");
-		text_base(b, &op->base);
+		text_base(b, &op->base, op->chain);
 		strbuf_append(b, " }");
 	}
 }

@@ -130,13 +130,21 @@ static int teardown(void **state)
 			skip(); \
 	} while (0)
 
+static struct nft_ruleset *compile_case(const char *name);
+
 /* What the cases name, as devices that cost nothing. */
 static void make_devices(void)
 {
 	run("ip link set lo up");
 	for (int i = 1; i <= 10; i++)
 		run("ip link add vp%d type bridge", i);
-	run("ip link add eth0 type bridge && ip link add eth1 type bridge");
+	for (size_t i = 0; i < ARRAY_SIZE(nft_cases); i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *rs = compile_case(nft_cases[i]);
+
+		vec_each (elem, &rs->sets[NFT_SET_MEMBERS].elems)
+			if (!if_nametoindex((const char *)elem->key))
+				run("ip link add %s type bridge", (const char *)elem->key);
+	}
 }
 
 static struct nft_ruleset *compile_case(const char *name)

@@ -4,7 +4,7 @@
 
 /*
  * nft_cases.h - tests/golden/nft: networks (CASE.yaml), ports (CASE.ports, one
- * "NAME NETWORK IFNAME MAC|learn" a line) and the rules they want (CASE.nft)
+ * "NAME NETWORK IFNAME MAC|learn [KIND|trunk]" a line) and the rules they want (CASE.nft)
  */
 
 #include "model/network.h"
@@ -16,7 +16,7 @@
 
 #define NFT_CASE_DIR "tests/golden/nft/"
 static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards",
-					 "isolated-ports" };
+					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap" };
 
 struct nft_case {
 	network_vec nets;
@@ -61,6 +61,15 @@ static inline struct port *nft_case_port(const char *name, const char *network, 
 	return port;
 }
 
+static inline void nft_case_port_is(struct port *port, const char *what)
+{
+	for (int kind = PORT_TAP; kind <= PORT_VF; kind++)
+		if (strcmp(port_kind_name(kind), what) == 0)
+			port->kind = kind;
+	if (strcmp(what, "trunk") == 0)
+		vec_push(&port->vlan.tagged, ((struct vlan_range){ 20, 30 }));
+}
+
 /* 0, or -1 with the reason on stderr. */
 static inline int nft_case_load(const char *name, struct nft_case *ret)
 {
@@ -80,10 +89,12 @@ static inline int nft_case_load(const char *name, struct nft_case *ret)
 	}
 	for (char *line = ports ? strtok_r(ports, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char port[64], network[64], ifname[64], mac[64];
+		char port[64], network[64], ifname[64], mac[64], what[64] = "";
 
-		if (sscanf(line, "%63s %63s %63s %63s", port, network, ifname, mac) == 4)
-			vec_push(&ret->ports, nft_case_port(port, network, ifname, mac));
+		if (sscanf(line, "%63s %63s %63s %63s %63s", port, network, ifname, mac, what) < 4)
+			continue;
+		vec_push(&ret->ports, nft_case_port(port, network, ifname, mac));
+		nft_case_port_is(ret->ports.v[ret->ports.n - 1], what);
 	}
 	return 0;
 }
