@@ -386,7 +386,8 @@ static void read_nft_message(const struct nlmsghdr *m, struct events_sink *sink)
 	nl_attrs_of(m, sizeof(*nfg), tb, ARRAY_SIZE(tb));
 	if ((m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
 		nl_str(tb[1], table, sizeof(table));
-		if ((nfg->nfgen_family == NFPROTO_BRIDGE || nfg->nfgen_family == NFPROTO_INET) &&
+		if ((nfg->nfgen_family == NFPROTO_BRIDGE || nfg->nfgen_family == NFPROTO_INET ||
+		     nfg->nfgen_family == NFPROTO_NETDEV) &&
 		    !strcmp(table, NFT_TABLE_NAME))
 			sink->touches_ours = true;
 		return;

@@ -46,7 +46,7 @@ struct kernel_event {
 	bool is_reachable;
 	int pid;
 	char process[16];
-	bool touches_ours;      /* NFT: one of our two tables was changed, or taken away */
+	bool touches_ours;      /* NFT: one of our tables was changed, or taken away */
 };
 
 typedef void (*kernel_handler)(void *context, const struct kernel_event *event);
