@@ -17,12 +17,15 @@
 
 #define RETRY_USEC 1000000
 
-/* The port as rules know it when its device may be gone: by the number that never comes back. */
+/*
+ * The port as rules know it when its device may be gone: by the number that
+ * never comes back.  A macvtap port's chain has the device's name.
+ */
 static struct port *port_by_number(const struct port_entry *entry)
 {
 	struct port *port = port_copy(entry->port);
 
-	if (entry->ifindex)
+	if (entry->ifindex && port->kind != PORT_MACVTAP)
 		snprintf(port->ifname, sizeof(port->ifname), "#%d", entry->ifindex);
 	return port;
 }
