@@ -253,26 +253,12 @@ static void record_after(struct desired *d, const struct plan *plan)
 
 /* Snapshots. */
 
-static void copy_snapshot(const struct snapshot *from, struct snapshot *to)
-{
-	*to = (struct snapshot){ 0 };
-	vec_each(link, &from->links)
-		vec_push(&to->links, *link);
-	vec_each(addr, &from->addrs)
-		vec_push(&to->addrs, *addr);
-	vec_each(route, &from->routes)
-		vec_push(&to->routes, *route);
-	vec_each(sysctl, &from->sysctls)
-		vec_push(&to->sysctls, *sysctl);
-	to->nft = from->nft ? nft_ruleset_copy(from->nft) : NULL;
-}
-
 /* As the daemon observes: only the switches that the planner asked for. */
 static void observe(const struct desired *d, const struct snapshot *host, struct snapshot *ret)
 {
 	sysctl_vec wanted = { 0 };
 
-	copy_snapshot(host, ret);
+	snapshot_copy(host, ret);
 	plan_wanted_sysctls(d, host, &wanted);
 	for (size_t i = ret->sysctls.n; i-- > 0;)
 		if (!wanted.n || !bsearch(&ret->sysctls.v[i], wanted.v, wanted.n, sizeof(*wanted.v),
@@ -489,7 +475,7 @@ static void check_teardown(const struct golden *g, const struct desired *records
 	struct desired nothing = { 0 };
 
 	copy_records(records, &nothing);
-	copy_snapshot(end, &host);
+	snapshot_copy(end, &host);
 	converge(g, &nothing, &host);
 	if (strstr(g->text[BEFORE].s, "bridged") || strstr(g->text[DESIRED].s, "bridged")) {
 		drop_advertised(original);
@@ -516,7 +502,7 @@ static void check_interrupted(const struct golden *g, const struct desired *d,
 		vec_each(port, &d->ports)
 			vec_push(&copy.ports, *port);
 		copy_records(d, &copy);
-		copy_snapshot(host, &again);
+		snapshot_copy(host, &again);
 		record_before(&copy, plan);
 		apply(g, plan, n, &again);
 		if (original)
@@ -538,7 +524,7 @@ static void run_case(const char *name)
 
 	read_case(name, &g);
 	read_host(&g, &original);
-	copy_snapshot(&original, &host);
+	snapshot_copy(&original, &host);
 	read_wish(&g, g.text[BEFORE].s, g.text[BEFORE_PORTS].s, &before);
 	read_wish(&g, g.text[DESIRED].s, g.text[PORTS].s, &after);
 
@@ -553,7 +539,7 @@ static void run_case(const char *name)
 	else if (strcmp(outcome, g.text[EXPECTED].s) != 0)
 		fail_msg("%s: expected\n%s\nbut the outcome is\n%s", g.path, g.text[EXPECTED].s, outcome);
 
-	copy_snapshot(&host, &end);
+	snapshot_copy(&host, &end);
 	apply(&g, &plan, plan.ops.n, &end);
 	is_clean = !g.has[DISTURB] && !g.has[BEFORE_PORTS] && !g.has[PORTS];
 	if (!strstr(g.head, "(not restartable)"))
@@ -591,14 +577,14 @@ static void run_pair(const struct golden *from, const struct golden *to)
 	strbuf_append(&both.text[BEFORE], from->text[DESIRED].s);
 	strbuf_append(&both.text[DESIRED], to->text[DESIRED].s);
 	read_host(to, &original);
-	copy_snapshot(&original, &host);
+	snapshot_copy(&original, &host);
 	read_wish(&both, from->text[DESIRED].s, "", &before);
 	read_wish(&both, to->text[DESIRED].s, "", &after);
 
 	converge(&both, &before.desired, &host);
 	copy_records(&before.desired, &after.desired);
 	make(&both, &after.desired, &host, &plan);
-	copy_snapshot(&host, &end);
+	snapshot_copy(&host, &end);
 	apply(&both, &plan, plan.ops.n, &end);
 	check_interrupted(&both, &after.desired, &host, &plan, &end, &original);
 

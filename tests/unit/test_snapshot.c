@@ -56,9 +56,10 @@ static void test_every_field(void **state)
 		"link 2 br0 kind bridge mac 02:00:00:00:00:10 pointopoint flags 0x100 alias "
 		"a%20b%25%23%40 stp forward_delay 200 hello_time 100 max_age 1000 ageing 0 "
 		"priority 4096 no_mcast_snooping group_fwd_mask 8 vlan_filtering nf_call_iptables "
-		"nf_call_ip6tables nf_call_arptables\n"
+		"nf_call_ip6tables nf_call_arptables linklocal_learn vlan_protocol 802.1ad "
+		"default_pvid 0\n"
 		"link 3 vp0 kind tun master br0 parent lo addrgen none state blocking isolated "
-		"no_learning hairpin no_flood no_mcast_flood tun persistent multi_queue vnet_hdr "
+		"no_learning hairpin no_flood no_mcast_flood root_guard proxy_arp tun persistent multi_queue vnet_hdr "
 		"tun_owner 1000 tun_group 2000\n"
 		"addr 10.0.0.1/32 dev br0 peer 10.0.0.2 scope link valid 60 preferred 30 metric 5 "
 		"label br0:x proto 118 temporary nodad dadfailed deprecated tentative mngtmpaddr "
@@ -66,6 +67,57 @@ static void test_every_field(void **state)
 		"route 10.0.0.0/8 type blackhole via fe80::1 dev br0 table 100 proto dhcp "
 		"scope link metric 9 src 10.0.0.1 onlink flags 0x1 mtu 1400\n"
 		"route ::/0 dev br0 pref 1 expires 1800\n");
+}
+
+static void test_every_wire(void **state)
+{
+	(void)state;
+	assert_round_trip(
+		"link 2 eth0 wireless\n"
+		"link 3 vl0 kind vlan parent eth0 id 100\n"
+		"link 4 vs0 kind vlan parent eth0 id 200 protocol 802.1ad\n"
+		"link 5 vc0 kind macvlan parent eth0\n"
+		"link 6 vp0 kind macvtap parent eth0 mode passthru macvlan_flags 1\n"
+		"link 7 vg0 kind gretap local 10.0.0.1 remote 10.0.0.2\n"
+		"link 8 vg1 kind ip6gretap parent eth0 local 2001:db8::1 remote 2001:db8::2 keyed key 7 "
+		"ttl 3 tos 1 no_pmtudisc ignore_df encap_limit\n"
+		"link 9 vx0 kind vxlan vni 42 local 10.0.0.1\n"
+		"link 10 vx1 kind vxlan vni 43 local 10.0.0.1 port 4790 ttl 1 tos 2 no_peer_learning df 1\n"
+		"link 11 vi0 kind ifb\n"
+		"link 12 vp1 kind veth netns_peer features no_rx no_tx no_sg no_tso no_gso no_gro\n"
+		"link 13 vp2 kind tun features no_tso\n"
+		"vlan 1 dev vp0 pvid untagged\n"
+		"vlan 20-30 dev vp0\n"
+		"vlan 40 dev vp0 untagged\n"
+		"fdb 00:00:00:00:00:00 dev vx0 dst 10.0.0.2\n"
+		"fdb 00:00:00:00:00:00 dev vx0 dst 10.0.0.3\n"
+		"fdb 52:54:00:00:00:01 dev vx0 dst 10.0.0.3 external\n"
+		"shaper vp0 ifb vi0 slot 1 in 1000000000000 in_guaranteed 8000 in_burst 5 out 6 "
+		"out_guaranteed 7 out_burst 8\n"
+		"shaper vp1 ifb @99 slot 1023 out 10000000\n"
+		"shaper_root vi0 in 1 out 2\n"
+		"vf 0 dev eth0\n"
+		"vf 1 dev eth0 mac 52:54:00:00:00:01 vlan 100 protocol 802.1ad qos 3 no_spoofchk trust "
+		"min_rate 1 max_rate 100 link off\n");
+}
+
+static void test_copy(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse("link 2 eth0\naddr 10.0.0.1/8 dev eth0\n"
+						   "route 10.9.0.0/16 dev eth0\nsysctl a 1\n"
+						   "vlan 5 dev eth0\nvf 7 dev eth0\n"
+						   "fdb 00:00:00:00:00:00 dev eth0 dst 10.0.0.2\n"
+						   "shaper eth0 slot 1\nshaper_root eth0 in 5\n");
+	AUTO_SNAPSHOT struct snapshot copy = { 0 };
+	AUTO_FREE char *text = snapshot_to_text(&snap), *again = NULL;
+
+	(void)state;
+	snap.next_ifindex = 12;
+	snapshot_copy(&snap, &copy);
+	again = snapshot_to_text(&copy);
+	assert_string_equal(again, text);
+	assert_int_equal(copy.next_ifindex, 12);
+	assert_ptr_not_equal(copy.links.v, snap.links.v);
 }
 
 static void test_values(void **state)
@@ -150,7 +202,7 @@ static void test_bad_text(void **state)
 		const char *text, *message;
 		unsigned line;
 	} cases[] = {
-		{ "lonk 2 eth0\n", "lonk: is none of link, addr, route, sysctl", 1 },
+		{ "lonk 2 eth0\n", "lonk: is no object of a snapshot", 1 },
 		{ "link 2 eth0\nlink x eth1\n", "x: is not an interface index", 2 },
 		{ "link 0 eth0\n", "0: is not an interface index", 1 },
 		{ "link 4294967296 eth0\n", "4294967296: is not an interface index", 1 },
@@ -171,6 +223,22 @@ static void test_bad_text(void **state)
 		{ "route default\n", "default: is not ADDRESS/LENGTH", 1 },
 		{ "route 0.0.0.0/0 via x\n", "x: is not a value for this field", 1 },
 		{ "route\n", "route: is alone", 1 },
+		{ "link 2 a\nvlan 0 dev a\n", "0: is not a VLAN id or range", 2 },
+		{ "link 2 a\nvlan 4095 dev a\n", "4095: is not a VLAN id or range", 2 },
+		{ "link 2 a\nvlan 9-8 dev a\n", "9-8: is not a VLAN id or range", 2 },
+		{ "link 2 a\nvlan 9x dev a\n", "9x: is not a VLAN id or range", 2 },
+		{ "vlan 9\n", "9: wants dev NAME", 1 },
+		{ "fdb 9 dev a\n", "9: is not a MAC", 1 },
+		{ "fdb 00:00:00:00:00:00\n", "00:00:00:00:00:00: wants dev NAME", 1 },
+		{ "link 2 a\nfdb 00:00:00:00:00:00 dev a via 1\n", "via: unknown word", 2 },
+		{ "shaper a\n", "a: is no device", 1 },
+		{ "shaper_root a\n", "a: is no device", 1 },
+		{ "link 2 a\nvf x dev a\n", "x: is not a number", 2 },
+		{ "vf 1\n", "1: wants dev NAME", 1 },
+		{ "link 2 a\nvf 1 dev a vlan 65536\n", "65536: is not a value for this field", 2 },
+		{ "link 2 a id 5\n", "id: unknown word", 1 },
+		{ "link 2 a kind vlan mode bridge\n", "mode: unknown word", 1 },
+		{ "link 2 a no_tso\n", "no_tso: unknown word", 1 },
 		{ "sysctl a\n", "a: wants a value", 1 },
 		{ "sysctl a 1x\n", "1x: is not one number", 1 },
 		{ "sysctl a 1 2\n", "1: is not one number", 1 },
@@ -211,6 +279,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_left_out),
 		cmocka_unit_test(test_every_field),
+		cmocka_unit_test(test_every_wire),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_unknown_device),
 		cmocka_unit_test(test_sysctl),
