@@ -14,7 +14,7 @@ $(unit-tests): $(B)/%: $(B)/%.o $(LIB-pure)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(LIBS-pure) $(LIBS-unit) $(LIBS-test)
 
-$(backend-tests): $(B)/%: $(B)/%.o $(B)/tests/support/netns.o $(LIB-kernel) $(LIB-pure)
+$(backend-tests): $(B)/%: $(B)/%.o $(B)/tests/backend/harness.o $(B)/tests/support/netns.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB-kernel) $(LIB-pure) $(LIBS-kernel) \
 		$(LIBS-pure) $(LIBS-test)

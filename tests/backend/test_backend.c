@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * test_backend.c - one suite for both back ends of the kernel
- *
- * Compiled once, run twice: on the fake and, in a fresh network namespace for
- * each test, on Linux.  What it says of the fake is what the rest of the tests
- * rely on; what it says of Linux is checked by `ip` as well where an error of
- * ours in both directions (writing and reading) could hide.
- */
+/* test_backend.c - bridges, ports, addresses, routes, TAPs, rules and events on both back ends */
 
-#include "kernel/kernel.h"
 #include "nft/ruleset.h"
-#include "tests/support/netns.h"
+#include "tests/backend/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,312 +10,13 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
-
-#define WAIT_MS 5000
-
-struct fixture {
-	struct kernel *k;
-	struct kernel *other; /* Linux: somebody else; fake: the same */
-	struct vnet_error err;
-	VEC(struct kernel_event) events;
-};
-
-static bool is_linux;
-static struct fixture *f;
-
-/* Fixture and small helpers. */
-
-static void ok(int r)
-{
-	char text[1024];
-
-	if (r < 0)
-		fail_msg("%d: %s", r, vnet_error_text(&f->err, text, sizeof(text)));
-}
-
-static int set_up(void **state)
-{
-	int r = 0;
-
-	*state = f = mem_alloc(sizeof(*f));
-	if (is_linux && netns_enter() < 0)
-		return -1;
-	r = is_linux ? kernel_linux_new(&f->k, &f->err) : kernel_fake_new(&f->k, &f->err);
-	if (r >= 0 && is_linux)
-		r = kernel_linux_new(&f->other, &f->err);
-	else
-		f->other = f->k;
-	if (r < 0)
-		print_message("%s\n", f->err.message);
-	return r;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	if (is_linux)
-		kernel_free(f->other);
-	kernel_free(f->k);
-	vec_free(&f->events);
-	free(f);
-	f = NULL;
-	return 0;
-}
-
-/* cmocka's word for a test that the fake (or Linux) cannot have. */
-#define ONLY_LINUX() do { if (!is_linux) return; } while (0)
-#define ONLY_FAKE() do { if (is_linux) return; } while (0)
-
-static void run_on(struct kernel *k, const struct op *ops, size_t n)
-{
-	size_t done = 0;
-
-	ok(kernel_execute(k, ops, n, &done, &f->err));
-	assert_int_equal(done, n);
-}
-
-static void run(const struct op *ops, size_t n)
-{
-	run_on(f->k, ops, n);
-}
-
-/* Every operation may have run before: its answer was lost. */
-static void run_twice(const struct op *op)
-{
-	run(op, 1);
-	run(op, 1);
-}
-
-static int refuse(const struct op *op)
-{
-	size_t done = 1;
-	int r;
-
-	vnet_error_clear(&f->err);
-	r = kernel_execute(f->k, op, 1, &done, &f->err);
-	assert_true(r < 0);
-	assert_int_equal(done, 0);
-	assert_int_equal(f->err.number, r);
-	return r;
-}
-
-static struct op bridge_op(const char *name)
-{
-	struct op op = { .kind = OP_BRIDGE_CREATE };
-
-	snprintf(op.link.name, sizeof(op.link.name), "%s", name);
-	snprintf(op.link.alias, sizeof(op.link.alias), "vnet:bridge:%s", name);
-	op.link.mtu = 1500;
-	op.link.mac = (struct mac){ { 0x52, 0x54, 0, 1, 2, 3 } };
-	op.link.bridge = (struct bridge_state){ .hello_time = 200, .max_age = 2000, .ageing = 30000,
-						.priority = 32768, .vlan_protocol = 0x8100 };
-	return op;
-}
-
-static struct op link_op(const char *name, uint32_t set)
-{
-	struct op op = { .kind = OP_LINK_SET };
-
-	snprintf(op.link.name, sizeof(op.link.name), "%s", name);
-	op.link.set = set;
-	return op;
-}
-
-static struct op master_op(const char *name, const char *master)
-{
-	struct op op = link_op(name, LINK_SET_MASTER | LINK_SET_UP);
-
-	snprintf(op.link.master, sizeof(op.link.master), "%s", master);
-	op.link.up = true;
-	return op;
-}
-
-static struct op up_op(const char *name)
-{
-	struct op op = link_op(name, LINK_SET_UP);
-
-	op.link.up = true;
-	return op;
-}
-
-static struct op delete_op(const char *name, bool force)
-{
-	struct op op = link_op(name, 0);
-
-	op.kind = OP_LINK_DELETE;
-	op.link.force = force;
-	return op;
-}
-
-static struct op addr_op(enum op_kind kind, const char *ifname, const char *prefix)
-{
-	struct op op = { .kind = kind };
-
-	snprintf(op.addr.ifname, sizeof(op.addr.ifname), "%s", ifname);
-	assert_int_equal(prefix_parse(prefix, &op.addr.addr.prefix), 0);
-	op.addr.addr.valid = op.addr.addr.preferred = UINT32_MAX;
-	return op;
-}
-
-static struct op route_op(enum op_kind kind, const char *ifname, const char *to, const char *via)
-{
-	struct op op = { .kind = kind };
-
-	snprintf(op.route.ifname, sizeof(op.route.ifname), "%s", ifname);
-	assert_int_equal(prefix_parse(to, &op.route.route.dst), 0);
-	op.route.route.family = op.route.route.dst.addr.family;
-	op.route.route.table = RT_TABLE_MAIN;
-	op.route.route.protocol = ROUTE_PROTOCOL_VNET;
-	op.route.route.type = RTN_UNICAST;
-	if (via)
-		assert_int_equal(ip_parse(via, &op.route.route.gateway), 0);
-	return op;
-}
-
-static struct op sysctl_op(const char *path, int64_t value, bool optional)
-{
-	struct op op = { .kind = OP_SYSCTL };
-
-	snprintf(op.sysctl.sysctl.path, sizeof(op.sysctl.sysctl.path), "%s", path);
-	op.sysctl.sysctl.value = value;
-	op.sysctl.optional = optional;
-	return op;
-}
-
-static bool find_link(const char *name, struct link *ret)
-{
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
-	const struct link *link;
-
-	ok(kernel_snapshot(f->k, SNAPSHOT_LINKS, &snap, &f->err));
-	link = snapshot_link(&snap, name);
-	if (link)
-		*ret = *link;
-	return link;
-}
-
-static struct link get_link(const char *name)
-{
-	struct link link;
-
-	if (!find_link(name, &link))
-		fail_msg("no device %s", name);
-	return link;
-}
-
-static void no_link(const char *name)
-{
-	struct link link;
-
-	assert_false(find_link(name, &link));
-}
-
-static int tap(const char *name, unsigned queues, int *fds, bool persistent, bool must_exist)
-{
-	struct kernel_tap t = { .queues = queues, .multi_queue = queues > 1, .vnet_hdr = true,
-				.offload = true, .persistent = persistent, .must_exist = must_exist,
-				.ret_fds = fds };
-	int r;
-
-	snprintf(t.name, sizeof(t.name), "%s", name);
-	vnet_error_clear(&f->err);
-	r = kernel_tap_open(f->k, &t, &f->err);
-	return r < 0 ? r : t.ret_ifindex;
-}
-
-static int open_tap(const char *name)
-{
-	int fd, r = tap(name, 1, &fd, false, false);
-
-	ok(r);
-	return fd;
-}
-
-static void keep_event(void *context, const struct kernel_event *event)
-{
-	struct fixture *fixture = context;
-
-	vec_push(&fixture->events, *event);
-}
-
-/* Dispatches until an event of the kind about the device (0: any) came. */
-static struct kernel_event wait_event(enum kernel_event_kind kind, int ifindex)
-{
-	struct timespec start, now;
-	int fds[4];
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		struct pollfd polled[4];
-		size_t n = kernel_fds(f->k, fds);
-
-		for (size_t i = 0; i < n; i++)
-			polled[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-		poll(polled, n, 100);
-		ok(kernel_dispatch(f->k, keep_event, f, &f->err));
-		vec_each(event, &f->events)
-			if (event->kind == kind && (!ifindex || event->link.ifindex == ifindex))
-				return *event;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((now.tv_sec - start.tv_sec) * 1000 < WAIT_MS);
-	fail_msg("no event %d of device %d within %d ms; %zu others", (int)kind, ifindex, WAIT_MS,
-		 f->events.n);
-	return (struct kernel_event){ 0 };
-}
-
-/* Reads and forgets what came so far. */
-static void forget_events(void)
-{
-	for (int i = 0; i < 20; i++) {
-		ok(kernel_dispatch(f->k, keep_event, f, &f->err));
-		if (!f->events.n)
-			return;
-		f->events.n = 0;
-	}
-}
-
-/* The independent witness: one value of `ip -j -d ARGS`, as JSON text, by keys "a.b.c". */
-__attribute__((format(printf, 2, 3)))
-static void witness(const char *expected, const char *format, ...)
-{
-	char command[256], args[200], keys[100] = "", *rest = keys, *key;
-	json_t *root, *at;
-	AUTO_FREE char *text = NULL;
-	va_list list;
-	FILE *p;
-
-	ONLY_LINUX();
-	va_start(list, format);
-	vsnprintf(args, sizeof(args), format, list);
-	va_end(list);
-	snprintf(keys, sizeof(keys), "%s", strchr(args, '|') + 1);
-	*strchr(args, '|') = '\0';
-	snprintf(command, sizeof(command), "ip -j -d %s", args);
-	p = popen(command, "re");
-	assert_non_null(p);
-	root = json_loadf(p, 0, NULL);
-	assert_int_equal(pclose(p), 0);
-	assert_non_null(root);
-	at = json_array_get(root, json_array_size(root) - 1);
-	while ((key = strsep(&rest, ".")))
-		at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key))
-				       : json_object_get(at, key);
-	text = at ? json_dumps(at, JSON_ENCODE_ANY) : mem_strdup("none");
-	json_decref(root);
-	if (strcmp(text, expected))
-		fail_msg("ip %s: %s is %s, expected %s", args, keys, text, expected);
-}
 
 /* Bridges. */
 
@@ -1610,8 +1303,6 @@ static void snapshot_while_things_change(void **state)
 		close(fds[i]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1632,15 +1323,5 @@ int main(void)
 		TEST(errors_name_the_object), TEST(fake_fails_on_demand),
 		TEST(snapshot_while_things_change),
 	};
-	const char *missing = netns_missing();
-	int failed = cmocka_run_group_tests_name("fake", tests, NULL, NULL);
-
-	if (missing) {
-		printf("[  SKIPPED ] %zu test(s)\n[  SKIPPED ] the Linux back end: this machine "
-		       "lacks %s\n",
-		       ARRAY_SIZE(tests), missing);
-		return failed;
-	}
-	is_linux = true;
-	return failed + cmocka_run_group_tests_name("linux", tests, NULL, NULL);
+	return run_on_both(tests, ARRAY_SIZE(tests));
 }
