@@ -132,6 +132,9 @@ static const struct schema_field rule_fields[] = {
 	FIELD("persistent", type_bool, R(persistent)),
 	FIELD("adopt", type_bool, R(adopt)),
 	FIELD("lift_isolation", type_bool, R(lift_isolation)),
+	FIELD("lift_limits", type_bool, R(lift_limits)),
+	FIELD("options", type_bool, R(options)),
+	FIELD("vlans", type_vlan_ranges, R(vlans)),
 	FIELD("max_ports", type_uint, R(max_ports), .min = 1, .max = UINT_MAX,
 	      .def = ACCESS_PORTS_DEFAULT),
 	FIELD("max_queues", type_uint, R(max_queues), .min = 1, .max = PORT_QUEUES_MAX,
@@ -165,6 +168,12 @@ static int rule_finish(struct decoder *d, const struct node *n, void *value)
 	if (rule->everyone && (rule->users.n || rule->groups.n))
 		return node_error(n, d->err, "mode-conflict",
 				  "everyone includes the users and groups; keep one of the two");
+	vec_each(kind, &rule->kinds)
+		if (*kind == PORT_VETH || *kind == PORT_MACVLAN)
+			return node_error(node_get(n, "kinds"), d->err, "bad-value",
+					  "ports of kind %s go into namespaces, which only root may "
+					  "name; accepted: tap, macvtap, vf",
+					  port_kind_name(*kind));
 	for (size_t i = 0; i < n->items.n && rule->deny.n; i++)
 		if (!is_selector(n->items.v[i]->key))
 			return node_key_error(
@@ -324,7 +333,7 @@ static bool kind_is_allowed(const struct access_rule *rule, enum port_kind kind)
 	vec_each(allowed, &rule->kinds)
 		if (*allowed == kind)
 			return true;
-	return !rule->kinds.n && kind == PORT_TAP;
+	return !rule->kinds.n && (kind == PORT_TAP || kind == PORT_MACVTAP);
 }
 
 static bool mac_is_allowed(const struct access_rule *rule, const struct mac *mac)
@@ -347,6 +356,52 @@ static bool address_is_allowed(const struct access_rule *rule, const struct ip *
 		if (prefix_contains(prefix, ip))
 			return true;
 	return false;
+}
+
+static bool same_vlans(const struct port_vlans *a, const struct port_vlans *b)
+{
+	return a->native == b->native && a->tagged.n == b->tagged.n &&
+	       (!a->tagged.n ||
+		memcmp(a->tagged.v, b->tagged.v, a->tagged.n * sizeof(*a->tagged.v)) == 0);
+}
+
+static bool range_is_allowed(const struct access_rule *rule, const struct vlan_range *range)
+{
+	for (unsigned id = range->first; id <= range->last; id++)
+		if (!vlan_ranges_contain(&rule->vlans, id))
+			return false;
+	return true;
+}
+
+/* What the network gives to every port needs no rule. */
+static bool vlans_are_allowed(const struct access_rule *rule, const struct network *net,
+			      const struct port_vlans *vlans)
+{
+	struct port_vlans usual = net->port_defaults.vlan;
+
+	if (!usual.is_given)
+		usual.native = network_native_vlan(net);
+	if (!vlans->is_given || same_vlans(vlans, &usual))
+		return true;
+	vec_each(range, &vlans->tagged)
+		if (!range_is_allowed(rule, range))
+			return false;
+	return !vlans->native || vlan_ranges_contain(&rule->vlans, vlans->native);
+}
+
+static bool is_lifted(const struct bandwidth *limit, const struct bandwidth *usual)
+{
+	if (limit->guaranteed > usual->guaranteed)
+		return true;
+	return usual->rate && (!limit->rate || limit->rate > usual->rate ||
+			       shaper_burst(limit) > shaper_burst(usual));
+}
+
+static bool options_differ(const struct port_options *a, const struct port_options *b)
+{
+	return a->learning != b->learning || a->flood != b->flood ||
+	       a->multicast_flood != b->multicast_flood || a->hairpin != b->hairpin ||
+	       a->proxy_arp != b->proxy_arp;
 }
 
 /* Says in *what what the rule does not allow, and in *key which of its keys would; false: all is.
@@ -381,6 +436,15 @@ static bool exceeds(const struct access_rule *rule, const struct access_request 
 		return EXCEEDS("adopt", "an existing device");
 	if (request->network->port_defaults.isolated && !port->isolated && !rule->lift_isolation)
 		return EXCEEDS("lift_isolation", "a port that is not isolated");
+	if (!vlans_are_allowed(rule, request->network, &port->vlan))
+		return EXCEEDS("vlans", "VLANs of its own choice");
+	if (options_differ(&port->options, &request->network->port_defaults.options) &&
+	    !rule->options)
+		return EXCEEDS("options", "bridge options that differ from the network's");
+	if ((is_lifted(&port->in, &request->network->port_defaults.in) ||
+	     is_lifted(&port->out, &request->network->port_defaults.out)) &&
+	    !rule->lift_limits)
+		return EXCEEDS("lift_limits", "more bandwidth than the network gives to a port");
 #undef EXCEEDS
 	return false;
 }
@@ -428,8 +492,10 @@ static int check_limits(const struct access_policy *policy, const struct access_
 static int check_by_bridge_conf(const struct access_policy *policy, const struct peer *peer,
 				const struct access_request *request, struct vnet_error *err)
 {
+	static enum port_kind tap[] = { PORT_TAP };
 	static const struct access_rule plain = { .max_ports = ACCESS_PORTS_DEFAULT,
-						  .max_queues = 1 };
+						  .max_queues = 1,
+						  .kinds = { .v = tap, .n = 1 } };
 	const struct conf_rule *line = NULL;
 	enum conf_verdict verdict = bridge_conf_decide(policy, peer, request->network, &line);
 	struct source source = { 0 };
@@ -451,6 +517,11 @@ int access_check_attach(const struct access_policy *policy, const struct peer *p
 		return 0;
 	if (!policy)
 		return deny(policy, peer, request, "there is no access policy", NULL, err);
+	if (request->port->netns)
+		return vnet_error_set(err, -EACCES, "access-denied",
+				      "only root may put a port into a namespace, and the caller is "
+				      "uid %u",
+				      peer->uid);
 	rule = find_rule(policy, peer, request->network);
 	if (!rule)
 		return check_by_bridge_conf(policy, peer, request, err);

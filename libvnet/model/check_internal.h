@@ -42,6 +42,20 @@ int check_bandwidth(const struct network *net, struct vnet_error *err);
 int check_uplinks(struct network *const *nets, size_t n, struct vnet_error *err);
 int check_tunnels(struct network *const *nets, size_t n, struct vnet_error *err);
 
+/* Sets the error for a port's key; returns number. */
+int check_port_refuse(struct vnet_error *err, int number, const char *code, const char *path,
+		      const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The parts of port_check() that are in check_port_kind.c. */
+int check_port_kind(const struct port *port, const struct network *net, struct vnet_error *err);
+int check_port_keys(const struct port *port, const struct network *net, struct vnet_error *err);
+int check_port_vlan(const struct port *port, const struct network *net, struct vnet_error *err);
+int check_port_inside(const struct port *port, const struct network *net, struct vnet_error *err);
+int check_port_limits(const struct port *port, const struct network *net, struct vnet_error *err);
+int check_port_shares(const struct port *port, const struct network *net,
+		      struct port *const *ports, size_t n_ports, struct vnet_error *err);
+int check_port_function(const struct port *port, const struct network *net,
+			struct port *const *ports, size_t n_ports, struct vnet_error *err);
+
 /*
  * Forwards of one or several networks that would take the same packets.  The
  * forwards and networks are borrowed; v is sorted by the call.

@@ -335,8 +335,8 @@ static const struct schema route_schema = {
 
 static const char *const mode_names[] = {
 	[NETWORK_NAT] = "nat",		 [NETWORK_ROUTED] = "routed",	[NETWORK_OPEN] = "open",
-	[NETWORK_ISOLATED] = "isolated", [NETWORK_BRIDGED] = "bridged", [NETWORK_MACVTAP] = "macvtap",
-	[NETWORK_SRIOV] = "sriov",	 NULL
+	[NETWORK_ISOLATED] = "isolated", [NETWORK_BRIDGED] = "bridged",
+	[NETWORK_MACVTAP] = "macvtap",	 [NETWORK_SRIOV] = "sriov",	NULL
 };
 
 const char *network_mode_name(enum network_mode mode)

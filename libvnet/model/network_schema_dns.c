@@ -230,7 +230,8 @@ static unsigned long long dns_default(const void *root)
 {
 	const struct network *net = root;
 
-	return net->mode != NETWORK_BRIDGED && network_has_bridge(net) && (net->addresses.n || net->auto4 || net->auto6);
+	return net->mode != NETWORK_BRIDGED && network_has_bridge(net) &&
+	       (net->addresses.n || net->auto4 || net->auto6);
 }
 
 static unsigned long long local_only_default(const void *root)

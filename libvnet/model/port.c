@@ -94,7 +94,8 @@ static const struct schema_field inside_fields[] = {
 	FIELD("ifname", type_ifname, I(ifname), .check = ifname_check),
 	FIELD("addresses", type_list, I(addresses), .item = &inside_address_item,
 	      .max = PORT_ADDRESSES_MAX),
-	FIELD("routes", type_list, I(routes), .item = &inside_route_item, .max = PORT_ADDRESSES_MAX),
+	FIELD("routes", type_list, I(routes), .item = &inside_route_item,
+	      .max = PORT_ADDRESSES_MAX),
 #undef I
 };
 static const struct schema inside_schema = {
@@ -304,6 +305,11 @@ static enum port_kind default_kind(const struct network *net)
 					      PORT_TAP;
 }
 
+static bool has_descriptors(const struct port *port)
+{
+	return port->kind == PORT_TAP || port->kind == PORT_MACVTAP;
+}
+
 static void default_options(struct port_options *options, const struct port_options *defaults)
 {
 #define DEFAULT(member) \
@@ -348,14 +354,14 @@ void port_complete(struct port *port, const struct network *net)
 {
 	if (!port->name && port->ifname[0])
 		port->name = mem_strdup(port->ifname);
-	default_number(&port->queues, net->port_defaults.queues, 1);
+	if (!port->has_kind)
+		port->kind = default_kind(net);
+	port->has_kind = true;
+	default_number(&port->queues, has_descriptors(port) ? net->port_defaults.queues : 1, 1);
 	default_number(&port->mtu, net->port_defaults.mtu, network_mtu(net));
 	default_number(&port->txqueuelen, net->port_defaults.txqueuelen, 1000);
 	if (!port->has_isolated)
 		port->isolated = net->port_defaults.isolated;
-	if (!port->has_kind)
-		port->kind = default_kind(net);
-	port->has_kind = true;
 	default_vlan(port, net);
 	default_options(&port->options, &net->port_defaults.options);
 	default_limit(&port->in, &port->has_in, &net->port_defaults.in);

@@ -61,12 +61,13 @@ static int parse_digits(const char *text, const char **end, unsigned long long *
 
 static int refuse_vlan_id(struct decoder *d, const struct node *n, unsigned long long id)
 {
-	const char *why = id == 0    ? "it is the priority tag, which names no VLAN"
-			  : id == 4095 ? "IEEE 802.1Q reserves it"
-				       : "the tag has 12 bits for it";
+	const char *why = id == 0    ? "it is the priority tag, which names no VLAN" :
+			  id == 4095 ? "IEEE 802.1Q reserves it" :
+				       "the tag has 12 bits for it";
 
-	return node_error(n, d->err, "bad-vlan", "VLAN id %llu cannot be used: %s; accepted: 1 to %d",
-			  id, why, VLAN_ID_MAX);
+	return node_error(n, d->err, "bad-vlan",
+			  "VLAN id %llu cannot be used: %s; accepted: 1 to %d", id, why,
+			  VLAN_ID_MAX);
 }
 
 static int vlan_id_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
@@ -207,7 +208,8 @@ static json_t *vlan_ranges_encode(const struct schema_field *f, const void *valu
 	return json;
 }
 
-static bool vlan_ranges_is_default(const struct schema_field *f, const void *value, const void *root)
+static bool vlan_ranges_is_default(const struct schema_field *f, const void *value,
+				   const void *root)
 {
 	(void)f;
 	(void)root;
