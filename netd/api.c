@@ -16,6 +16,8 @@ static const struct method methods[] = {
 	{ .name = "StartNetwork", .fn = api_start_network, .is_for_root = true },
 	{ .name = "StopNetwork", .fn = api_stop_network, .is_for_root = true },
 	{ .name = "DeleteNetwork", .fn = api_delete_network, .is_for_root = true },
+	{ .name = "StopNetworks", .fn = api_stop_networks, .is_for_root = true },
+	{ .name = "DeleteNetworks", .fn = api_delete_networks, .is_for_root = true },
 	{ .name = "AttachPort", .fn = api_attach_port },
 	{ .name = "DetachPort", .fn = api_detach_port },
 	{ .name = "UpdatePort", .fn = api_update_port },
@@ -82,6 +84,44 @@ bool api_string(struct call *call, const json_t *parameters, const char *key, bo
 		return false;
 	}
 	*ret = json_string_value(value);
+	return true;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bool api_strings(struct call *call, const json_t *parameters, const char *key, size_t max,
+		 string_vec *ret)
+{
+	const json_t *value = json_object_get(parameters, key), *item;
+	const char *one;
+	size_t i;
+
+	if (!json_is_array(value)) {
+		if (!api_string(call, parameters, key, true, &one))
+			return false;
+		vec_push(ret, one);
+		return true;
+	}
+	json_array_foreach((json_t *)value, i, item) {
+		if (!json_is_string(item) || i >= max) {
+			fail_parameter(call, key, i < max ? "must be a list of strings" : "is too long");
+			return false;
+		}
+		vec_push(ret, json_string_value(item));
+	}
+	if (!ret->n) {
+		fail_parameter(call, key, "must not be empty");
+		return false;
+	}
+	/* Each once. */
+	qsort(ret->v, ret->n, sizeof(*ret->v), compare_strings);
+	for (i = 1, max = 1; i < ret->n; i++)
+		if (strcmp(ret->v[i], ret->v[max - 1]) != 0)
+			ret->v[max++] = ret->v[i];
+	ret->n = max;
 	return true;
 }
 

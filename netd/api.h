@@ -17,6 +17,8 @@ void api_describe_network(void *context, struct call *call, const json_t *parame
 void api_start_network(void *context, struct call *call, const json_t *parameters);
 void api_stop_network(void *context, struct call *call, const json_t *parameters);
 void api_delete_network(void *context, struct call *call, const json_t *parameters);
+void api_stop_networks(void *context, struct call *call, const json_t *parameters);
+void api_delete_networks(void *context, struct call *call, const json_t *parameters);
 void api_attach_port(void *context, struct call *call, const json_t *parameters);
 void api_detach_port(void *context, struct call *call, const json_t *parameters);
 void api_update_port(void *context, struct call *call, const json_t *parameters);
@@ -30,6 +32,10 @@ void api_monitor(void *context, struct call *call, const json_t *parameters);
 bool api_only_keys(struct call *call, const json_t *parameters, const char *const *keys);
 bool api_string(struct call *call, const json_t *parameters, const char *key, bool required,
 		const char **ret);
+/* The string of key, or the list of at most max different ones; borrowed. */
+typedef VEC(const char *) string_vec;
+bool api_strings(struct call *call, const json_t *parameters, const char *key, size_t max,
+		 string_vec *ret);
 bool api_bool(struct call *call, const json_t *parameters, const char *key, bool *ret);
 
 /* The named object if the peer may use it; else the call is failed and NULL returned. */

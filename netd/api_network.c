@@ -372,46 +372,87 @@ void api_start_network(void *context, struct call *call, const json_t *parameter
 	uplink_when_done(d, entry, start_done, p);
 }
 
-/* The network that `name` and `force` are about; NULL: the call is failed. */
-static struct network_entry *network_to_end(struct netd *d, struct call *call,
-					    const json_t *parameters, bool *ret_force)
-{
-	static const char *const keys[] = { "name", "force", NULL };
-	const char *name;
+/* ---- the end of one, or of many ---- */
 
-	if (!api_only_keys(call, parameters, keys) ||
-	    !api_string(call, parameters, "name", true, &name) ||
-	    !api_bool(call, parameters, "force", ret_force))
-		return NULL;
-	return api_network(d, call, name);
+/* What `name` or `names` and `force` are about; false: the call is failed. */
+static bool networks_to_end(struct netd *d, struct call *call, const json_t *parameters,
+			    const char *key, network_entry_vec *ret, bool *ret_force)
+{
+	const char *const keys[] = { key, "force", NULL };
+	string_vec names = { 0 };
+	bool is_good = api_only_keys(call, parameters, keys) &&
+		       api_bool(call, parameters, "force", ret_force) &&
+		       api_strings(call, parameters, key, NETWORKS_MAX, &names);
+
+	vec_each(name, &names) {
+		struct network_entry *entry = is_good ? api_network(d, call, *name) : NULL;
+
+		is_good = entry;
+		if (entry)
+			vec_push(ret, entry);
+	}
+	vec_free(&names);
+	return is_good;
+}
+
+static json_t *infos_json(struct netd *d, const network_entry_vec *entries)
+{
+	json_t *list = json_array();
+
+	vec_each(entry, entries)
+		json_array_append_new(list, network_info(d, *entry));
+	return list;
+}
+
+static void stop(struct netd *d, struct call *call, const json_t *parameters, bool many)
+{
+	network_entry_vec entries = { 0 };
+	struct vnet_error err = { 0 };
+	bool force;
+
+	if (networks_to_end(d, call, parameters, many ? "names" : "name", &entries, &force)) {
+		if (networks_stop(d, entries.v, entries.n, force, &err) < 0)
+			call_fail(call, &err, NULL);
+		else if (many)
+			call_reply(call, json_pack("{s:o}", "networks", infos_json(d, &entries)));
+		else
+			call_reply(call, json_pack("{s:o}", "network",
+						   network_info(d, entries.v[0])));
+	}
+	vec_free(&entries);
 }
 
 void api_stop_network(void *context, struct call *call, const json_t *parameters)
 {
-	struct netd *d = context;
+	stop(context, call, parameters, false);
+}
+
+void api_stop_networks(void *context, struct call *call, const json_t *parameters)
+{
+	stop(context, call, parameters, true);
+}
+
+static void delete(struct netd *d, struct call *call, const json_t *parameters, const char *key)
+{
+	network_entry_vec entries = { 0 };
 	struct vnet_error err = { 0 };
 	bool force;
-	struct network_entry *entry = network_to_end(d, call, parameters, &force);
 
-	if (!entry)
-		return;
-	if (network_stop(d, entry, force, &err) < 0)
-		call_fail(call, &err, NULL);
-	else
-		call_reply(call, json_pack("{s:o}", "network", network_info(d, entry)));
+	if (networks_to_end(d, call, parameters, key, &entries, &force)) {
+		if (networks_delete(d, entries.v, entries.n, force, &err) < 0)
+			call_fail(call, &err, NULL);
+		else
+			call_reply(call, NULL);
+	}
+	vec_free(&entries);
 }
 
 void api_delete_network(void *context, struct call *call, const json_t *parameters)
 {
-	struct netd *d = context;
-	struct vnet_error err = { 0 };
-	bool force;
-	struct network_entry *entry = network_to_end(d, call, parameters, &force);
+	delete(context, call, parameters, "name");
+}
 
-	if (!entry)
-		return;
-	if (network_delete(d, entry, force, &err) < 0)
-		call_fail(call, &err, NULL);
-	else
-		call_reply(call, NULL);
+void api_delete_networks(void *context, struct call *call, const json_t *parameters)
+{
+	delete(context, call, parameters, "names");
 }

@@ -438,18 +438,15 @@ static void take_all(struct gathering *g)
 	g->nets.n = 0;
 }
 
-int config_read_networks(struct netd *d)
+void config_read_networks(struct netd *d)
 {
 	struct gathering g = { .d = d };
-	int r;
 
 	read_networks_dir(&g);
-	r = store_each(d->store, STORE_DEFINITIONS, add_definition, &g, NULL);
+	store_each(d->store, STORE_DEFINITIONS, add_definition, &g);
 	take_all(&g);
-	if (r == 0)
-		r = store_each(d->store, STORE_NETWORKS, add_runtime, &g, NULL);
+	store_each(d->store, STORE_NETWORKS, add_runtime, &g);
 	gathering_free(&g);
-	return r;
 }
 
 /* A network of a file that does not define it any more. */

@@ -175,9 +175,9 @@ static void load_host(void *arg, const char *name, json_t *object)
 	}
 }
 
-int host_load(struct netd *d, struct vnet_error *err)
+void host_load(struct netd *d)
 {
-	return store_each(d->store, STORE_HOST, load_host, d, err);
+	store_each(d->store, STORE_HOST, load_host, d);
 }
 
 /* The record of this network's NIC, or NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * journal.c - runtime state that changes often; see journal.h.
+ * journal.c - state that changes often; see journal.h.
  *
  * The lines in force are kept in memory too (a few hundred bytes a port), so the
  * file can be written anew, beside the old one and renamed over it, without
@@ -27,8 +27,11 @@ struct entry {
 };
 
 struct journal {
-	char *path, *temporary;
+	char *dir, *path, *temporary;
+	bool is_durable;
 	int fd;
+	struct strbuf batch;       /* lines that wait for journal_commit() */
+	bool is_batch, is_stale;   /* the file lacks what could not be written */
 	size_t size, live; /* bytes in the file, bytes of the lines in force */
 	VEC(struct entry) entries; /* by name */
 };
@@ -88,6 +91,16 @@ static bool replay_line(struct journal *j, const char *text, size_t size)
 	return gone || is_put;
 }
 
+/* What cannot be read may be of a newer netd, or an operator may know what it was. */
+static void set_aside(const struct journal *j)
+{
+	AUTO_FREE char *bad = mem_printf("%s.bad", j->path);
+
+	unlink(bad);
+	if (link(j->path, bad) < 0)
+		log_error("cannot keep a copy of %s: %s", j->path, strerror(errno));
+}
+
 static void replay(struct journal *j, const char *text, size_t size)
 {
 	const char *end = text + size, *newline;
@@ -99,8 +112,11 @@ static void replay(struct journal *j, const char *text, size_t size)
 			break; /* cut off while it was written */
 		n_bad += !replay_line(j, text, (size_t)(newline - text));
 	}
-	if (n_bad)
-		log_error("state %s: %zu damaged lines left out", j->path, n_bad);
+	if (!n_bad)
+		return;
+	log_error("state %s: %zu damaged lines left out; the file is kept as %s.bad", j->path, n_bad,
+		  j->path);
+	set_aside(j);
 }
 
 static int read_all(struct journal *j, struct vnet_error *err)
@@ -123,11 +139,14 @@ static int read_all(struct journal *j, struct vnet_error *err)
 	return 0;
 }
 
-int journal_open(const char *dir, const char *name, struct journal **ret, struct vnet_error *err)
+int journal_open(const char *dir, const char *name, bool is_durable, struct journal **ret,
+		 struct vnet_error *err)
 {
 	struct journal *j = mem_alloc(sizeof(*j));
 	int r = 0;
 
+	j->is_durable = is_durable;
+	j->dir = mem_strdup(dir);
 	j->path = mem_printf("%s/%s", dir, name);
 	j->temporary = mem_printf("%s/.%s.tmp", dir, name);
 	j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -160,6 +179,17 @@ void journal_each(struct journal *j, journal_fn fn, void *arg)
 	}
 }
 
+json_t *journal_get(const struct journal *j, const char *name)
+{
+	bool found;
+	size_t i = position(j, name, &found);
+	json_t *line = found ? json_loads(j->entries.v[i].line, 0, NULL) : NULL;
+	json_t *object = json_incref(json_object_get(line, "put"));
+
+	json_decref(line);
+	return object;
+}
+
 struct journal *journal_free(struct journal *j)
 {
 	if (!j)
@@ -169,6 +199,8 @@ struct journal *journal_free(struct journal *j)
 	vec_free(&j->entries);
 	if (j->fd >= 0)
 		close(j->fd);
+	strbuf_free(&j->batch);
+	free(j->dir);
 	free(j->path);
 	free(j->temporary);
 	free(j);
@@ -190,7 +222,7 @@ static int append(struct journal *j, const char *text, size_t size, struct vnet_
 
 	if (n == (ssize_t)size) {
 		j->size += size;
-		return 0;
+		return j->is_durable && fdatasync(j->fd) < 0 ? write_error(j, -errno, err) : 0;
 	}
 	/* A full disk may take a part: half a line must not stay before the next one. */
 	if (n > 0 && ftruncate(j->fd, (off_t)j->size) < 0)
@@ -198,10 +230,32 @@ static int append(struct journal *j, const char *text, size_t size, struct vnet_
 	return write_error(j, n < 0 ? -errno : -ENOSPC, err);
 }
 
+/* The name of a new file is durable when its folder is synced. */
+static int sync_dir(const struct journal *j)
+{
+	int fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int write_temporary(struct journal *j, int fd, const struct strbuf *text)
+{
+	if (text->len && write(fd, text->s, text->len) != (ssize_t)text->len)
+		return -ENOSPC;
+	if (j->is_durable && fdatasync(fd) < 0)
+		return -errno;
+	if (rename(j->temporary, j->path) < 0)
+		return -errno;
+	return j->is_durable ? sync_dir(j) : 0;
+}
+
 static int write_anew(struct journal *j, struct vnet_error *err)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
-	int old = j->fd, r = 0;
+	int old = j->fd, r;
 	int fd = open(j->temporary, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
 		      0600);
 
@@ -209,28 +263,49 @@ static int write_anew(struct journal *j, struct vnet_error *err)
 		return write_error(j, -errno, err);
 	for (size_t i = 0; i < j->entries.n; i++)
 		strbuf_append(&text, j->entries.v[i].line);
-	if (text.len && write(fd, text.s, text.len) != (ssize_t)text.len)
-		r = write_error(j, -ENOSPC, err);
-	if (r == 0 && rename(j->temporary, j->path) < 0)
-		r = write_error(j, -errno, err);
+	r = write_temporary(j, fd, &text);
 	if (r < 0) {
 		unlink(j->temporary);
 		close(fd);
-		return r;
+		return write_error(j, r, err);
 	}
 	j->fd = fd;
 	j->size = text.len;
+	j->is_stale = false;
 	close(old);
 	return 0;
 }
 
 static int append_line(struct journal *j, const char *line, struct vnet_error *err)
 {
-	int r = append(j, line, strlen(line), err);
+	int r;
 
+	if (j->is_batch) {
+		strbuf_append(&j->batch, line);
+		return 0;
+	}
+	r = append(j, line, strlen(line), err);
 	/* The old file serves on where a new one cannot be made. */
-	if (r == 0 && j->size > j->live + JOURNAL_GARBAGE_MAX)
+	if (r == 0 && (j->size > j->live + JOURNAL_GARBAGE_MAX || j->is_stale))
 		write_anew(j, NULL);
+	return r;
+}
+
+void journal_begin(struct journal *j)
+{
+	j->is_batch = true;
+}
+
+int journal_commit(struct journal *j, struct vnet_error *err)
+{
+	int r;
+
+	j->is_batch = false;
+	if (!j->batch.len)
+		return 0;
+	r = append_line(j, j->batch.s, err);
+	j->is_stale |= r < 0;
+	strbuf_reset(&j->batch);
 	return r;
 }
 

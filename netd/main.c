@@ -200,12 +200,10 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
 
-	if (r == 0)
-		r = host_load(d, err);
-	if (r == 0)
-		r = config_read_networks(d);
 	if (r < 0)
 		return r;
+	host_load(d);
+	config_read_networks(d);
 	networks_check_at_start(d, &snap);
 	registry_avoid_ifnames(&d->registry, &snap);
 	r = ports_restore(d, &snap, err);

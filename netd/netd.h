@@ -92,7 +92,7 @@ void reconcile_later(struct netd *d, uint64_t usec);
 /* ---- hoststate.c ---- */
 
 /* Sysctls and takeovers of an earlier netd. */
-int host_load(struct netd *d, struct vnet_error *err);
+void host_load(struct netd *d);
 /* Records what plan is about to change, durably, before its operations run. Takes to_take_over's items. */
 int host_remember(struct netd *d, struct plan *plan, struct vnet_error *err);
 void host_free(struct netd *d);
@@ -116,8 +116,15 @@ size_t networks_retry_refused(struct netd *d, const struct snapshot *snap);
 int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct vnet_error *err);
 int network_start(struct netd *d, struct network_entry *entry, struct outcome *outcome,
 		  struct vnet_error *err);
-int network_stop(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);
-int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err);
+/*
+ * All in one reconcile. Refused as a whole while guests are attached, unless force.
+ * When one fails the others are stopped all the same.
+ */
+int networks_stop(struct netd *d, struct network_entry *const *v, size_t n, bool force,
+		  struct vnet_error *err);
+/* Stops them, and forgets those that are stopped. */
+int networks_delete(struct netd *d, struct network_entry *const *v, size_t n, bool force,
+		    struct vnet_error *err);
 /* Networks that are not defined any more and have lost their last port. */
 void networks_drop_orphans(struct netd *d);
 struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err);
@@ -142,6 +149,9 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 /* Replaces the port's definition on the running device. after is taken. */
 int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err);
 int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err);
+/* Many at once, for little more than the price of one. */
+typedef VEC(struct port_entry *) port_entry_vec;
+int ports_detach(struct netd *d, const port_entry_vec *entries, struct vnet_error *err);
 /* The port's device is no more: ports_forget_gone() will see to it. */
 void port_set_gone(struct netd *d, struct port_entry *entry);
 /* Takes the rules, state and leases of d->gone away: their devices are no more. */
@@ -195,7 +205,7 @@ void monitor_emit(struct netd *d, const char *event, const char *network, const 
 int config_read_settings(struct netd *d, struct vnet_error *err);
 int config_read_policy(struct netd *d, struct vnet_error *err);
 /* Every file below networks.d; a bad one is logged and leaves its networks as they run. */
-int config_read_networks(struct netd *d);
+void config_read_networks(struct netd *d);
 /*
  * Is file one of those that config_read_networks() reads? Returns its name as that
  * gives it, or NULL; *ret_same tells whether it holds just this text.

@@ -75,11 +75,6 @@ void network_set_running(struct netd *d, struct network_entry *entry)
 
 /* ---- checks before anything is done ---- */
 
-struct subnet_search {
-	const char *name;
-	struct network *net;
-};
-
 static bool has_family(const struct network *net, int family)
 {
 	vec_each(p, &net->addresses)
@@ -89,22 +84,20 @@ static bool has_family(const struct network *net, int family)
 }
 
 /* The subnet that this name got before, so that it keeps it for ever. */
-static void recall_subnet(void *arg, const char *name, json_t *object)
+static void recall_subnet(struct netd *d, struct network *net)
 {
-	struct subnet_search *search = arg;
 	const char *const keys[] = { "ipv4", "ipv6" };
+	json_t *object = store_get(d->store, STORE_SUBNETS, net->name);
 
-	if (strcmp(name, search->name) != 0)
-		return;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		const char *text = json_string_value(json_object_get(object, keys[i]));
-		bool wanted = i == 0 ? search->net->auto4 : search->net->auto6;
+		bool wanted = i == 0 ? net->auto4 : net->auto6;
 		struct prefix p;
 
-		if (text && wanted && prefix_parse(text, &p) == 0 &&
-		    !has_family(search->net, p.addr.family))
-			vec_push(&search->net->addresses, p);
+		if (text && wanted && prefix_parse(text, &p) == 0 && !has_family(net, p.addr.family))
+			vec_push(&net->addresses, p);
 	}
+	json_decref(object);
 }
 
 typedef VEC(struct prefix) prefix_vec;
@@ -157,13 +150,12 @@ static int choose_subnet(struct netd *d, struct network *net, const network_vec 
 static int resolve_auto(struct netd *d, struct network *net, const network_vec *nets,
 			const struct snapshot *snap, struct vnet_error *err)
 {
-	struct subnet_search search = { .name = net->name, .net = net };
 	int r = 0;
 
 	if (!net->auto4 && !net->auto6)
 		return 0;
-	r = store_each(d->store, STORE_SUBNETS, recall_subnet, &search, err);
-	if (r == 0 && net->auto4)
+	recall_subnet(d, net);
+	if (net->auto4)
 		r = choose_subnet(d, net, nets, AF_INET, snap, err);
 	if (r == 0 && net->auto6)
 		r = choose_subnet(d, net, nets, AF_INET6, snap, err);
@@ -198,14 +190,10 @@ static int check_together(struct netd *d, const network_vec *nets, struct vnet_e
 	int r;
 
 	/* Those that are new last: an error names what the operator just wrote. */
-	vec_each(entry, &d->registry.networks) {
-		bool is_replaced = false;
-
-		vec_each(net, nets)
-			is_replaced |= strcmp((*net)->name, (*entry)->net->name) == 0;
-		if (!is_replaced)
+	registry_mark_replaced(&d->registry, nets->v, nets->n);
+	vec_each(entry, &d->registry.networks)
+		if (!(*entry)->is_replaced)
 			vec_push(&all, (*entry)->net);
-	}
 	vec_each(net, nets)
 		vec_push(&all, *net);
 	r = all.n > NETWORKS_MAX
@@ -219,9 +207,12 @@ static int check_together(struct netd *d, const network_vec *nets, struct vnet_e
 /* Guests that are there must fit what the network becomes. */
 static int check_ports(struct netd *d, const struct network *net, struct vnet_error *err)
 {
+	const struct network_entry *entry = registry_network(&d->registry, net->name);
 	port_ptr_vec ports = { 0 };
 	int r = 0;
 
+	if (!entry || !entry->n_ports)
+		return 0;
 	registry_port_list(&d->registry, &ports);
 	vec_each(port, &ports) {
 		if (r == 0 && strcmp((*port)->network, net->name) == 0) {
@@ -387,6 +378,14 @@ static int persist(struct netd *d, const struct network_entry *entry, struct vne
 	return r;
 }
 
+/* Ends store_begin(); r is how it went until here. */
+static int commit(struct netd *d, int r, struct vnet_error *err)
+{
+	int committed = store_commit(d->store, r < 0 ? NULL : err);
+
+	return r < 0 ? r : committed;
+}
+
 static void put(struct netd *d, struct network *net, bool is_from_file, struct change *ret)
 {
 	struct network_entry *entry = registry_network(&d->registry, net->name);
@@ -468,10 +467,11 @@ static int define_all(struct netd *d, network_vec *nets, bool is_from_file, chan
 			put(d, *net, is_from_file, vec_add(changes));
 	}
 	nets->n = 0;
+	store_begin(d->store);
 	vec_each(change, changes)
 		if (r == 0)
 			r = persist(d, change->entry, err);
-	return r;
+	return commit(d, r, err);
 }
 
 /* Whether this change did not come to be, and why. */
@@ -502,8 +502,10 @@ int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct 
 	}
 	if (undo)
 		reconcile(d, NULL, NULL);
+	store_begin(d->store);
 	vec_each(change, &changes)
 		change_done(d, change);
+	store_commit(d->store, NULL);
 	vec_free(&changes);
 	return r < 0 ? r : undo ? err->number : 0;
 }
@@ -546,6 +548,7 @@ int network_start(struct netd *d, struct network_entry *entry, struct outcome *o
 	return r;
 }
 
+
 static int refuse_in_use(const struct network_entry *entry, struct vnet_error *err)
 {
 	return vnet_error_set(err, -EBUSY, "network-in-use",
@@ -554,46 +557,97 @@ static int refuse_in_use(const struct network_entry *entry, struct vnet_error *e
 }
 
 /* Cuts every guest off. */
-static int detach_all(struct netd *d, struct network_entry *entry, struct vnet_error *err)
+static int detach_all(struct netd *d, const network_entry_vec *entries, struct vnet_error *err)
 {
-	for (size_t i = d->registry.ports.n; i-- > 0;) {
-		struct port_entry *port = d->registry.ports.v[i];
-		int r = port->network == entry ? port_detach(d, port, err) : 0;
+	port_entry_vec ports = { 0 };
+	int r;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	vec_each(entry, entries)
+		(*entry)->is_ending = true;
+	vec_each(port, &d->registry.ports)
+		if ((*port)->network->is_ending)
+			vec_push(&ports, *port);
+	vec_each(entry, entries)
+		(*entry)->is_ending = false;
+	r = ports_detach(d, &ports, err);
+	vec_free(&ports);
+	return r;
 }
 
-int network_stop(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err)
+static bool is_stopped(const struct network_entry *entry)
+{
+	return !entry->is_wanted && !entry->is_due && entry->state == NETWORK_STOPPED;
+}
+
+/* All that are not wanted any more from here on, known so to the next netd. */
+static int set_unwanted(struct netd *d, const network_entry_vec *entries, struct vnet_error *err)
+{
+	int r = 0;
+
+	store_begin(d->store);
+	vec_each(it, entries) {
+		struct network_entry *entry = *it;
+
+		uplink_cancel(d, entry);
+		entry->is_wanted = entry->is_due = false;
+		entry->state = NETWORK_STOPPED;
+		if (r == 0)
+			r = network_save_runtime(d, entry, err);
+	}
+	return commit(d, r, err);
+}
+
+/* Says so of each that is; returns the first failure of the others. */
+static int tell_stopped(struct netd *d, const network_entry_vec *entries, struct vnet_error *err)
+{
+	int r = 0;
+
+	vec_each(it, entries) {
+		struct network_entry *entry = *it;
+
+		if (entry->state == NETWORK_FAILED) {
+			if (r == 0 && err)
+				*err = entry->problem;
+			if (r == 0)
+				r = entry->problem.number;
+			continue;
+		}
+		vnet_error_clear(&entry->problem);
+		log_info("network %s: stopped", entry->net->name);
+		monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL,
+			     "network %s is stopped", entry->net->name);
+	}
+	return r;
+}
+
+/* The order matters: what an error refuses has changed nothing. */
+static int stop_all(struct netd *d, const network_entry_vec *entries, bool force, struct vnet_error *err)
 {
 	int r;
 
-	if (!entry->is_wanted && !entry->is_due && entry->state == NETWORK_STOPPED)
-		return 0;
-	if (entry->n_ports && !force)
-		return refuse_in_use(entry, err);
-	r = detach_all(d, entry, err);
-	if (r < 0)
-		return r;
-	uplink_cancel(d, entry);
-	entry->is_wanted = entry->is_due = false;
-	r = network_save_runtime(d, entry, err);
-	entry->state = NETWORK_STOPPED;
+	vec_each(entry, entries)
+		if ((*entry)->n_ports && !force)
+			return refuse_in_use(*entry, err);
+	r = detach_all(d, entries, err);
+	if (r == 0)
+		r = set_unwanted(d, entries, err);
 	if (r == 0)
 		r = reconcile(d, NULL, err);
-	if (r == 0 && entry->state == NETWORK_FAILED) {
-		*err = entry->problem;
-		r = err->number;
-	}
-	if (r < 0)
-		return r;
-	vnet_error_clear(&entry->problem);
-	log_info("network %s: stopped", entry->net->name);
-	monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL, "network %s is stopped",
-		     entry->net->name);
-	return 0;
+	return r < 0 ? r : tell_stopped(d, entries, err);
+}
+
+int networks_stop(struct netd *d, struct network_entry *const *v, size_t n, bool force,
+		  struct vnet_error *err)
+{
+	network_entry_vec entries = { 0 };
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_stopped(v[i]))
+			vec_push(&entries, v[i]);
+	r = entries.n ? stop_all(d, &entries, force, err) : 0;
+	vec_free(&entries);
+	return r;
 }
 
 /* Every trace of a network that is stopped and has no ports. */
@@ -606,19 +660,23 @@ static void forget(struct netd *d, struct network_entry *entry)
 	registry_remove_network(&d->registry, entry);
 }
 
-int network_delete(struct netd *d, struct network_entry *entry, bool force, struct vnet_error *err)
+int networks_delete(struct netd *d, struct network_entry *const *v, size_t n, bool force,
+		    struct vnet_error *err)
 {
 	int r;
 
-	if (entry->is_from_file && !entry->is_orphan)
-		return vnet_error_set(err, -EBUSY, "network-in-file",
-				      "network %s is defined in %s; remove it there and reload netd, or only stop it",
-				      entry->net->name, entry->net->source.file);
-	r = network_stop(d, entry, force, err);
-	if (r < 0)
-		return r;
-	forget(d, entry);
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->is_from_file && !v[i]->is_orphan)
+			return vnet_error_set(err, -EBUSY, "network-in-file",
+					      "network %s is defined in %s; remove it there and reload netd, or only stop it",
+					      v[i]->net->name, v[i]->net->source.file);
+	r = networks_stop(d, v, n, force, err);
+	/* Those that are stopped go, though another failed. */
+	store_begin(d->store);
+	for (size_t i = 0; i < n; i++)
+		if (is_stopped(v[i]) && !v[i]->n_ports)
+			forget(d, v[i]);
+	return commit(d, r, err);
 }
 
 void networks_drop_orphans(struct netd *d)
@@ -627,7 +685,8 @@ void networks_drop_orphans(struct netd *d)
 		struct network_entry *entry = d->registry.networks.v[i];
 		struct vnet_error err = { 0 };
 
-		if (entry->is_orphan && !entry->n_ports && network_delete(d, entry, false, &err) < 0)
+		if (entry->is_orphan && !entry->n_ports &&
+		    networks_delete(d, &entry, 1, false, &err) < 0)
 			log_error("network %s: %s", entry->net->name, err.message);
 	}
 }

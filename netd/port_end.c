@@ -130,6 +130,18 @@ int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err
 	return 0;
 }
 
+int ports_detach(struct netd *d, const port_entry_vec *entries, struct vnet_error *err)
+{
+	int r = 0;
+
+	journal_begin(d->port_journal);
+	vec_each(entry, entries)
+		if (r == 0)
+			r = port_detach(d, *entry, err);
+	journal_commit(d->port_journal, NULL);
+	return r;
+}
+
 /* ---- the device is gone ---- */
 
 void port_set_gone(struct netd *d, struct port_entry *entry)

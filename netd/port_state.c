@@ -209,7 +209,7 @@ static void restore_one(void *arg, const char *name, json_t *object)
 int ports_restore(struct netd *d, const struct snapshot *snap, struct vnet_error *err)
 {
 	struct restore restore = { .d = d, .snap = snap };
-	int r = journal_open(d->run_dir, "ports", &d->port_journal, err);
+	int r = journal_open(d->run_dir, "ports", false, &d->port_journal, err);
 
 	if (r < 0)
 		return r;

@@ -35,7 +35,7 @@ void outcome_free(struct outcome *outcome)
 /* ---- what is wanted ---- */
 
 /* The registry's view, with nets in the place of entries of the same name. Borrows all. */
-static void build_desired(const struct netd *d, struct network *const *nets, size_t n_nets,
+static void build_desired(struct netd *d, struct network *const *nets, size_t n_nets,
 			  struct desired *ret)
 {
 	for (size_t i = 0; i < n_nets; i++) {
@@ -45,14 +45,10 @@ static void build_desired(const struct netd *d, struct network *const *nets, siz
 		if (entry ? entry->is_wanted || entry->is_due : nets[i]->autostart)
 			vec_push(&ret->networks, nets[i]);
 	}
-	vec_each(entry, &d->registry.networks) {
-		bool is_replaced = false;
-
-		for (size_t i = 0; i < n_nets && !is_replaced; i++)
-			is_replaced = strcmp(nets[i]->name, (*entry)->net->name) == 0;
-		if ((*entry)->is_wanted && !is_replaced)
+	registry_mark_replaced(&d->registry, nets, n_nets);
+	vec_each(entry, &d->registry.networks)
+		if ((*entry)->is_wanted && !(*entry)->is_replaced)
 			vec_push(&ret->networks, (*entry)->net);
-	}
 	vec_each(entry, &d->registry.ports)
 		if ((*entry)->network->is_wanted &&
 		    (port_has_device(*entry) || (*entry)->port->persistent))

@@ -133,6 +133,18 @@ struct network_entry *registry_put_network(struct registry *reg, struct network 
 	return entry;
 }
 
+void registry_mark_replaced(struct registry *reg, struct network *const *nets, size_t n)
+{
+	vec_each(entry, &reg->networks)
+		(*entry)->is_replaced = false;
+	for (size_t i = 0; i < n; i++) {
+		struct network_entry *entry = registry_network(reg, nets[i]->name);
+
+		if (entry)
+			entry->is_replaced = true;
+	}
+}
+
 void registry_remove_network(struct registry *reg, struct network_entry *entry)
 {
 	bool found;

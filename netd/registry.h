@@ -35,11 +35,15 @@ struct network_entry {
 	bool is_due;
 	bool is_from_file;        /* below networks.d; else applied over the API */
 	bool is_orphan;           /* not defined any more: goes with its last port */
+	bool is_ending;           /* while networks_stop() gathers its ports */
+	bool is_replaced;         /* by registry_mark_replaced(), until its next call */
 	struct network *fallback; /* at start: the definition that ran before, or NULL */
 	struct vnet_error problem;
 	size_t n_ports;
 	int bridge_ifindex;       /* 0: not there, as far as we know */
 };
+
+typedef VEC(struct network_entry *) network_entry_vec;
 
 enum port_state {
 	PORT_UP,
@@ -83,6 +87,8 @@ struct network_entry *registry_network_of_bridge(const struct registry *reg, con
 struct network_entry *registry_network_by_ifindex(const struct registry *reg, int ifindex);
 /* Takes net.  A definition by that name is replaced, entry and ports stay. */
 struct network_entry *registry_put_network(struct registry *reg, struct network *net);
+/* Sets is_replaced of each entry: one of nets has its name. */
+void registry_mark_replaced(struct registry *reg, struct network *const *nets, size_t n);
 /* The entry must have no ports. */
 void registry_remove_network(struct registry *reg, struct network_entry *entry);
 

@@ -1,197 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* store.c - state files: small JSON objects, one file each; see store.h. */
+/*
+ * store.c - state: small JSON objects, each by a name; see store.h.
+ *
+ * Before there were journals each object had a file, NAME.json in a folder for each
+ * area. Such folders are taken over at start and go then.
+ */
 
 #include "netd/store.h"
 
 #include "base/mem.h"
+#include "netd/journal.h"
 #include "netd/log.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define STORE_VERSION 1
-#define OBJECT_SIZE_MAX (8 * 1024 * 1024)
 
 struct store {
-	int dirs[STORE_AREAS];
+	struct journal *areas[STORE_AREAS];
 };
 
 static const struct {
-	const char *name;
+	const char *file, *old_dir;
 	bool is_durable;
 } areas[STORE_AREAS] = {
-	[STORE_DEFINITIONS] = { "networks", true },
-	[STORE_SUBNETS] = { "subnets", true },
-	[STORE_NETWORKS] = { "networks", false },
-	[STORE_HOST] = { "host", false },
+	[STORE_DEFINITIONS] = { "definitions", "networks", true },
+	[STORE_SUBNETS] = { "chosen-subnets", "subnets", true },
+	[STORE_NETWORKS] = { "running", "networks", false },
+	[STORE_HOST] = { "host-before", "host", false },
 };
 
-static int open_area(const char *parent, const char *name, struct vnet_error *err)
-{
-	AUTO_FREE char *path = mem_printf("%s/%s", parent, name);
-	int fd;
-
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return vnet_error_set(err, -errno, "state-dir", "cannot make %s: %s", path,
-				      strerror(errno));
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return vnet_error_set(err, -errno, "state-dir", "cannot open %s: %s", path,
-				      strerror(errno));
-	return fd;
-}
-
-int store_new(const char *run_dir, const char *state_dir, struct store **ret,
-	      struct vnet_error *err)
-{
-	struct store *store = mem_alloc(sizeof(*store));
-
-	for (int i = 0; i < STORE_AREAS; i++)
-		store->dirs[i] = -1;
-	for (int i = 0; i < STORE_AREAS; i++) {
-		store->dirs[i] = open_area(areas[i].is_durable ? state_dir : run_dir,
-					   areas[i].name, err);
-		if (store->dirs[i] < 0) {
-			int number = store->dirs[i];
-
-			store_free(store);
-			return number;
-		}
-	}
-	*ret = store;
-	return 0;
-}
-
-struct store *store_free(struct store *store)
-{
-	if (!store)
-		return NULL;
-	for (int i = 0; i < STORE_AREAS; i++)
-		if (store->dirs[i] >= 0)
-			close(store->dirs[i]);
-	free(store);
-	return NULL;
-}
-
-static int write_all(int fd, const char *text, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, text, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-static int write_file(int dir, const char *name, int flags, const char *text, bool is_durable)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = write_all(fd, text, strlen(text));
-	if (r == 0 && is_durable && fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	return r;
-}
-
-static int to_text(json_t *object, const char *name, char **ret, struct vnet_error *err)
-{
-	json_object_set_new(object, "version", json_integer(STORE_VERSION));
-	*ret = json_dumps(object, JSON_COMPACT);
-	return *ret ? 0 : vnet_error_set(err, -EINVAL, "state-encoding",
-					 "%s cannot be written as JSON", name);
-}
-
-int store_put(struct store *store, enum store_area area, const char *name, json_t *object,
-	      struct vnet_error *err)
-{
-	AUTO_FREE char *target = mem_printf("%s.json", name);
-	AUTO_FREE char *temporary = mem_printf(".%s.tmp", name);
-	AUTO_FREE char *text = NULL;
-	bool is_durable = areas[area].is_durable;
-	int dir = store->dirs[area], r;
-
-	r = to_text(object, name, &text, err);
-	if (r < 0)
-		return r;
-	r = write_file(dir, temporary, O_TRUNC, text, is_durable);
-	if (r == 0 && renameat(dir, temporary, dir, target) < 0)
-		r = -errno;
-	if (r == 0 && is_durable && fsync(dir) < 0)
-		r = -errno;
-	if (r < 0) {
-		unlinkat(dir, temporary, 0);
-		return vnet_error_set(err, r, "state-write", "cannot write state %s/%s: %s",
-				      areas[area].name, target, strerror(-r));
-	}
-	return 0;
-}
-
-int store_remove(struct store *store, enum store_area area, const char *name,
-		 struct vnet_error *err)
-{
-	AUTO_FREE char *target = mem_printf("%s.json", name);
-
-	if (unlinkat(store->dirs[area], target, 0) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return vnet_error_set(err, -errno, "state-write", "cannot remove state %s/%s: %s",
-				      areas[area].name, target, strerror(errno));
-	}
-	if (areas[area].is_durable)
-		fsync(store->dirs[area]);
-	return 0;
-}
-
-/* The whole file, or NULL: not readable, too large. */
-static json_t *read_object(int dir, const char *file, const char **ret_problem)
-{
-	AUTO_FREE char *text = NULL;
-	json_error_t problem;
-	struct stat st;
-	json_t *object;
-	ssize_t n;
-	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	*ret_problem = "cannot be read";
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > OBJECT_SIZE_MAX) {
-		close(fd);
-		return NULL;
-	}
-	text = mem_alloc((size_t)st.st_size + 1);
-	n = read(fd, text, (size_t)st.st_size);
-	close(fd);
-	if (n != st.st_size)
-		return NULL;
-	*ret_problem = "is damaged";
-	object = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &problem);
-	if (!json_is_object(object)) {
-		json_decref(object);
-		return NULL;
-	}
-	if (json_integer_value(json_object_get(object, "version")) != STORE_VERSION) {
-		*ret_problem = "has a version that this netd does not know";
-		json_decref(object);
-		return NULL;
-	}
-	json_object_del(object, "version");
-	return object;
-}
+/* ---- folders of former versions ---- */
 
 static int is_state_file(const struct dirent *entry)
 {
@@ -200,33 +43,167 @@ static int is_state_file(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
 }
 
-int store_each(struct store *store, enum store_area area, store_fn fn, void *arg,
-	       struct vnet_error *err)
+static json_t *read_object(const char *path)
+{
+	json_t *object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+
+	if (json_is_object(object))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static int take_over_file(struct journal *journal, const char *dir, const char *file,
+			  struct vnet_error *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/%s", dir, file);
+	AUTO_FREE char *name = mem_strndup(file, strlen(file) - 5);
+	json_t *object = read_object(path);
+	int r;
+
+	if (!object) {
+		log_error("state file %s is damaged; left there", path);
+		return 0;
+	}
+	r = journal_put(journal, name, object, err);
+	json_decref(object);
+	return r;
+}
+
+/* The files go when their content is safe in the journal: an interrupted start begins anew. */
+static int take_over_dir(struct journal *journal, const char *dir, struct vnet_error *err)
 {
 	struct dirent **files;
-	int dir = store->dirs[area];
-	int n = scandirat(dir, ".", &files, is_state_file, alphasort);
+	int n = scandir(dir, &files, is_state_file, alphasort), r = 0;
 
 	if (n < 0)
-		return vnet_error_set(err, -errno, "state-read", "cannot list state %s: %s",
-				      areas[area].name, strerror(errno));
+		return 0;
+	journal_begin(journal);
+	for (int i = 0; i < n && r == 0; i++)
+		r = take_over_file(journal, dir, files[i]->d_name, err);
+	if (r == 0)
+		r = journal_commit(journal, err);
 	for (int i = 0; i < n; i++) {
-		const char *file = files[i]->d_name, *problem;
-		AUTO_FREE char *name = mem_strndup(file, strlen(file) - 5);
-		json_t *object = read_object(dir, file, &problem);
+		AUTO_FREE char *path = mem_printf("%s/%s", dir, files[i]->d_name);
+		json_t *object = r == 0 ? read_object(path) : NULL;
 
-		if (object) {
-			fn(arg, name, object);
-			json_decref(object);
-		} else {
-			AUTO_FREE char *bad = mem_printf("%s.bad", file);
-
-			log_error("state file %s/%s %s; set aside as %s", areas[area].name, file,
-				  problem, bad);
-			renameat(dir, file, dir, bad);
-		}
+		if (object)
+			unlink(path);
+		json_decref(object);
 		free(files[i]);
 	}
 	free(files);
-	return 0;
+	/* What is damaged keeps it there. */
+	if (r == 0)
+		rmdir(dir);
+	return r;
+}
+
+/* ---- the store ---- */
+
+int store_new(const char *run_dir, const char *state_dir, struct store **ret,
+	      struct vnet_error *err)
+{
+	struct store *store = mem_alloc(sizeof(*store));
+	int r = 0;
+
+	for (int i = 0; i < STORE_AREAS && r == 0; i++) {
+		const char *parent = areas[i].is_durable ? state_dir : run_dir;
+		AUTO_FREE char *old = mem_printf("%s/%s", parent, areas[i].old_dir);
+
+		r = journal_open(parent, areas[i].file, areas[i].is_durable, &store->areas[i], err);
+		if (r == 0)
+			r = take_over_dir(store->areas[i], old, err);
+	}
+	if (r < 0)
+		store_free(store);
+	else
+		*ret = store;
+	return r;
+}
+
+struct store *store_free(struct store *store)
+{
+	if (!store)
+		return NULL;
+	for (int i = 0; i < STORE_AREAS; i++)
+		journal_free(store->areas[i]);
+	free(store);
+	return NULL;
+}
+
+int store_put(struct store *store, enum store_area area, const char *name, json_t *object,
+	      struct vnet_error *err)
+{
+	json_object_set_new(object, "version", json_integer(STORE_VERSION));
+	return journal_put(store->areas[area], name, object, err);
+}
+
+int store_remove(struct store *store, enum store_area area, const char *name,
+		 struct vnet_error *err)
+{
+	return journal_del(store->areas[area], name, err);
+}
+
+/* False: it is a newer netd's. */
+static bool check_version(json_t *object)
+{
+	bool is_known = json_integer_value(json_object_get(object, "version")) == STORE_VERSION;
+
+	if (is_known)
+		json_object_del(object, "version");
+	return is_known;
+}
+
+json_t *store_get(struct store *store, enum store_area area, const char *name)
+{
+	json_t *object = journal_get(store->areas[area], name);
+
+	if (!object || check_version(object))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+void store_begin(struct store *store)
+{
+	for (int i = 0; i < STORE_AREAS; i++)
+		journal_begin(store->areas[i]);
+}
+
+int store_commit(struct store *store, struct vnet_error *err)
+{
+	int result = 0;
+
+	for (int i = 0; i < STORE_AREAS; i++) {
+		int r = journal_commit(store->areas[i], result < 0 ? NULL : err);
+
+		if (result == 0)
+			result = r;
+	}
+	return result;
+}
+
+struct each {
+	enum store_area area;
+	store_fn fn;
+	void *arg;
+};
+
+static void each_object(void *arg, const char *name, json_t *object)
+{
+	const struct each *each = arg;
+
+	if (check_version(object))
+		each->fn(each->arg, name, object);
+	else
+		log_error("state %s: %s has a version that this netd does not know; left out",
+			  areas[each->area].file, name);
+}
+
+void store_each(struct store *store, enum store_area area, store_fn fn, void *arg)
+{
+	struct each each = { area, fn, arg };
+
+	journal_each(store->areas[area], each_object, &each);
 }

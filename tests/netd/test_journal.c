@@ -29,7 +29,10 @@ static int make_dir(void **state)
 static int remove_dir(void **state)
 {
 	(void)state;
+	AUTO_FREE char *bad = mem_printf("%s.bad", path);
+
 	unlink(path);
+	unlink(bad);
 	assert_int_equal(rmdir(dir), 0);
 	return 0;
 }
@@ -48,7 +51,7 @@ static struct journal *open_journal(struct strbuf *text)
 
 	strbuf_reset(text);
 	strbuf_append(text, "");
-	assert_int_equal(journal_open(dir, "ports", &j, &err), 0);
+	assert_int_equal(journal_open(dir, "ports", false, &j, &err), 0);
 	journal_each(j, list, text);
 	return j;
 }
