@@ -344,7 +344,7 @@ int check_port_function(const struct port *port, const struct network *net,
 		return 0;
 	if (sriov->has_vfs && (port->vf < sriov->first_vf || port->vf > sriov->last_vf))
 		return check_port_refuse(err, -EINVAL, "out-of-range", "vf",
-					 "vf is %u; network %s has %u to %u", port->vf, net->name,
+					 "vf is %u; network %s has %u-%u", port->vf, net->name,
 					 sriov->first_vf, sriov->last_vf);
 	for (size_t i = 0; i < n_ports; i++)
 		if (is_beside(port, ports[i]) && ports[i]->has_vf && ports[i]->vf == port->vf)

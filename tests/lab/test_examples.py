@@ -6,9 +6,18 @@ import os
 import re
 import subprocess
 
-from vnetlab import HostCase, build_path, wait_until
+from vnetlab import HostCase, build_path, need, wait_until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+# What an example asks of the kernel. That of SR-IOV asks for a card, too: test_sriov.py has one.
+NEEDS = {
+    "bandwidth.yaml": ["tc matchall, skbedit and mirred"],
+    "gretap.yaml": ["gretap"],
+    "macvtap.yaml": ["macvtap", "nftables egress hook"],
+    "trunk.yaml": ["VLAN filtering"],
+    "vlan.yaml": ["802.1Q"],
+    "vxlan.yaml": ["vxlan"],
+}
 NETWORK = "networks: {blue: {mode: isolated, addresses: [10.10.0.1/24]}}\n"
 
 
@@ -55,11 +64,13 @@ class Programs(HostCase):
 class Networks(HostCase):
     def test_every_example_is_accepted_and_runs(self):
         files = sorted(glob.glob(os.path.join(ROOT, "configs/examples/**/*.yaml"), recursive=True))
+        files = [path for path in files if os.path.basename(path) != "sriov.yaml"]
         self.assertTrue(files)
         netd = self.start_netd(self.host)
         for path in files:
             with self.subTest(os.path.basename(path)), open(path, encoding="utf-8") as f:
                 text = f.read()
+                need(*NEEDS.get(os.path.basename(path), []))
                 # The names of NICs are the reader's; here there is one.
                 text = re.sub(r"(uplink: )[a-z0-9]+", r"\1up0", text)
                 for bridge in re.findall(r"bridge: *{? *\n? *name: ([\w-]+)", text):
