@@ -207,36 +207,75 @@ static int expand_names(struct cli *cli, const text_vec *words, json_t **ret_lis
 	return first;
 }
 
-static int call_for_name(struct cli *cli, const char *method, const char *done, bool force,
-			 const char *name)
+/* A verb: its method for one network, and for many at once where netd has that. */
+struct verb {
+	const char *method, *bulk_method, *done;
+};
+
+static void told(struct cli *cli, const struct verb *verb, const char *name, const json_t *reply)
+{
+	report_notes(cli, json_object_get(reply, "notes"));
+	if (output_format(cli) != FORMAT_TABLE)
+		output_value(cli, reply);
+	else if (!cli->quiet)
+		printf("network %s: %s\n", name, verb->done);
+}
+
+static int call_for_name(struct cli *cli, const struct verb *verb, bool force, const char *name)
 {
 	json_t *parameters = cli_parameters("name", name), *reply = NULL;
 	int status;
 
 	if (force)
 		json_object_set_new(parameters, "force", json_true());
-	status = cli_call(cli, method, parameters, &reply);
-	if (!status) {
-		report_notes(cli, json_object_get(reply, "notes"));
-		if (output_format(cli) != FORMAT_TABLE)
-			output_value(cli, reply);
-		else if (!cli->quiet)
-			printf("network %s: %s\n", name, done);
-	}
+	status = cli_call(cli, verb->method, parameters, &reply);
+	if (!status)
+		told(cli, verb, name, reply);
 	json_decref(reply);
 	return status;
 }
 
-/* Calls method for every name; goes on after a failure and returns the first one's status. */
-static int for_each_name(struct cli *cli, const char *method, const char *done, bool force,
+/*
+ * One call for all, which costs little more than one network does.  netd does
+ * all or nothing then; where it does nothing, so does this, quietly: one by one
+ * tells which of them cannot be done, and does the others.
+ */
+static bool call_for_all(struct cli *cli, const struct verb *verb, bool force,
+			 const text_vec *names)
+{
+	json_t *list = json_array(), *reply = NULL, *parameters;
+	struct vnet_error err = { 0 };
+	bool is_done;
+
+	vec_each(name, names)
+		json_array_append_new(list, json_string(*name));
+	parameters = json_pack("{s:o, s:b}", "names", list, "force", force);
+	is_done = json_array_size(list) == names->n && !cli_connect(cli) &&
+		  client_call(cli->client, verb->bulk_method, parameters, &reply, &err) == 0;
+	for (size_t i = 0; is_done && i < names->n; i++) {
+		const json_t *network = json_array_get(json_object_get(reply, "networks"), i);
+		json_t *part = network ? json_pack("{s:O}", "network", network) : json_object();
+
+		told(cli, verb, names->v[i], part);
+		json_decref(part);
+	}
+	json_decref(parameters);
+	json_decref(reply);
+	return is_done;
+}
+
+/* Goes on after a failure and returns the first one's status. */
+static int for_each_name(struct cli *cli, const struct verb *verb, bool force,
 			 const text_vec *words)
 {
 	text_vec names = { 0 };
 	json_t *list = NULL;
 	int first = expand_names(cli, words, &list, &names);
+	bool is_done = first != EXIT_UNREACHABLE && verb->bulk_method && names.n > 1 &&
+		       call_for_all(cli, verb, force, &names);
 
-	for (size_t i = 0; i < names.n && first != EXIT_UNREACHABLE; i++) {
-		int status = call_for_name(cli, method, done, force, names.v[i]);
+	for (size_t i = 0; !is_done && i < names.n && first != EXIT_UNREACHABLE; i++) {
+		int status = call_for_name(cli, verb, force, names.v[i]);
 
 		if (!first || status == EXIT_UNREACHABLE)
 			first = status;
@@ -249,25 +288,29 @@ static int for_each_name(struct cli *cli, const char *method, const char *done, 
 static int run_start(struct cli *cli, const void *options, const text_vec *words,
 		     const text_vec *rest)
 {
+	static const struct verb start = { "StartNetwork", NULL, "started" };
+
 	(void)options;
 	(void)rest;
-	return for_each_name(cli, "StartNetwork", "started", false, words);
+	return for_each_name(cli, &start, false, words);
 }
 
 static int run_stop(struct cli *cli, const void *options, const text_vec *words,
 		    const text_vec *rest)
 {
+	static const struct verb stop = { "StopNetwork", "StopNetworks", "stopped" };
+
 	(void)rest;
-	return for_each_name(cli, "StopNetwork", "stopped",
-			     ((const struct network_options *)options)->force, words);
+	return for_each_name(cli, &stop, ((const struct network_options *)options)->force, words);
 }
 
 static int run_delete(struct cli *cli, const void *options, const text_vec *words,
 		      const text_vec *rest)
 {
+	static const struct verb delete = { "DeleteNetwork", "DeleteNetworks", "deleted" };
+
 	(void)rest;
-	return for_each_name(cli, "DeleteNetwork", "deleted",
-			     ((const struct network_options *)options)->force, words);
+	return for_each_name(cli, &delete, ((const struct network_options *)options)->force, words);
 }
 
 #define FIELD(member) offsetof(struct network_options, member)

@@ -153,6 +153,16 @@ class Server:
         del self.networks[p["name"]]
         return {}
 
+    def StopNetworks(self, p):
+        return {"networks": [self.StopNetwork({**p, "name": name})["network"]
+                             for name in p["names"]]}
+
+    def DeleteNetworks(self, p):
+        self.StopNetworks(p)
+        for name in p["names"]:
+            del self.networks[name]
+        return {}
+
     def Plan(self, p):
         return {"operations": [
             {"op": "bridge-create", "network": "blue", "text": "create bridge vn-blue",

@@ -188,21 +188,29 @@ class Show(Case):
     def test_names_by_pattern(self):
         for number in (99, 100, 101):
             self.netd.networks[f"lan.{number}"] = fake_netd.network(f"lan.{number}")
-        self.vnetctl("network", "stop", "lan.10?", "blue", "lan.1*")
-        self.assertEqual(self.stopped("StopNetwork"), ["lan.100", "lan.101", "blue"])
+        done = self.vnetctl("network", "stop", "lan.10?", "blue", "lan.1*")
+        self.assertEqual(self.netd.calls[1:], [
+            ("StopNetworks", {"names": ["lan.100", "lan.101", "blue"], "force": False})])
+        self.assertEqual(done.stdout, "".join(f"network {name}: stopped\n"
+                                              for name in ("lan.100", "lan.101", "blue")))
         self.netd.calls.clear()
+        # One that is not there: netd refuses all, so they go one by one.
         done = self.vnetctl("network", "delete", "--force", "x*", "lan.[0-9]*", "nope",
                             status=NOT_FOUND)
-        self.assertEqual(self.stopped("DeleteNetwork"), ["lan.99", "lan.100", "lan.101", "nope"])
-        self.assertIn("no network that you may see matches 'x*'\n", done.stderr)
+        self.assertEqual([p["name"] for name, p in self.netd.calls if name == "DeleteNetwork"],
+                         ["lan.99", "lan.100", "lan.101", "nope"])
+        self.assertEqual(done.stderr, "vnetctl: no network that you may see matches 'x*'\n"
+                         "vnetctl: there is no network nope\n")
         self.assertEqual(list(self.netd.networks), ["blue", "lan"])
-        # A name that exists needs no list of all.
+        # A name that exists needs no list of all; one network no bulk call.
         self.netd.calls.clear()
         self.vnetctl("network", "stop", "blue")
         self.assertEqual([name for name, _ in self.netd.calls], ["StopNetwork"])
-
-    def stopped(self, method):
-        return [p["name"] for name, p in self.netd.calls if name == method]
+        reply = self.vnetctl("network", "stop", "blue", "lan", "-o", "json").stdout
+        self.assertEqual(reply.count('"network"'), 2)
+        # A netd of before.
+        self.fail("StopNetworks", "org.varlink.service.MethodNotFound", "no such method")
+        self.vnetctl("network", "stop", "blue", "lan")
 
     def test_wires_of_a_network(self):
         self.netd.networks["blue"].update(uplink="eth0", vlan=100)
