@@ -28,8 +28,9 @@ $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,
 $(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floor.o,$(call pc-libs,libmnl libnftnl)))
 $(eval $(call program,$(B)/tests/bench/attach/api,$(B)/tests/bench/attach/api.o,))
 $(eval $(call program,$(B)/tests/bench/attach/exec,$(B)/tests/bench/attach/exec.o,))
+$(eval $(call program,$(B)/tests/bench/networks/floor,$(B)/tests/bench/networks/floor.o,$(call pc-libs,libmnl libnftnl)))
 test-programs := $(B)/tests/support/tapguest
-bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec)
+bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor
 
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
@@ -87,6 +88,13 @@ demo:
 
 bench: all $(bench-programs)
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/attach/bench.py
+	$(Q)tests/bench/networks/deps.sh
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/networks/bench.py
+
+# What needs 802.1Q, on a kernel that has it.
+bench-kernel: all $(bench-programs)
+	$(Q)VNET_BUILD=$(B) tests/kernel-lab/run -k $(or $(KERNEL),6.1) -t 3600 -- \
+		tests/support/sandbox /usr/bin/python3 tests/bench/networks/bench.py vlan
 
 deps:
 	$(Q)tests/deps.sh
