@@ -538,6 +538,7 @@ static void test_dump_under_changes(void **state)
 /* Frames. */
 
 struct frame { uint8_t to[6], from[6], type[2], data[50]; };
+#define TAGS_MAX 3
 
 static int packet_socket(const char *ifname)
 {
@@ -554,35 +555,65 @@ static int packet_socket(const char *ifname)
 	return fd;
 }
 
-static void send_frame(int fd, const char *to, const char *from, uint8_t mark)
+/* tags: "8100/10 8100/20", the outer one first. */
+static void send_tagged(int fd, const char *to, const char *from, const char *tags, uint8_t mark)
 {
 	struct frame frame = { .type = { 0x88, 0xb5 }, .data = { mark } };
+	uint8_t buf[sizeof(frame) + TAGS_MAX * 4];
+	size_t n = 12;
+	unsigned type, id;
 	struct mac mac;
+	int used;
 
 	assert_int_equal(mac_parse(to, &mac), 0);
-	memcpy(frame.to, mac.b, 6);
+	memcpy(buf, mac.b, 6);
 	assert_int_equal(mac_parse(from, &mac), 0);
-	memcpy(frame.from, mac.b, 6);
-	assert_int_equal(write(fd, &frame, sizeof(frame)), sizeof(frame));
+	memcpy(buf + 6, mac.b, 6);
+	for (; sscanf(tags, "%x/%u%n", &type, &id, &used) == 2; tags += used) {
+		uint16_t tag[2] = { htons((uint16_t)type), htons((uint16_t)id) };
+
+		memcpy(buf + n, tag, sizeof(tag));
+		n += sizeof(tag);
+	}
+	memcpy(buf + n, frame.type, sizeof(frame) - 12);
+	n += sizeof(frame) - 12;
+	/* What a rule on the way out of the sender's own device drops, the sender is told. */
+	assert_true(write(fd, buf, n) == (ssize_t)n || errno == ENOBUFS);
+}
+
+static void send_frame(int fd, const char *to, const char *from, uint8_t mark)
+{
+	send_tagged(fd, to, from, "", mark);
+}
+
+/* The mark of a frame of the test's, behind whatever tags the kernel has left in it; 0: another's. */
+static uint8_t mark_of(const uint8_t *buf, size_t size)
+{
+	static const uint8_t type[2] = { 0x88, 0xb5 };
+
+	for (size_t i = 12; i + 3 <= size && i <= 12 + 4 * TAGS_MAX; i += 4)
+		if (memcmp(buf + i, type, 2) == 0)
+			return buf[i + 2];
+	return 0;
 }
 
 /* The marks of the test's frames that have arrived; veth and bridge deliver while sending. */
 static void expect_marks(int fd, const char *want)
 {
 	char got[64] = "";
-	struct frame frame;
+	uint8_t buf[256];
 
 	for (int i = 0; i < 100; i++) {
 		struct sockaddr_ll from = { 0 };
 		socklen_t size = sizeof(from);
-		ssize_t n = recvfrom(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&from, &size);
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &size);
+		uint8_t mark;
 
 		if (n < 0)
 			break;
-		if (n < (ssize_t)sizeof(frame) || from.sll_pkttype == PACKET_OUTGOING ||
-		    frame.type[0] != 0x88 || frame.type[1] != 0xb5)
-			continue;
-		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%c", frame.data[0]);
+		mark = mark_of(buf, (size_t)n);
+		if (mark && from.sll_pkttype != PACKET_OUTGOING)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%c", mark);
 	}
 	assert_string_equal(got, want);
 }
@@ -695,6 +726,267 @@ static void test_bridged_guests_do_not_see_the_host(void **state)
 	close(wire);
 }
 
+static struct nft_ruleset *compile_yaml(const char *yaml, const struct port *const *ports, size_t n)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	if (networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err) < 0)
+		fail_msg("%s", err.message);
+	return nft_compile((const struct network *const *)nets.v, nets.n, ports, n);
+}
+
+/* Guest 1 sends with each stack of tags; which frames guest 2 and the counter see. */
+static void check_tags(const char *yaml, bool is_trunk, const char *passed)
+{
+	static const struct { const char *tags; uint8_t mark; } cases[] = {
+		{ "", 'u' },			{ "8100/0", '0' },
+		{ "8100/10", 'q' },		{ "88a8/10", 's' },
+		{ "9100/10", 'o' },		{ "8100/10 8100/20", 'A' },
+		{ "88a8/10 8100/20", 'B' },	{ "8100/10 88a8/20", 'C' },
+		{ "8100/0 9100/20", 'D' },	{ "9100/10 8100/20", 'E' },
+		{ "88a8/1 8100/2 8100/3", 'F' },
+	};
+	struct port *ports[] = { nft_case_port("a", "blue", "vp1", OWN),
+				 nft_case_port("b", "blue", "vp2", OTHER) };
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+	uint64_t before;
+	int one, two;
+
+	if (is_trunk)
+		nft_case_port_is(ports[0], "trunk");
+	want = compile_yaml(yaml, (const struct port *const *)ports, 2);
+	converge(want, &real);
+	before = dropped("vp1");
+	one = packet_socket("g1");
+	two = packet_socket("g2");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		send_tagged(one, ALL, OWN, cases[i].tags, cases[i].mark);
+	expect_marks(two, passed);
+	assert_int_equal(dropped("vp1") - before, ARRAY_SIZE(cases) - strlen(passed));
+
+	/* A tag does not help with a false address. */
+	before = dropped("vp1");
+	send_tagged(one, ALL, "02:00:00:00:00:09", "8100/10", 'x');
+	send_tagged(one, ALL, "02:00:00:00:00:09", "88a8/10 8100/10", 'y');
+	expect_marks(two, "");
+	assert_int_equal(dropped("vp1") - before, 2);
+	close(one);
+	close(two);
+	port_free(ports[0]);
+	port_free(ports[1]);
+}
+
+/*
+ * The kernel takes the outer 802.1Q or 802.1ad tag out of the frame before the
+ * bridge sees it; nftables puts it back for those who look at the header.
+ */
+static void test_tags_from_guests(void **state)
+{
+	static const char plain[] = "networks: {blue: {mode: isolated}, r: {mode: isolated, vlan: 5, uplink: vp3}}";
+	static const char one_id[] = "networks: {blue: {mode: isolated, vlan: 5, uplink: vp3}}";
+	static const char aware[] = "networks: {blue: {mode: isolated, bridge: {vlan_filtering: true}}}";
+
+	(void)state;
+	NEED_KERNEL();
+	make_bridge_with_ports();
+	run("ip link add vl-blue type bridge && ip link add vl-r type bridge");
+	check_tags(plain, false, "u0qsoABCDEF");
+	check_tags(one_id, false, "u");
+	check_tags(aware, false, "u");
+	check_tags(aware, true, "u0qso");
+	check_tags(plain, false, "u0qsoABCDEF");
+}
+
+/* macvtap: a chain on the device. */
+
+static struct nft_ruleset *compile_macvtap(const struct port *port)
+{
+	return compile_yaml("networks: {wire: {mode: macvtap, uplink: eth0}}", &port, port ? 1 : 0);
+}
+
+static struct port *macvtap_port(const char *mac)
+{
+	struct port *port = nft_case_port("a", "wire", "mt0", mac);
+
+	port->kind = PORT_MACVTAP;
+	return port;
+}
+
+static void make_nic(void)
+{
+	run("ip link add eth0 type veth peer name g1 && ip link set eth0 up && ip link set g1 up && "
+	    "sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1");
+}
+
+static void make_macvtap(void)
+{
+	run("ip link add link eth0 name mt0 address " OWN " type macvtap mode bridge && "
+	    "sysctl -qw net.ipv6.conf.mt0.disable_ipv6=1 && ip link set mt0 up");
+}
+
+static void commit_port(const struct port *before, const struct port *after)
+{
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_port(NULL, before, after);
+
+	commit(txn, &real);
+}
+
+/* What of two frames, with these addresses, comes out of the NIC below. */
+static void check_macvtap_sends(const char *first, const char *second, const char *want)
+{
+	int guest = packet_socket("mt0"), wire = packet_socket("g1");
+
+	send_frame(guest, ALL, first, 'a');
+	send_tagged(guest, ALL, first, "8100/10", 'b');
+	send_frame(guest, ALL, second, 'c');
+	expect_marks(wire, want);
+	close(guest);
+	close(wire);
+}
+
+static void test_a_macvtap_port_carries_only_its_own_mac(void **state)
+{
+	AUTO(port_free) struct port *own = macvtap_port(OWN), *other = macvtap_port(OTHER);
+	AUTO(nft_ruleset_free) struct nft_ruleset *empty = NULL, *with = NULL, *moved = NULL;
+
+	(void)state;
+	NEED_KERNEL();
+	make_nic();
+	make_macvtap();
+	empty = compile_macvtap(NULL);
+	with = compile_macvtap(own);
+	moved = compile_macvtap(other);
+	converge(empty, &real);
+	check_macvtap_sends(OWN, OTHER, "abc"); /* as it would be without us */
+
+	commit_port(NULL, own);
+	assert_kernel_has(with, &real);
+	check_macvtap_sends(OWN, OTHER, "ab");
+	assert_int_equal(dropped("mt0"), 1);
+	commit_port(NULL, own); /* as after a lost answer */
+	assert_kernel_has(with, &real);
+	commit_port(own, other);
+	assert_kernel_has(moved, &real);
+	check_macvtap_sends(OTHER, OWN, "ab");
+	assert_int_equal(dropped("mt0"), 1);
+
+	commit_port(other, NULL);
+	assert_kernel_has(empty, &real);
+	commit_port(other, NULL);
+	assert_kernel_has(empty, &real);
+	converge(NULL, &real);
+	assert_null(dump(&real));
+}
+
+/* Kernels do three different things with the chain of a device that goes. */
+static void test_a_macvtap_device_that_goes_and_comes_back(void **state)
+{
+	AUTO(port_free) struct port *own = macvtap_port(OWN), *other = macvtap_port(OTHER);
+	AUTO(nft_ruleset_free) struct nft_ruleset *empty = NULL, *with = NULL, *moved = NULL;
+
+	(void)state;
+	NEED_KERNEL();
+	make_nic();
+	make_macvtap();
+	empty = compile_macvtap(NULL);
+	with = compile_macvtap(own);
+	moved = compile_macvtap(other);
+
+	converge(with, &real); /* gone, and the port with it */
+	run("ip link del mt0");
+	commit_port(own, NULL);
+	assert_kernel_has(empty, &real);
+
+	make_macvtap(); /* gone, and found by a dump */
+	commit_port(NULL, own);
+	run("ip link del mt0");
+	converge(empty, &real);
+	assert_kernel_has(empty, &real);
+
+	make_macvtap(); /* gone, and another port takes the name */
+	commit_port(NULL, own);
+	run("ip link del mt0");
+	make_macvtap();
+	commit_port(NULL, other);
+	assert_kernel_has(moved, &real);
+	check_macvtap_sends(OTHER, OWN, "ab");
+
+	run("ip link del mt0"); /* gone, and made again behind our back */
+	make_macvtap();
+	converge(with, &real);
+	assert_kernel_has(with, &real);
+	check_macvtap_sends(OWN, OTHER, "ab");
+	assert_int_equal(dropped("mt0"), 1);
+}
+
+static void test_tampering_with_a_macvtap_port(void **state)
+{
+	static const char *const deeds[] = {
+		"flush chain netdev vnet mt0",
+		"insert rule netdev vnet mt0 accept",
+		"add chain netdev vnet mt0 { policy accept; }",
+		"delete chain netdev vnet mt0",
+		"delete chain netdev vnet mt0; add chain netdev vnet mt0 "
+		"{ type filter hook egress device g1 priority 0; policy drop; }",
+		"delete chain netdev vnet mt0; add chain netdev vnet mt0 "
+		"{ type filter hook ingress device mt0 priority 0; policy drop; }",
+		"add chain netdev vnet g1 { type filter hook egress device g1 priority 0; policy drop; }",
+		"add chain netdev vnet mine",
+		"add set netdev vnet mine { type ether_addr; }",
+		"delete table netdev vnet",
+	};
+	AUTO(port_free) struct port *own = macvtap_port(OWN);
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL;
+
+	(void)state;
+	NEED_KERNEL();
+	make_nic();
+	make_macvtap();
+	want = compile_macvtap(own);
+	converge(want, &real);
+	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *have = NULL;
+
+		run("nft '%s'", deeds[i]);
+		have = dump(&real);
+		if (nft_ruleset_equal(want, have))
+			fail_msg("not seen: %s", deeds[i]);
+		converge(want, &real);
+		assert_kernel_has(want, &real);
+		check_macvtap_sends(OWN, OTHER, "ab");
+	}
+}
+
+static void test_a_macvtap_port_that_cannot_be_held(void **state)
+{
+	AUTO(port_free) struct port *own = macvtap_port(OWN);
+	AUTO(nft_ruleset_free) struct nft_ruleset *empty = NULL;
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_port(NULL, NULL, own);
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	NEED_KERNEL();
+	make_nic();
+	assert_int_equal(nft_netlink_commit(sock, txn, &real, &err), -ENODEV);
+	assert_string_equal(err.code, "unknown-device");
+	assert_string_equal(err.message, "nftables: there is no device mt0");
+	vnet_error_clear(&err);
+
+	make_macvtap();
+	assert_int_equal(nft_netlink_commit(sock, txn, &real, &err), -ENOENT);
+	assert_string_equal(err.code, "rules-missing");
+	vnet_error_clear(&err);
+
+	/* A hook that no kernel has, as egress where it is not built. */
+	empty = compile_macvtap(NULL);
+	converge(empty, &real);
+	txn->ops.v[0].base.hook = NFT_HOOK_FORWARD;
+	assert_int_equal(nft_netlink_commit(sock, txn, &real, &err), -EOPNOTSUPP);
+	assert_string_equal(err.code, "no-egress-filter");
+	assert_kernel_has(empty, &real);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -713,6 +1005,11 @@ int main(void)
 		TEST(test_dump_under_changes),
 		TEST(test_a_port_carries_only_its_own_mac),
 		TEST(test_bridged_guests_do_not_see_the_host),
+		TEST(test_tags_from_guests),
+		TEST(test_a_macvtap_port_carries_only_its_own_mac),
+		TEST(test_a_macvtap_device_that_goes_and_comes_back),
+		TEST(test_tampering_with_a_macvtap_port),
+		TEST(test_a_macvtap_port_that_cannot_be_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

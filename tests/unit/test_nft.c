@@ -238,6 +238,111 @@ static void test_one_port(void **state)
 		       "add element bridge vnet no_host { \"vp1\" }\n");
 }
 
+static struct port *port_of(const char *what, const char *mac)
+{
+	struct port *port = nft_case_port("a", "wire", "vp1", mac);
+
+	nft_case_port_is(port, what);
+	return port;
+}
+
+static void test_a_port_that_tags(void **state)
+{
+	AUTO(port_free) struct port *access = port_of("veth", "52:54:00:00:00:01");
+	AUTO(port_free) struct port *trunk = port_of("trunk", "52:54:00:00:00:01");
+	struct network aware = { .name = (char []){ "wire" }, .mode = NETWORK_ISOLATED,
+				 .host_access = true, .bridge.vlan_filtering = true };
+	struct network one_id = { .name = (char []){ "wire" }, .mode = NETWORK_ISOLATED,
+				  .host_access = true, .vlan.id = 5 };
+
+	(void)state;
+	check_port_txn(&aware, NULL, access,
+		       "add element bridge vnet macs { \"vp1\" . 52:54:00:00:00:01 }\n"
+		       "add element bridge vnet guarded { \"vp1\" }\n"
+		       "add element bridge vnet members { \"vp1\" }\n"
+		       "add element bridge vnet untagged { \"vp1\" }\n");
+	check_port_txn(&aware, access, trunk,
+		       "delete element bridge vnet untagged { \"vp1\" }\n"
+		       "add element bridge vnet trunk { \"vp1\" }\n");
+	/* What a port may tag means something on a VLAN-aware bridge only. */
+	check_port_txn(&one_id, access, trunk, "");
+}
+
+#define CHAIN "netdev vnet vp1"
+#define NEW_CHAIN(mac)                                                                             \
+	"add chain " CHAIN " { type filter hook egress device \"vp1\" priority 0; policy drop; }\n" \
+	"flush chain " CHAIN "\n"                                                                  \
+	"add rule " CHAIN " ether saddr " mac " accept comment \"the port's own address\"\n"        \
+	"add rule " CHAIN " counter drop comment \"any other address\"\n"
+
+static void test_a_port_without_bridge(void **state)
+{
+	static const char *const kinds[] = { "macvlan", "vf" };
+	AUTO(port_free) struct port *own = port_of("macvtap", "52:54:00:00:00:01");
+	AUTO(port_free) struct port *other = port_of("macvtap", "52:54:00:00:00:02");
+	struct network net = { .name = (char []){ "wire" }, .mode = NETWORK_MACVTAP,
+			       .uplink = (char []){ "eth0" }, .host_access = false };
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = NULL;
+
+	(void)state;
+	check_port_txn(&net, NULL, own, NEW_CHAIN("52:54:00:00:00:01"));
+	check_port_txn(&net, own, other, NEW_CHAIN("52:54:00:00:00:02"));
+	check_port_txn(&net, own, own, "");
+	check_port_txn(&net, own, NULL, "delete chain " CHAIN "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		AUTO(port_free) struct port *port = port_of(kinds[i], "52:54:00:00:00:01");
+
+		check_port_txn(&net, NULL, port, "");
+		check_port_txn(&net, port, NULL, "");
+	}
+
+	rs = nft_compile(&(const struct network *){ &net }, 1, &(const struct port *){ own }, 1);
+	assert_false(rs->tables[NFT_BRIDGE].exists);
+	assert_false(rs->tables[NFT_INET].exists);
+	assert_true(rs->tables[NFT_NETDEV].exists);
+}
+
+/* Without an address nothing may pass, rather than everything. */
+static void test_a_macvtap_port_without_mac_is_closed(void **state)
+{
+	AUTO(port_free) struct port *port = port_of("macvtap", "learn");
+
+	(void)state;
+	check_port_txn(NULL, NULL, port,
+		       "add chain " CHAIN " { type filter hook egress device \"vp1\" priority 0; policy drop; }\n"
+		       "flush chain " CHAIN "\n"
+		       "add rule " CHAIN " counter drop comment \"any other address\"\n");
+}
+
+/* Its device is gone, and the kernel has taken the chain, or has left it there without device. */
+static void test_a_macvtap_device_is_gone(void **state)
+{
+	AUTO(port_free) struct port *port = port_of("macvtap", "52:54:00:00:00:01");
+	AUTO(nft_txn_free) struct nft_txn *go = nft_txn_for_port(NULL, port, NULL);
+	AUTO(nft_ruleset_free) struct nft_ruleset *with = NULL, *without = NULL, *have = NULL;
+	AUTO(nft_txn_free) struct nft_txn *txn = NULL;
+	AUTO_FREE char *text = NULL;
+	struct network net = { .name = (char []){ "wire" }, .mode = NETWORK_MACVTAP,
+			       .uplink = (char []){ "eth0" } };
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	with = nft_compile(&(const struct network *){ &net }, 1, &(const struct port *){ port }, 1);
+	without = nft_compile(&(const struct network *){ &net }, 1, NULL, 0);
+	have = nft_ruleset_copy(with);
+	assert_int_equal(nft_txn_apply(go, &have, &err), 0);
+	assert_true(nft_ruleset_equal(have, without));
+	assert_int_equal(nft_txn_apply(go, &have, &err), 0);
+
+	nft_ruleset_free(have);
+	have = nft_ruleset_copy(with);
+	nft_chain_find(have, NFT_NETDEV, "vp1")->base.is_base = false;
+	check_pair(with, have);
+	txn = nft_diff(without, have);
+	text = nft_txn_to_text(txn);
+	assert_string_equal(text, "delete chain " CHAIN "\n");
+}
+
 /* A port's transaction and a whole compile must never disagree. */
 static void test_port_by_port_is_the_whole(void **state)
 {
@@ -339,6 +444,10 @@ int main(void)
 		cmocka_unit_test(test_a_network_more_touches_no_other),
 		cmocka_unit_test(test_rules_do_not_grow_with_ports),
 		cmocka_unit_test(test_one_port),
+		cmocka_unit_test(test_a_port_that_tags),
+		cmocka_unit_test(test_a_port_without_bridge),
+		cmocka_unit_test(test_a_macvtap_port_without_mac_is_closed),
+		cmocka_unit_test(test_a_macvtap_device_is_gone),
 		cmocka_unit_test(test_port_by_port_is_the_whole),
 		cmocka_unit_test(test_orphan_port_is_guarded),
 		cmocka_unit_test(test_strange_things_are_undone),
