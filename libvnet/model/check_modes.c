@@ -181,8 +181,8 @@ static const struct {
 	{ "vlan.service", has_service, BRIDGES, "a virtual function puts one tag on, not two" },
 	{ "bridge", has_bridge_options, BRIDGES, "there is no bridge" },
 	{ "addresses", has_addresses, SERVING | MACVTAP,
-	  "on a bridged segment this host keeps the addresses that its uplink has, and has none in "
-	  "a VLAN; for addresses of the bridge's own use mode: open" },
+	  "this host has on the segment the addresses of its uplink, and in a bridged VLAN none; "
+	  "for addresses of the bridge's own use mode: open" },
 	{ "subnet", has_subnet, SERVING,
 	  "the segment has its subnet already, which cannot be chosen here" },
 	{ "dhcp", has_dhcp, SERVING, SEGMENT_WHY },

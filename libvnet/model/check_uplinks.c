@@ -207,8 +207,8 @@ static int check_carried(const struct user *a, const struct user *b, struct vnet
 	return check_refuse(refused, NULL, refused == y ? "vlan" : "bridge.uplink_vlans", err,
 			    "vlan-conflict",
 			    "VLAN %u of %s would be in the VLAN-aware bridge and in a network of its "
-			    "own: %s has it too; leave it out of bridge.uplink_vlans there, or attach "
-			    "ports with vlan: %u",
+			    "own: %s has it too; leave it out of bridge.uplink_vlans, or attach ports "
+			    "with vlan: %u",
 			    id, refused->uplink, check_other(earlier(a, b), NULL, other), id);
 }
 

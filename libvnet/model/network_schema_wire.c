@@ -149,6 +149,44 @@ static const struct schema_type type_tos = {
 	.encode = tos_encode,
 };
 
+/* Its default follows another key of the same item: see link_finish(). */
+static int learning_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
+			   void *value)
+{
+	return type_bool.decode(d, f, n, &((struct network_link *)value)->learning);
+}
+
+static json_t *learning_encode(const struct schema_field *f, const void *value, const void *root)
+{
+	(void)f;
+	(void)root;
+	return json_boolean(((const struct network_link *)value)->learning);
+}
+
+static bool learning_is_default(const struct schema_field *f, const void *value, const void *root)
+{
+	const struct network_link *link = value;
+
+	(void)f;
+	(void)root;
+	return link->learning != link->external;
+}
+
+static bool learning_equal(const struct schema_field *f, const void *a, const void *b)
+{
+	const struct network_link *x = a, *y = b;
+
+	(void)f;
+	return x->learning == y->learning;
+}
+
+static const struct schema_type type_link_learning = {
+	.decode = learning_decode,
+	.encode = learning_encode,
+	.is_default = learning_is_default,
+	.equal = learning_equal,
+};
+
 /* Keys of one kind that the other does not know. */
 static int check_kind_keys(struct decoder *d, const struct node *n, enum link_kind kind)
 {
@@ -193,8 +231,8 @@ static int link_finish(struct decoder *d, const struct node *n, void *value)
 				      "with external, a control plane says who the peers are; "
 				      "remove one of the two");
 	/* Who is told where everybody is has nothing to learn. */
-	if (link->external && !node_get(n, "learning"))
-		link->learning = false;
+	if (!node_get(n, "learning"))
+		link->learning = !link->external;
 	return 0;
 }
 
@@ -213,7 +251,7 @@ static const struct schema_field link_fields[] = {
 	FIELD("pmtudisc", type_bool, L(pmtudisc), .def = true),
 	FIELD("split_horizon", type_bool, L(split_horizon), .def = true),
 	FIELD("port", type_uint, L(port), .min = 1, .max = 65535),
-	FIELD("learning", type_bool, L(learning), .def = true),
+	FIELD("learning", type_link_learning, 0),
 	FIELD("external", type_bool, L(external)),
 #undef L
 };

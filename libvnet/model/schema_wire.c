@@ -59,14 +59,15 @@ static int parse_digits(const char *text, const char **end, unsigned long long *
 	return 0;
 }
 
-static int refuse_vlan_id(struct decoder *d, const struct node *n, unsigned long long id)
+static int refuse_vlan_id(struct decoder *d, const struct node *n, unsigned long long id,
+			  unsigned long long min)
 {
 	const char *why = id == 0    ? "it is the priority tag, which names no VLAN" :
 			  id == 4095 ? "IEEE 802.1Q reserves it" :
 				       "the tag has 12 bits for it";
 
 	return node_error(n, d->err, "bad-vlan",
-			  "VLAN id %llu cannot be used: %s; accepted: 1 to %d", id, why,
+			  "VLAN id %llu cannot be used: %s; accepted: %llu to %d", id, why, min,
 			  VLAN_ID_MAX);
 }
 
@@ -82,7 +83,7 @@ static int vlan_id_decode(struct decoder *d, const struct schema_field *f, const
 	if (parse_digits(text, &end, &id) < 0 || *end)
 		return bad_value(d, n, wanted);
 	if (id < f->min || id > VLAN_ID_MAX || (id == 0 && f->min))
-		return refuse_vlan_id(d, n, id);
+		return refuse_vlan_id(d, n, id, f->min);
 	*(unsigned *)value = (unsigned)id;
 	return 0;
 }
@@ -140,9 +141,9 @@ static int decode_range(struct decoder *d, const struct node *n, struct vlan_ran
 	if (uint_range_parse(text, &first, &last) < 0)
 		return bad_value(d, n, RANGE_WANTED);
 	if (first < 1 || first > VLAN_ID_MAX)
-		return refuse_vlan_id(d, n, first);
+		return refuse_vlan_id(d, n, first, 1);
 	if (last > VLAN_ID_MAX)
-		return refuse_vlan_id(d, n, last);
+		return refuse_vlan_id(d, n, last, 1);
 	*ret = (struct vlan_range){ (uint16_t)first, (uint16_t)last };
 	return 0;
 }
@@ -169,6 +170,19 @@ static int add_range(struct decoder *d, const struct node *n, vlan_range_vec *ra
 	return 0;
 }
 
+/* 20-29 and 30 are 20-30: one set has one form. */
+static void join_neighbours(vlan_range_vec *ranges)
+{
+	for (size_t i = 1; i < ranges->n;) {
+		if (ranges->v[i - 1].last + 1 != ranges->v[i].first) {
+			i++;
+			continue;
+		}
+		ranges->v[i - 1].last = ranges->v[i].last;
+		vec_remove(ranges, i);
+	}
+}
+
 static int vlan_ranges_decode(struct decoder *d, const struct schema_field *f,
 			      const struct node *n, void *value)
 {
@@ -185,6 +199,7 @@ static int vlan_ranges_decode(struct decoder *d, const struct schema_field *f,
 		r = add_range(d, n, &ranges);
 	for (size_t i = 0; r == 0 && n->kind == NODE_SEQUENCE && i < n->items.n; i++)
 		r = add_range(d, n->items.v[i], &ranges);
+	join_neighbours(&ranges);
 	vec_free((vlan_range_vec *)value);
 	if (r == 0)
 		*(vlan_range_vec *)value = ranges;

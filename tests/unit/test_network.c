@@ -295,6 +295,34 @@ static void test_equal(void **state)
 		"{mode: nat, addresses: [10.0.0.1/24], forwards: [tcp 80 -> 10.0.0.2:81]}",
 		"{mode: nat, subnet: auto}",
 		"{mode: nat, subnet: {ipv6: auto}}",
+		"{mode: nat, subnet: auto, uplink: e, vlan: 5}",
+		"{mode: nat, subnet: auto, uplink: e, vlan: 6}",
+		"{mode: nat, subnet: auto, uplink: e, vlan: {id: 5, protocol: 802.1ad}}",
+		"{mode: nat, subnet: auto, uplink: e, vlan: {id: 5, service: 6}}",
+		"{mode: nat, subnet: auto, bridge: {vlan_filtering: true}}",
+		"{mode: nat, subnet: auto, bridge: {vlan_filtering: true, native: 1}}",
+		"{mode: nat, subnet: auto, bridge: {vlan_filtering: true}, ports: {vlan: 5}}",
+		"{mode: nat, subnet: auto, bridge: {vlan_filtering: true}, ports: {vlan: {tagged: 5}}}",
+		"{mode: bridged, uplink: e, bridge: {vlan_filtering: true, uplink_vlans: 5-6}}",
+		"{mode: bridged, uplink: e, bridge: {vlan_filtering: true, uplink_vlans: 5-7}}",
+		"{mode: nat, subnet: auto, links: [{name: a, kind: gretap, local: 1.1.1.1}]}",
+		"{mode: nat, subnet: auto, links: [{name: a, kind: gretap, local: 1.1.1.1, key: 0}]}",
+		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 1}]}",
+		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 2}]}",
+		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 1, "
+		"learning: false}]}",
+		"{mode: macvtap, uplink: e}",
+		"{mode: macvtap, uplink: e, macvtap: vepa}",
+		"{mode: macvtap, uplink: e, macvtap: {companion: true}}",
+		"{mode: sriov, uplink: e}",
+		"{mode: sriov, uplink: e, sriov: {vfs: 0}}",
+		"{mode: sriov, uplink: e, sriov: {trust: true}}",
+		"{mode: nat, subnet: auto, bandwidth: {in: 1mbit}}",
+		"{mode: nat, subnet: auto, bandwidth: {out: 1mbit}}",
+		"{mode: nat, subnet: auto, ports: {bandwidth: {in: 1mbit}}}",
+		"{mode: nat, subnet: auto, ports: {learning: true}}",
+		"{mode: nat, subnet: auto, ports: {learning: false}}",
+		"{mode: nat, subnet: auto, ports: {offloads: {tso: false}}}",
 	};
 	struct network *nets[ARRAY_SIZE(variants)];
 
@@ -416,6 +444,164 @@ static void test_truncated(void **state)
 	assert_true(refused > size / 2);
 }
 
+/* Which devices a mode has, and what they are called. */
+static void test_devices(void **state)
+{
+	static const struct {
+		const char *definition, *bridge, *vlan;
+		bool has_bridge, owns_bridge, takes_uplink;
+	} cases[] = {
+		{ "{mode: isolated}", "vn-blue", "vl-blue", true, true, false },
+		{ "{mode: isolated, bridge: {name: br0}}", "br0", "vl-blue", true, true, false },
+		{ "{mode: bridged, bridge: {name: br0}}", "br0", "vl-blue", true, false, false },
+		{ "{mode: bridged, uplink: eth0}", "vn-blue", "vl-blue", true, true, true },
+		{ "{mode: bridged, uplink: eth0, vlan: 5}", "vn-blue", "vl-blue", true, true, false },
+		{ "{mode: isolated, uplink: eth0, vlan: 5}", "vn-blue", "vl-blue", true, true, false },
+		{ "{mode: macvtap, uplink: eth0}", "vc-blue", "vl-blue", false, false, false },
+		{ "{mode: sriov, uplink: eth0}", "", "vl-blue", false, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_FREE char *yaml = mem_printf("networks: {blue: %s}", cases[i].definition);
+		AUTO(network_free) struct network *net = read_one(yaml);
+		char name[16];
+
+		assert_string_equal(network_bridge(net, name), cases[i].bridge);
+		assert_string_equal(network_device(net, NETWORK_VLAN_PREFIX, name), cases[i].vlan);
+		assert_int_equal(network_has_bridge(net), cases[i].has_bridge);
+		assert_int_equal(network_owns_bridge(net), cases[i].owns_bridge);
+		assert_int_equal(network_takes_uplink(net), cases[i].takes_uplink);
+	}
+}
+
+/* Names that would not fit are hashed; they are on disk and in the kernel, so they never change. */
+static void test_long_names(void **state)
+{
+	AUTO(network_free)
+	struct network *a = read_one("networks: {twelve-bytes: {mode: macvtap, uplink: e}}");
+	AUTO(network_free)
+	struct network *b = read_one("networks: {thirteen-byte: {mode: macvtap, uplink: e}}");
+	AUTO(network_free)
+	struct network *c = read_one("networks: {thirteen-bytf: {mode: macvtap, uplink: e}}");
+	char name[16], other[16];
+
+	(void)state;
+	assert_string_equal(network_bridge(a, name), "vc-twelve-bytes");
+	assert_string_equal(network_bridge(b, name), "vc-f39bb0b652ca");
+	assert_string_equal(network_device(b, NETWORK_IFB_PREFIX, name), "vi-732ceee367be");
+	assert_string_not_equal(network_bridge(b, name), network_bridge(c, other));
+}
+
+static void test_links(void **state)
+{
+	AUTO(network_free)
+	struct network *net = read_one(
+		"networks: {blue: {mode: isolated, links: ["
+		"{name: a, kind: gretap, local: 192.0.2.1, peers: [192.0.2.2, 192.0.2.3]},"
+		"{name: b, kind: gretap, local: 192.0.2.1, key: 0},"
+		"{name: c, kind: gretap, local: '2001:db8::1'},"
+		"{name: d, kind: gretap, local: '2001:db8::1', key: 7},"
+		"{name: e, kind: vxlan, vni: 7, local: 192.0.2.1},"
+		"{name: f, kind: vxlan, vni: 7, local: '2001:db8::1', external: true}]}}");
+	static const unsigned overheads[] = { 38, 42, 58, 62, 50, 70 };
+	const struct network_link *v = net->links.v;
+	char first[16], second[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(overheads); i++)
+		assert_int_equal(network_link_overhead(&v[i]), overheads[i]);
+	assert_string_equal(network_link_device(net, &v[0], &v[0].peers.v[0], first), "vge0d718ff");
+	assert_string_equal(network_link_device(net, &v[4], NULL, second), "vxbc29e305");
+	network_link_device(net, &v[0], &v[0].peers.v[1], second);
+	assert_string_not_equal(first, second);
+	network_link_device(net, &v[1], &v[0].peers.v[0], second);
+	assert_string_not_equal(first, second);
+	assert_true(v[0].pmtudisc && v[0].split_horizon && v[0].learning && v[4].learning);
+	assert_false(v[5].learning);
+	assert_string_equal(link_kind_name(v[0].kind), "gretap");
+	assert_string_equal(link_kind_name(v[4].kind), "vxlan");
+}
+
+static void test_vlans(void **state)
+{
+	AUTO(network_free)
+	struct network *net =
+		read_one("networks: {blue: {mode: bridged, uplink: e, bridge: {vlan_filtering: true, "
+			 "uplink_vlans: [20-30, 10, 4094]}}}");
+	AUTO(network_free)
+	struct network *none = read_one("networks: {blue: {mode: isolated, bridge: "
+					"{vlan_filtering: true, native: 0}}}");
+	const vlan_range_vec *ids = &net->bridge.uplink_vlans;
+	static const unsigned in[] = { 10, 20, 25, 30, 4094 }, out[] = { 0, 1, 9, 11, 19, 31, 4093, 4095 };
+
+	(void)state;
+	assert_int_equal(ids->n, 3);
+	assert_int_equal(ids->v[0].first, 10);
+	for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+		assert_true(vlan_ranges_contain(ids, in[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+		assert_false(vlan_ranges_contain(ids, out[i]));
+	assert_int_equal(network_native_vlan(net), 1);
+	assert_int_equal(network_native_vlan(none), 0);
+	assert_int_equal(vlan_protocol_ethertype(VLAN_8021Q), 0x8100);
+	assert_int_equal(vlan_protocol_ethertype(VLAN_8021AD), 0x88a8);
+}
+
+/* Networks made by `vlans` say where they come from, and JSON makes the same of them. */
+static void test_made_networks(void **state)
+{
+	static const char yaml[] = "networks:\n"
+				   "  lab:\n"
+				   "    mode: isolated\n"
+				   "    uplink: eth0\n"
+				   "    vlans: [7, 100-163]\n";
+	json_t *json = json_pack("{s:{s:s,s:s,s:[i,s]}}", "lab", "mode", "isolated", "uplink", "eth0",
+				 "vlans", 7, "100-163");
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_NETWORKS network_vec twins = { 0 };
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(networks_from_yaml(yaml, sizeof(yaml) - 1, "lab.yaml", &nets, &err), 0);
+	assert_int_equal(networks_from_json(json, &twins, &err), 0);
+	json_decref(json);
+	assert_int_equal(nets.n, 65);
+	assert_int_equal(twins.n, 65);
+	for (size_t i = 0; i < nets.n; i++)
+		assert_true(network_equal(nets.v[i], twins.v[i]));
+	assert_string_equal(nets.v[0]->name, "lab.7");
+	assert_string_equal(nets.v[64]->name, "lab.163");
+	assert_int_equal(nets.v[64]->vlan.id, 163);
+	assert_string_equal(nets.v[64]->source.file, "lab.yaml");
+	assert_int_equal(nets.v[64]->source.line, 2);
+	network_locate(nets.v[64], "vlan", &err); /* no error is set: stays silent */
+	assert_false(vnet_error_is_set(&err));
+	vnet_error_set(&err, -EINVAL, "x", "x");
+	network_locate(nets.v[64], "vlan", &err);
+	assert_int_equal(err.line, 5);
+	assert_string_equal(err.path, "lab.163.vlan");
+}
+
+static void test_shaper_burst(void **state)
+{
+	static const struct {
+		struct bandwidth limit;
+		uint32_t burst;
+	} cases[] = {
+		{ { .rate = 8000 }, 15140 },
+		{ { .rate = 24224000 }, 15140 },
+		{ { .rate = 24225600 }, 15141 },
+		{ { .rate = 1000000000 }, 625000 },
+		{ { .rate = 1000000000000 }, 625000000 },
+		{ { .rate = 1000000000000, .burst = 1600 }, 1600 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(shaper_burst(&cases[i].limit), cases[i].burst);
+}
+
 static void test_bridge_mac(void **state)
 {
 	AUTO(network_free)
@@ -434,6 +620,26 @@ static void test_bridge_mac(void **state)
 	assert_int_not_equal(mac_cmp(&a, &b), 0);
 }
 
+/* Bridges of one name that links join must differ: the first link's end tells them apart. */
+static void test_bridge_mac_with_links(void **state)
+{
+#define LINK(local) "{name: l, kind: gretap, local: " local "}"
+	static const char *const links[] = { "[]", "[" LINK("192.0.2.1") "]",
+					     "[" LINK("192.0.2.2") "]", "[" LINK("'fd00::1'") "]" };
+	struct mac macs[ARRAY_SIZE(links)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		AUTO_FREE char *yaml =
+			mem_printf("networks: {blue: {mode: isolated, links: %s}}", links[i]);
+		AUTO(network_free) struct network *net = read_one(yaml);
+
+		macs[i] = network_bridge_mac(net);
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(mac_cmp(&macs[i], &macs[k]), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,7 +653,14 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_vlans),
+		cmocka_unit_test(test_made_networks),
+		cmocka_unit_test(test_shaper_burst),
 		cmocka_unit_test(test_bridge_mac),
+		cmocka_unit_test(test_bridge_mac_with_links),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
