@@ -328,7 +328,7 @@ bool kernel_can(const char *what, const char *try)
 	if (pid == 0) {
 		char text[256];
 
-		snprintf(text, sizeof(text), "%s >/dev/null 2>&1", try);
+		snprintf(text, sizeof(text), "{ %s; } >/dev/null 2>&1", try);
 		_exit(unshare(CLONE_NEWNET) < 0 || system(text) != 0);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status) {
