@@ -147,6 +147,182 @@ static void test_port_on_foreign_bridge(void **state)
 	assert_int_equal(port_check(port, nets.v[0], NULL, 0, &err), 0);
 }
 
+/* Each kind on each mode, and what only some kinds can have. */
+static const char wires[] =
+	"networks:\n"
+	"  lan: {mode: nat, addresses: [10.0.0.1/24, 'fd00::1/64'], bandwidth: {in: 10mbit, out: 10mbit}}\n"
+	"  aware: {mode: isolated, bridge: {vlan_filtering: true, native: 0}}\n"
+	"  foreign: {mode: bridged, bridge: {name: br0}}\n"
+	"  wire: {mode: macvtap, uplink: eth0, addresses: [192.0.2.1/24]}\n"
+	"  alone: {mode: macvtap, uplink: eth1, macvtap: passthru}\n"
+	"  card: {mode: sriov, uplink: eth2, sriov: {vfs: 0-3}}\n"
+	"  whole: {mode: sriov, uplink: eth3}\n";
+
+#define NETNS "\"netns\": \"/run/netns/web\""
+static const struct wire_case {
+	const char *network, *request; /* the rest of it */
+	int r;
+	const char *code, *path;
+} wire_cases[] = {
+	{ "lan", "", 0, "", "" },
+	{ "lan", "\"kind\": \"tap\"", 0, "", "" },
+	{ "lan", "\"kind\": \"veth\", " NETNS, 0, "", "" },
+	{ "foreign", "\"kind\": \"veth\", " NETNS, 0, "", "" },
+	{ "wire", "", 0, "", "" },
+	{ "wire", "\"queues\": 4, \"vhost\": \"on\", \"persistent\": true", 0, "", "" },
+	{ "wire", "\"kind\": \"macvlan\", " NETNS, 0, "", "" },
+	{ "card", "", 0, "", "" },
+	{ "card", "\"kind\": \"vf\", \"vf\": 3, \"persistent\": true", 0, "", "" },
+	{ "whole", "\"vf\": 200", 0, "", "" },
+	{ "lan", "\"kind\": \"macvtap\"", -EINVAL, "kind-conflict", "kind" },
+	{ "lan", "\"kind\": \"macvlan\", " NETNS, -EINVAL, "kind-conflict", "kind" },
+	{ "lan", "\"kind\": \"vf\"", -EINVAL, "kind-conflict", "kind" },
+	{ "wire", "\"kind\": \"tap\"", -EINVAL, "kind-conflict", "kind" },
+	{ "wire", "\"kind\": \"veth\", " NETNS, -EINVAL, "kind-conflict", "kind" },
+	{ "card", "\"kind\": \"tap\"", -EINVAL, "kind-conflict", "kind" },
+	/* namespaces */
+	{ "lan", NETNS, -EINVAL, "kind-conflict", "netns" },
+	{ "lan", "\"inside\": {\"ifname\": \"x\"}", -EINVAL, "kind-conflict", "inside" },
+	{ "lan", "\"kind\": \"veth\"", -EINVAL, "missing-key", "netns" },
+	{ "wire", "\"kind\": \"macvlan\"", -EINVAL, "missing-key", "netns" },
+	{ "wire", NETNS, -EINVAL, "kind-conflict", "netns" },
+	{ "lan", "\"kind\": \"veth\", \"persistent\": true, " NETNS, -EINVAL, "kind-conflict",
+	  "persistent" },
+	{ "lan", "\"kind\": \"veth\", \"queues\": 2, " NETNS, -EINVAL, "kind-conflict", "queues" },
+	{ "lan", "\"kind\": \"veth\", \"vhost\": \"on\", " NETNS, -EINVAL, "kind-conflict", "vhost" },
+	{ "lan", "\"kind\": \"veth\", \"learnMac\": true, " NETNS, -EINVAL, "kind-conflict",
+	  "learnMac" },
+	{ "lan", "\"kind\": \"veth\", \"adopt\": true, \"ifname\": \"x\", " NETNS, -EINVAL,
+	  "kind-conflict", "adopt" },
+	{ "lan",
+	  "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"10.0.0.5/24\", \"fd00::5/64\"], "
+	  "\"routes\": [{\"to\": \"default\", \"via\": \"10.0.0.1\"}, {\"to\": \"default\", \"via\": "
+	  "\"fe80::1\"}, {\"to\": \"10.9.0.0/16\"}, {\"to\": \"10.8.0.0/16\", \"via\": "
+	  "\"10.9.0.1\"}]}, " NETNS,
+	  0, "", "" },
+	{ "lan", "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"10.0.0.0/24\"]}, " NETNS,
+	  -EINVAL, "bad-address", "inside.addresses[0]" },
+	{ "lan", "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"127.0.0.5/8\"]}, " NETNS,
+	  -EINVAL, "bad-address", "inside.addresses[0]" },
+	{ "lan", "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"10.0.0.1/24\"]}, " NETNS,
+	  -EEXIST, "address-conflict", "inside.addresses[0]" },
+	{ "lan",
+	  "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"10.0.0.5/24\", \"10.0.0.5/32\"]}, " NETNS,
+	  -EINVAL, "duplicate", "inside.addresses[1]" },
+	{ "lan",
+	  "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"10.0.0.5/24\"], \"routes\": [{\"to\": "
+	  "\"default\", \"via\": \"10.0.1.1\"}]}, " NETNS,
+	  -EINVAL, "outside-subnet", "inside.routes[0].via" },
+	{ "lan",
+	  "\"kind\": \"veth\", \"inside\": {\"addresses\": [\"10.0.0.5/24\"], \"routes\": [{\"to\": "
+	  "\"default\", \"via\": \"10.0.0.1\"}, {\"to\": \"0.0.0.0/0\", \"via\": \"10.0.0.2\"}]}, " NETNS,
+	  -EINVAL, "duplicate", "inside.routes[1]" },
+	/* no bridge */
+	{ "wire", "\"isolated\": true", -EINVAL, "kind-conflict", "isolated" },
+	{ "wire", "\"isolated\": false", 0, "", "" },
+	{ "wire", "\"vlan\": 10", -EINVAL, "kind-conflict", "vlan" },
+	{ "wire", "\"hairpin\": true", -EINVAL, "kind-conflict", "learning" },
+	{ "wire", "\"learning\": true", 0, "", "" },
+	{ "wire", "\"learnMac\": true", -EINVAL, "kind-conflict", "learnMac" },
+	{ "wire", "\"offloads\": {\"tso\": false}", 0, "", "" },
+	{ "wire", "\"kind\": \"macvlan\", \"linkDown\": true, " NETNS, -EINVAL, "kind-conflict",
+	  "linkDown" },
+	{ "wire", "\"kind\": \"macvlan\", \"bandwidth\": {\"out\": 10000}, " NETNS, -EINVAL,
+	  "kind-conflict", "bandwidth.out" },
+	{ "card", "\"offloads\": {\"tso\": false}", -EINVAL, "kind-conflict", "offloads" },
+	{ "card", "\"queues\": 2", -EINVAL, "kind-conflict", "queues" },
+	{ "card", "\"bandwidth\": {\"in\": \"1gbit\"}", -EINVAL, "kind-conflict", "bandwidth.in" },
+	{ "card", "\"bandwidth\": {\"out\": {\"rate\": \"1gbit\", \"guaranteed\": \"1mbit\"}}", 0,
+	  "", "" },
+	{ "card", "\"bandwidth\": {\"out\": \"1500kbit\"}", -EINVAL, "bad-value", "bandwidth.out" },
+	{ "card", "\"bandwidth\": {\"out\": {\"rate\": \"1mbit\", \"burst\": 5000}}", -EINVAL,
+	  "bad-value", "bandwidth.out" },
+	/* functions */
+	{ "lan", "\"vf\": 0", -EINVAL, "kind-conflict", "vf" },
+	{ "card", "\"vf\": 4", -EINVAL, "out-of-range", "vf" },
+	{ "card", "\"vf\": 1", -EEXIST, "interface-conflict", "vf" },
+	{ "whole", "\"vf\": 1", 0, "", "" },
+	/* one port has the NIC alone */
+	{ "alone", "", -EDQUOT, "too-many", "network" },
+	/* VLANs */
+	{ "aware", "\"vlan\": 10", 0, "", "" },
+	{ "aware", "\"vlan\": {\"tagged\": [10]}", 0, "", "" },
+	{ "aware", "", -EINVAL, "missing-key", "vlan" },
+	{ "lan", "\"vlan\": 10", -EINVAL, "vlan-conflict", "vlan" },
+	{ "foreign", "\"vlan\": 10", -EINVAL, "vlan-conflict", "vlan" },
+	/* limits: another port has 4 of the 10 Mbit/s */
+	{ "lan", "\"bandwidth\": {\"in\": {\"guaranteed\": \"6mbit\"}}", 0, "", "" },
+	{ "lan", "\"bandwidth\": {\"in\": {\"guaranteed\": 6001000}}", -EDQUOT, "bad-guarantee",
+	  "bandwidth.in" },
+	{ "lan", "\"bandwidth\": {\"out\": {\"guaranteed\": \"10mbit\"}}", 0, "", "" },
+	{ "aware", "\"vlan\": 10, \"bandwidth\": {\"out\": {\"guaranteed\": \"1mbit\"}}", -EINVAL,
+	  "bad-guarantee", "bandwidth.out" },
+	{ "foreign", "\"bandwidth\": {\"out\": \"1mbit\"}", 0, "", "" },
+	/* names of devices that netd makes */
+	{ "lan", "\"ifname\": \"vl-x\"", -EINVAL, "bad-interface-name", "ifname" },
+	{ "lan", "\"ifname\": \"vi-x\"", -EINVAL, "bad-interface-name", "ifname" },
+	{ "lan", "\"ifname\": \"vg01234567\"", -EINVAL, "bad-interface-name", "ifname" },
+	{ "lan", "\"ifname\": \"vg012345678\"", 0, "", "" },
+	{ "lan", "\"ifname\": \"vgateway\"", 0, "", "" },
+	{ "wire", "\"ifname\": \"vc-wire\"", -EINVAL, "bad-interface-name", "ifname" },
+	{ "wire", "\"ifname\": \"eth0\"", -EINVAL, "bad-interface-name", "ifname" },
+};
+
+static const char *const wire_others[] = {
+	"{\"network\": \"lan\", \"name\": \"b\", \"bandwidth\": {\"in\": {\"guaranteed\": "
+	"\"4mbit\"}}}",
+	"{\"network\": \"alone\", \"name\": \"c\"}",
+	"{\"network\": \"card\", \"name\": \"d\", \"vf\": 1}",
+};
+
+static struct network *find_network(const network_vec *nets, const char *name)
+{
+	vec_each(net, nets)
+		if (strcmp((*net)->name, name) == 0)
+			return *net;
+	fail_msg("no network %s", name);
+	return NULL;
+}
+
+static void run_wire_case(const struct wire_case *c, const network_vec *nets, struct port **others)
+{
+	AUTO_FREE char *request = mem_printf("{\"network\": \"%s\", \"name\": \"a\"%s%s}", c->network,
+					     *c->request ? ", " : "", c->request);
+	AUTO(port_free) struct port *port = make_port(request);
+	struct network *net = find_network(nets, c->network);
+	struct vnet_error err = { 0 };
+	int r;
+
+	port_complete(port, net);
+	r = port_check(port, net, others, ARRAY_SIZE(wire_others), &err);
+	if (r != c->r || strcmp(err.code, c->code) != 0 || strcmp(err.path, c->path) != 0)
+		fail_msg("%s: got %d [%s] at \"%s\": %s", request, r, err.code, err.path, err.message);
+}
+
+static void test_port_kinds(void **state)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct port *others[ARRAY_SIZE(wire_others)];
+
+	(void)state;
+	read_networks(wires, &nets);
+	vec_each(net, &nets)
+		assert_int_equal(network_check(*net, NULL), 0);
+	assert_int_equal(networks_check(nets.v, nets.n, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		others[i] = make_port(wire_others[i]);
+		port_complete(others[i], find_network(&nets, others[i]->network));
+		/* each fits beside the others: its own older self does not count */
+		assert_int_equal(port_check(others[i], find_network(&nets, others[i]->network), others,
+					    i + 1, NULL),
+				 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wire_cases); i++)
+		run_wire_case(&wire_cases[i], &nets, others);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		port_free(others[i]);
+}
+
 /* --- subnet: auto --- */
 
 struct choice {
@@ -293,12 +469,42 @@ static void test_many(void **state)
 		fail_msg("%s: %s", err.path, err.message);
 }
 
+/* All networks on one uplink, and as many tunnels as a text can hold. */
+static void test_many_wires(void **state)
+{
+	AUTO_STRBUF struct strbuf yaml = { 0 };
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	strbuf_append(&yaml, "networks:\n  v: {mode: bridged, uplink: eth0, vlans: 1-2000}\n"
+			     "  taken: {mode: bridged, uplink: eth0, bridge: {vlan_filtering: true, "
+			     "uplink_vlans: 2001-2002, native: 2003}}\n");
+	for (unsigned i = 0; i < 1000; i++)
+		strbuf_printf(&yaml, "  m%u: {mode: macvtap, uplink: eth1}\n", i);
+	for (unsigned i = 0; i < 64; i++) {
+		strbuf_printf(&yaml, "  l%u: {mode: isolated, links: [{name: a, kind: gretap, key: %u, "
+				     "local: 10.255.0.1, peers: [", i, i);
+		for (unsigned k = 0; k < NETWORK_PEERS_MAX; k++)
+			strbuf_printf(&yaml, "10.0.%u.%u, ", k / 250, 1 + k % 250);
+		strbuf_append(&yaml, "]}]}\n");
+	}
+	read_networks(yaml.s, &nets);
+	assert_int_equal(nets.n, 3065);
+	for (size_t i = 0; i < nets.n; i++)
+		if (network_check(nets.v[i], &err) < 0)
+			fail_msg("%s: %s", err.path, err.message);
+	if (networks_check(nets.v, nets.n, &err) < 0)
+		fail_msg("%s: %s", err.path, err.message);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_port),	      cmocka_unit_test(test_port_on_foreign_bridge),
 		cmocka_unit_test(test_subnet_choose), cmocka_unit_test(test_subnet_choose_random),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many),	      cmocka_unit_test(test_port_kinds),
+		cmocka_unit_test(test_many_wires),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/socket.h>
 
 static json_t *json(const char *text)
 {
@@ -71,6 +72,59 @@ static void test_request(void **state)
 	assert_string_equal(port_kind_name(least->kind), "tap");
 }
 
+static void test_request_wires(void **state)
+{
+	AUTO(port_free)
+	struct port *tap = must_request(
+		"{\"network\": \"blue\", \"vlan\": {\"native\": 1, \"tagged\": [10, \"20-30\"]},"
+		" \"learning\": false, \"flood\": true, \"multicastFlood\": false, \"hairpin\": true,"
+		" \"proxyArp\": false, \"offloads\": {\"tso\": false, \"gro\": true},"
+		" \"bandwidth\": {\"in\": {\"rate\": \"10mbit\", \"guaranteed\": 1000000, \"burst\": "
+		"\"64k\"}, \"out\": 0}}");
+	AUTO(port_free)
+	struct port *veth = must_request(
+		"{\"network\": \"blue\", \"kind\": \"veth\", \"netns\": \"/run/netns/web\","
+		" \"inside\": {\"addresses\": [\"10.0.0.5/24\"], \"routes\": ["
+		"{\"to\": \"default\", \"via\": \"10.0.0.1\"}, {\"to\": \"::/0\", \"via\": "
+		"\"fe80::1\", \"metric\": 5}, {\"to\": \"0.0.0.0/0\", \"metric\": 7}]}}");
+	AUTO(port_free)
+	struct port *vf = must_request("{\"network\": \"blue\", \"kind\": \"vf\", \"vf\": 0}");
+	AUTO(port_free) struct port *access = must_request("{\"network\": \"blue\", \"vlan\": 10}");
+
+	(void)state;
+	assert_false(tap->has_kind);
+	assert_true(tap->vlan.is_given);
+	assert_int_equal(tap->vlan.native, 1);
+	assert_int_equal(tap->vlan.tagged.n, 2);
+	assert_int_equal(tap->vlan.tagged.v[1].last, 30);
+	assert_int_equal(tap->options.learning, TRI_FALSE);
+	assert_int_equal(tap->options.flood, TRI_TRUE);
+	assert_int_equal(tap->options.hairpin, TRI_TRUE);
+	assert_int_equal(tap->options.tso, TRI_FALSE);
+	assert_int_equal(tap->options.gro, TRI_TRUE);
+	assert_int_equal(tap->options.rx, TRI_DEFAULT);
+	assert_int_equal(tap->in.rate, 10000000);
+	assert_int_equal(tap->in.guaranteed, 1000000);
+	assert_int_equal(tap->in.burst, 65536);
+	assert_true(tap->has_in && tap->has_out);
+	assert_int_equal(tap->out.rate, 0);
+
+	assert_int_equal(veth->kind, PORT_VETH);
+	assert_string_equal(veth->netns, "/run/netns/web");
+	assert_int_equal(veth->inside.addresses.n, 1);
+	assert_int_equal(veth->inside.routes.n, 3);
+	assert_int_equal(veth->inside.routes.v[0].to.addr.family, AF_INET);
+	assert_int_equal(veth->inside.routes.v[0].to.len, 0);
+	assert_int_equal(veth->inside.routes.v[1].to.addr.family, AF_INET6);
+	assert_int_equal(veth->inside.routes.v[2].via.family, 0);
+
+	assert_true(vf->has_vf && vf->has_kind);
+	assert_int_equal(vf->vf, 0);
+	assert_true(access->vlan.is_given);
+	assert_int_equal(access->vlan.native, 10);
+	assert_int_equal(access->vlan.tagged.n, 0);
+}
+
 static void test_bad_requests(void **state)
 {
 	static const struct {
@@ -106,6 +160,51 @@ static void test_bad_requests(void **state)
 		  "true}",
 		  "bad-request", "persistent" },
 		{ "{\"network\": {\"a\": 1}}", "bad-type", "network" },
+		{ "{\"network\": \"blue\", \"slot\": 1}", "unknown-key", "slot" },
+		{ "{\"network\": \"blue\", \"vlan\": 0}", "bad-value", "vlan" },
+		{ "{\"network\": \"blue\", \"vlan\": 4095}", "bad-vlan", "vlan" },
+		{ "{\"network\": \"blue\", \"vlan\": -1}", "bad-value", "vlan" },
+		{ "{\"network\": \"blue\", \"vlan\": [10]}", "bad-type", "vlan" },
+		{ "{\"network\": \"blue\", \"vlan\": {\"tagged\": [0]}}", "bad-vlan",
+		  "vlan.tagged[0]" },
+		{ "{\"network\": \"blue\", \"vlan\": {\"tagged\": [\"4000-4095\"]}}", "bad-vlan",
+		  "vlan.tagged[0]" },
+		{ "{\"network\": \"blue\", \"vlan\": {\"tagged\": [\"10-20\", 20]}}",
+		  "vlan-overlap", "vlan.tagged[1]" },
+		{ "{\"network\": \"blue\", \"vlan\": {\"native\": 10, \"tagged\": [\"9-11\"]}}",
+		  "vlan-overlap", "vlan.tagged" },
+		{ "{\"network\": \"blue\", \"vlan\": {\"native\": 0, \"tagged\": []}}",
+		  "bad-value", "vlan" },
+		{ "{\"network\": \"blue\", \"vlan\": {\"tagged\": {\"a\": 1}}}", "bad-type",
+		  "vlan.tagged" },
+		{ "{\"network\": \"blue\", \"learning\": \"true\"}", "bad-value", "learning" },
+		{ "{\"network\": \"blue\", \"multicast_flood\": true}", "unknown-key",
+		  "multicast_flood" },
+		{ "{\"network\": \"blue\", \"offloads\": {\"lro\": true}}", "unknown-key",
+		  "offloads.lro" },
+		{ "{\"network\": \"blue\", \"offloads\": false}", "bad-type", "offloads" },
+		{ "{\"network\": \"blue\", \"bandwidth\": {\"in\": 7999}}", "out-of-range",
+		  "bandwidth.in" },
+		{ "{\"network\": \"blue\", \"bandwidth\": {\"in\": {\"burst\": 5000}}}",
+		  "missing-key", "bandwidth.in" },
+		{ "{\"network\": \"blue\", \"bandwidth\": \"10mbit\"}", "bad-type", "bandwidth" },
+		{ "{\"network\": \"blue\", \"bandwidth\": {\"in\": {\"rate\": 10000, "
+		  "\"guaranteed\": 10001}}}",
+		  "bad-guarantee", "bandwidth.in.guaranteed" },
+		{ "{\"network\": \"blue\", \"netns\": \"web\"}", "bad-path", "netns" },
+		{ "{\"network\": \"blue\", \"netns\": \"/run/../etc\"}", "bad-path", "netns" },
+		{ "{\"network\": \"blue\", \"inside\": {\"ifname\": \"a/b\"}}",
+		  "bad-interface-name", "inside.ifname" },
+		{ "{\"network\": \"blue\", \"inside\": {\"addresses\": [\"10.0.0.1\"]}}",
+		  "bad-value", "inside.addresses[0]" },
+		{ "{\"network\": \"blue\", \"inside\": {\"routes\": [{\"to\": \"default\"}]}}",
+		  "missing-key", "inside.routes[0]" },
+		{ "{\"network\": \"blue\", \"inside\": {\"routes\": [{\"to\": \"10.0.0.0/8\", "
+		  "\"via\": \"fd00::1\"}]}}",
+		  "family-mismatch", "inside.routes[0].via" },
+		{ "{\"network\": \"blue\", \"inside\": {\"routes\": [{\"to\": \"10.0.0.1/8\"}]}}",
+		  "bad-address", "inside.routes[0].to" },
+		{ "{\"network\": \"blue\", \"vf\": 65535}", "out-of-range", "vf" },
 	};
 
 	(void)state;
@@ -148,6 +247,41 @@ static void test_state(void **state)
 	assert_true(port_equal(port, again));
 	again->has_mac = false;
 	assert_false(port_equal(port, again));
+}
+
+static void test_state_wires(void **state)
+{
+	AUTO(port_free)
+	struct port *port = must_request(
+		"{\"network\": \"blue\", \"kind\": \"veth\", \"netns\": \"/run/netns/web\", \"vlan\": "
+		"{\"tagged\": [5]}, \"inside\": {\"ifname\": \"lan0\", \"addresses\": [\"10.0.0.5/24\"], "
+		"\"routes\": [{\"to\": \"default\", \"via\": \"10.0.0.1\"}]}, \"bandwidth\": {\"in\": 0}, "
+		"\"offloads\": {\"sg\": true}, \"proxyArp\": true}");
+	AUTO(port_free) struct port *again = NULL;
+	AUTO(port_free) struct port *copy = NULL;
+	json_t *value;
+
+	(void)state;
+	port->slot = PORT_SLOT_MAX;
+	port->has_vf = true;
+	value = port_to_json(port);
+	assert_int_equal(port_from_json(value, &again, NULL), 0);
+	json_decref(value);
+	assert_true(port_equal(port, again));
+	copy = port_copy(port);
+	assert_true(port_equal(port, copy));
+	copy->inside.routes.v[0].via.b[3] = 9;
+	assert_false(port_equal(port, copy));
+	copy->inside.routes.v[0].via.b[3] = 1;
+	copy->vlan.tagged.v[0].last = 6;
+	assert_false(port_equal(port, copy));
+	copy->vlan.tagged.v[0].last = 5;
+	assert_true(port_equal(port, copy));
+	copy->has_in = false;
+	assert_false(port_equal(port, copy));
+	copy->has_in = true;
+	copy->slot = 1;
+	assert_false(port_equal(port, copy));
 }
 
 static int update(struct port *port, const char *text, struct vnet_error *err)
@@ -201,6 +335,48 @@ static void test_update(void **state)
 	assert_false(port->learns_mac);
 }
 
+/* VLANs and each direction of a limit are replaced whole; offloads one by one. */
+static void test_update_wires(void **state)
+{
+	AUTO(port_free)
+	struct port *port = must_request(
+		"{\"network\": \"blue\", \"name\": \"web\", \"vlan\": {\"native\": 1, \"tagged\": [10]},"
+		" \"offloads\": {\"tso\": false, \"gso\": false}, \"bandwidth\": {\"in\": {\"rate\": "
+		"\"10mbit\", \"burst\": \"1m\"}, \"out\": \"20mbit\"}}");
+	AUTO(port_free) struct port *before = NULL;
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(update(port, "{\"vlan\": 20}", &err), 0);
+	assert_int_equal(port->vlan.native, 20);
+	assert_int_equal(port->vlan.tagged.n, 0);
+	assert_int_equal(update(port, "{\"vlan\": {\"tagged\": [\"5-6\"]}}", &err), 0);
+	assert_int_equal(port->vlan.native, 0);
+	assert_int_equal(port->vlan.tagged.n, 1);
+	assert_int_equal(update(port, "{\"bandwidth\": {\"in\": \"5mbit\"}}", &err), 0);
+	assert_int_equal(port->in.rate, 5000000);
+	assert_int_equal(port->in.burst, 0);
+	assert_int_equal(port->out.rate, 20000000);
+	assert_int_equal(update(port, "{\"bandwidth\": {\"out\": 0}}", &err), 0);
+	assert_int_equal(port->in.rate, 5000000);
+	assert_int_equal(port->out.rate, 0);
+	assert_true(port->has_out);
+	assert_int_equal(update(port, "{\"offloads\": {\"tso\": true}, \"hairpin\": true}", &err), 0);
+	assert_int_equal(port->options.tso, TRI_TRUE);
+	assert_int_equal(port->options.gso, TRI_FALSE);
+	assert_int_equal(port->options.hairpin, TRI_TRUE);
+
+	before = port_copy(port);
+	assert_int_equal(update(port, "{\"vlan\": 7, \"bandwidth\": {\"in\": \"x\"}}", &err),
+			 -EINVAL);
+	assert_string_equal(err.path, "bandwidth.in");
+	assert_int_equal(update(port, "{\"kind\": \"veth\"}", &err), -EINVAL);
+	assert_int_equal(update(port, "{\"netns\": \"/run/netns/web\"}", &err), -EINVAL);
+	assert_int_equal(update(port, "{\"inside\": {}}", &err), -EINVAL);
+	assert_int_equal(update(port, "{\"vf\": 1}", &err), -EINVAL);
+	assert_true(port_equal(port, before));
+}
+
 static struct network *make_network(const char *definition)
 {
 	AUTO_FREE char *yaml = mem_printf("networks: {blue: %s}", definition);
@@ -240,6 +416,118 @@ static void test_complete(void **state)
 	assert_int_equal(c->queues, 4);
 	assert_true(c->isolated);
 	assert_int_equal(mac_cmp(&a->mac, &c->mac), 0);
+}
+
+static void test_complete_wires(void **state)
+{
+	AUTO(network_free)
+	struct network *net = make_network(
+		"{mode: isolated, bandwidth: {in: 1gbit}, bridge: {vlan_filtering: true, native: 7},"
+		" ports: {vlan: {native: 5, tagged: 10-20}, flood: false, learning: false,"
+		" offloads: {tso: false}, bandwidth: {in: {rate: 10mbit, guaranteed: 1mbit}}}}");
+	AUTO(network_free)
+	struct network *macvtap = make_network("{mode: macvtap, uplink: e, ports: {queues: 4}}");
+	AUTO(network_free) struct network *sriov = make_network("{mode: sriov, uplink: e}");
+	AUTO(port_free) struct port *a = must_request("{\"network\": \"blue\"}");
+	AUTO(port_free)
+	struct port *b = must_request("{\"network\": \"blue\", \"vlan\": 9, \"learning\": true, "
+				      "\"offloads\": {\"gro\": true}, \"bandwidth\": {\"in\": 0}}");
+	AUTO(port_free) struct port *c = must_request("{\"network\": \"blue\"}");
+	AUTO(port_free)
+	struct port *d = must_request("{\"network\": \"blue\", \"kind\": \"macvlan\"}");
+	AUTO(port_free) struct port *e = must_request("{\"network\": \"blue\"}");
+	AUTO(port_free) struct port *twice = NULL;
+
+	(void)state;
+	port_complete(a, net);
+	assert_true(a->has_kind);
+	assert_int_equal(a->kind, PORT_TAP);
+	assert_int_equal(a->vlan.native, 5);
+	assert_true(vlan_ranges_contain(&a->vlan.tagged, 20));
+	assert_int_equal(a->options.flood, TRI_FALSE);
+	assert_int_equal(a->options.tso, TRI_FALSE);
+	assert_int_equal(a->in.guaranteed, 1000000);
+	assert_false(a->has_out);
+	twice = port_copy(a);
+	port_complete(twice, net);
+	assert_true(port_equal(a, twice));
+	port_complete(b, net);
+	assert_int_equal(b->vlan.native, 9);
+	assert_int_equal(b->vlan.tagged.n, 0);
+	assert_int_equal(b->options.learning, TRI_TRUE);
+	assert_int_equal(b->options.flood, TRI_FALSE);
+	assert_int_equal(b->options.gro, TRI_TRUE);
+	assert_int_equal(b->options.tso, TRI_FALSE);
+	assert_int_equal(b->in.rate, 0);
+	port_complete(c, macvtap);
+	assert_int_equal(c->kind, PORT_MACVTAP);
+	assert_int_equal(c->queues, 4);
+	port_complete(d, macvtap);
+	assert_int_equal(d->kind, PORT_MACVLAN);
+	assert_int_equal(d->queues, 1);
+	port_complete(e, sriov);
+	assert_int_equal(e->kind, PORT_VF);
+}
+
+static void test_limits(void **state)
+{
+	AUTO(network_free)
+	struct network *net = make_network("{mode: isolated, bandwidth: {in: 1gbit}}");
+	AUTO(port_free)
+	struct port *port = must_request("{\"network\": \"blue\", \"bandwidth\": {\"in\": "
+					 "{\"guaranteed\": \"1mbit\"}, \"out\": \"10mbit\"}}");
+	struct bandwidth in, out;
+
+	(void)state;
+	port_limits(port, net, &in, &out);
+	assert_int_equal(in.rate, 1000000000);
+	assert_int_equal(in.guaranteed, 1000000);
+	assert_int_equal(in.burst, 625000);
+	assert_int_equal(out.rate, 10000000);
+	assert_int_equal(out.burst, 15140);
+	port->out = (struct bandwidth){ 0 };
+	port_limits(port, net, &in, &out);
+	assert_int_equal(out.rate, 0);
+	assert_int_equal(out.burst, 0);
+}
+
+static void assert_described(const char *request_text, const char *wanted)
+{
+	AUTO(port_free) struct port *port = must_request(request_text);
+	json_t *info = json_object(), *expected = json(wanted);
+
+	port_describe(port, info);
+	if (!json_equal(info, expected)) {
+		AUTO_FREE char *text = json_dumps(info, JSON_SORT_KEYS);
+
+		fail_msg("%s: got %s", request_text, text);
+	}
+	json_decref(info);
+	json_decref(expected);
+}
+
+/* As io.vnet.Netd.varlink types it: objects, numbers, texts, never a short form. */
+static void test_describe(void **state)
+{
+	(void)state;
+	assert_described("{\"network\": \"blue\"}",
+			 "{\"learning\": true, \"flood\": true, \"multicastFlood\": true, "
+			 "\"hairpin\": false, \"proxyArp\": false}");
+	assert_described(
+		"{\"network\": \"blue\", \"vlan\": {\"native\": 5, \"tagged\": [7, \"10-20\"]}, "
+		"\"flood\": false, \"proxyArp\": true, \"offloads\": {\"tx\": false}, "
+		"\"bandwidth\": {\"in\": \"10mbit\", \"out\": 0}}",
+		"{\"learning\": true, \"flood\": false, \"multicastFlood\": true, \"hairpin\": false, "
+		"\"proxyArp\": true, \"vlan\": {\"native\": 5, \"tagged\": [\"7\", \"10-20\"]}, "
+		"\"offloads\": {\"tx\": false}, \"bandwidth\": {\"in\": {\"rate\": 10000000}}}");
+	assert_described("{\"network\": \"blue\", \"kind\": \"macvlan\", \"netns\": \"/n\", "
+			 "\"inside\": {\"routes\": [{\"to\": \"default\", \"via\": \"10.0.0.1\"}]}}",
+			 "{\"netns\": \"/n\", \"inside\": {\"routes\": [{\"to\": \"0.0.0.0/0\", "
+			 "\"via\": \"10.0.0.1\"}]}}");
+	assert_described("{\"network\": \"blue\", \"kind\": \"vf\", \"vf\": 0, \"bandwidth\": "
+			 "{\"out\": {\"rate\": \"1gbit\", \"guaranteed\": \"1mbit\"}}}",
+			 "{\"vf\": 0, \"bandwidth\": {\"out\": {\"rate\": 1000000000, "
+			 "\"guaranteed\": 1000000}}}");
 }
 
 /* Worked out apart from this code, from the description in mac_name.h.  They never change. */
@@ -296,7 +584,10 @@ int main(void)
 		cmocka_unit_test(test_request),	   cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_state),	   cmocka_unit_test(test_update),
 		cmocka_unit_test(test_complete),   cmocka_unit_test(test_known_macs),
-		cmocka_unit_test(test_mac_spread),
+		cmocka_unit_test(test_mac_spread), cmocka_unit_test(test_request_wires),
+		cmocka_unit_test(test_state_wires), cmocka_unit_test(test_update_wires),
+		cmocka_unit_test(test_complete_wires), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_describe),
 	};
 
 	return cmocka_run_group_tests_name("port", tests, NULL, NULL);
