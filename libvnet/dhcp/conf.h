@@ -49,7 +49,10 @@ struct dhcp_params {
 
 /*
  * The files of a network which wants dnsmasq (network_wants_dnsmasq()) and has
- * these ports.  ports may belong to other networks too; those are skipped.
+ * these ports.  net->bridge.mtu is the MTU in force: where links decide it, net
+ * is a copy with what the planner found.  Guests learn it by option 26; router
+ * advertisements need nothing here, for dnsmasq puts the bridge's own MTU there.
+ *  ports may belong to other networks too; those are skipped.
  * The order of ports does not matter.  -EINVAL with the place in the
  * definition for what dnsmasq cannot express; *ret is untouched then.
  */

@@ -393,6 +393,123 @@ static void test_owner(void **state)
 	scene_free(&s);
 }
 
+/* What a rule has to say before others than root have it: VLANs, bridge options, more bandwidth. */
+#define AWARE "bridge: {vlan_filtering: true, native: 5}"
+static const struct wire_case {
+	const char *network; /* keys of blue */
+	const char *request; /* keys of the port */
+	const char *rule;    /* more keys of the rule */
+	const char *lacks;   /* the key that would allow it; NULL: it is allowed */
+} wire_cases[] = {
+	{ "mode: isolated, " AWARE, "", "", NULL },
+	{ "mode: isolated, " AWARE, "\"vlan\": 5", "", NULL },
+	{ "mode: isolated, " AWARE, "\"vlan\": 6", "", "vlans" },
+	{ "mode: isolated, " AWARE, "\"vlan\": 6", "vlans: 7", "vlans" },
+	{ "mode: isolated, " AWARE, "\"vlan\": 6", "vlans: [6]", NULL },
+	{ "mode: isolated, " AWARE, "\"vlan\": {\"native\": 5, \"tagged\": [6]}", "vlans: 6", "vlans" },
+	{ "mode: isolated, " AWARE, "\"vlan\": {\"native\": 5, \"tagged\": [6]}", "vlans: 5-6", NULL },
+	{ "mode: isolated, " AWARE, "\"vlan\": {\"tagged\": [\"6-9\"]}", "vlans: [6-7, 9]", "vlans" },
+	{ "mode: isolated, " AWARE, "\"vlan\": {\"tagged\": [\"6-9\"]}", "vlans: [6-7, 8-10]", NULL },
+	{ "mode: isolated, " AWARE ", ports: {vlan: {native: 5, tagged: 6}}", "", "", NULL },
+	{ "mode: isolated, " AWARE ", ports: {vlan: {native: 5, tagged: 6}}", "\"vlan\": 5", "",
+	  "vlans" },
+	{ "mode: isolated", "\"hairpin\": true", "", "options" },
+	{ "mode: isolated", "\"hairpin\": true", "options: true", NULL },
+	{ "mode: isolated, ports: {flood: false}", "", "", NULL },
+	{ "mode: isolated, ports: {flood: false}", "\"flood\": true", "", "options" },
+	{ "mode: isolated", "\"offloads\": {\"tso\": false}", "", NULL },
+	{ "mode: isolated", "\"bandwidth\": {\"in\": \"10mbit\"}", "", NULL },
+	{ "mode: isolated, ports: {bandwidth: {in: 10mbit}}", "", "", NULL },
+	{ "mode: isolated, ports: {bandwidth: {in: 10mbit}}", "\"bandwidth\": {\"in\": \"9mbit\"}", "",
+	  NULL },
+	{ "mode: isolated, ports: {bandwidth: {in: 10mbit}}", "\"bandwidth\": {\"in\": \"11mbit\"}", "",
+	  "lift_limits" },
+	{ "mode: isolated, ports: {bandwidth: {in: 10mbit}}", "\"bandwidth\": {\"in\": 0}", "",
+	  "lift_limits" },
+	{ "mode: isolated, ports: {bandwidth: {out: 10mbit}}",
+	  "\"bandwidth\": {\"out\": {\"rate\": \"9mbit\", \"burst\": \"1m\"}}", "", "lift_limits" },
+	{ "mode: isolated, ports: {bandwidth: {in: 10mbit}}", "\"bandwidth\": {\"in\": 0}",
+	  "lift_limits: true", NULL },
+	{ "mode: isolated", "\"bandwidth\": {\"in\": {\"guaranteed\": 10000}}", "", "lift_limits" },
+	{ "mode: macvtap, uplink: e", "", "", NULL },
+	{ "mode: macvtap, uplink: e", "", "kinds: [tap]", "kinds" },
+	{ "mode: sriov, uplink: e", "", "", "kinds" },
+	{ "mode: sriov, uplink: e", "", "kinds: [tap, vf]", NULL },
+	{ "mode: isolated", "\"kind\": \"veth\"", "kinds: [tap]", "kinds" },
+};
+
+static void run_wire_case(const struct wire_case *c, uint32_t uid)
+{
+	AUTO_FREE char *yaml = mem_printf("networks: {blue: {%s}}", c->network);
+	AUTO_FREE char *text = mem_printf("{\"network\": \"blue\", \"name\": \"web\"%s%s}",
+					  *c->request ? ", " : "", c->request);
+	AUTO_FREE char *rules = mem_printf("rules: [{allow: [blue], users: [alice]%s%s}]",
+					   *c->rule ? ", " : "", c->rule);
+	AUTO(access_policy_free) struct access_policy *policy = read_policy(rules);
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct scene s = { .peer = { .uid = uid, .gid = uid } };
+	AUTO_FREE char *wanted = mem_printf("by the key %s ", c->lacks ? c->lacks : "");
+	struct vnet_error err = { 0 };
+	json_t *json = json_loads(text, 0, NULL);
+	int r;
+
+	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), NULL, &nets, NULL), 0);
+	assert_int_equal(port_from_request(json, &s.port, NULL), 0);
+	json_decref(json);
+	s.net = nets.v[0];
+	port_complete(s.port, s.net);
+	r = attach(policy, &s, &err);
+	if (c->lacks && uid ? r != -EACCES || !strstr(err.message, wanted) : r != 0)
+		fail_msg("%s, %s, %s: got %d %s", yaml, text, rules, r, err.message);
+	port_free(s.port);
+}
+
+static void test_wires(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wire_cases); i++) {
+		run_wire_case(&wire_cases[i], ALICE);
+		run_wire_case(&wire_cases[i], 0);
+	}
+}
+
+/* A path that netd opens as root is root's to name, whatever a rule says. */
+static void test_namespaces_are_for_root(void **state)
+{
+	AUTO(access_policy_free)
+	struct access_policy *policy = read_policy("rules: [{allow: [blue], everyone: true}]");
+	struct vnet_error err = { 0 };
+	struct scene s;
+
+	(void)state;
+	scene_init(&s, "blue", ALICE);
+	s.port->netns = mem_strdup("/run/netns/web");
+	assert_int_equal(attach(policy, &s, &err), -EACCES);
+	assert_non_null(strstr(err.message, "only root"));
+	s.peer.uid = 0;
+	assert_int_equal(attach(policy, &s, &err), 0);
+	scene_free(&s);
+}
+
+/* bridge.conf speaks of bridges: `allow all` opens no NIC. */
+static void test_bridge_conf_is_about_bridges(void **state)
+{
+	AUTO(access_policy_free) struct access_policy *policy = access_policy_new();
+	struct vnet_error err = { 0 };
+	struct scene s;
+
+	(void)state;
+	assert_int_equal(access_policy_add_bridge_conf(policy, "allow all\n", "bridge.conf", NULL, NULL,
+						       &err),
+			 0);
+	scene_init(&s, "blue", ALICE);
+	assert_int_equal(attach(policy, &s, &err), 0);
+	s.port->kind = PORT_MACVTAP;
+	assert_int_equal(attach(policy, &s, &err), -EACCES);
+	assert_non_null(strstr(err.message, "kinds"));
+	scene_free(&s);
+}
+
 static void test_bad_policies(void **state)
 {
 	static const struct {
@@ -432,6 +549,14 @@ static void test_bad_policies(void **state)
 		  1, "rules[0].addresses[0]" },
 		{ "rules: [{allow: [blue], everyone: true, kinds: [ipvtap]}]", "bad-value", 1,
 		  "rules[0].kinds[0]" },
+		{ "rules: [{allow: [blue], everyone: true, kinds: [tap, veth]}]", "bad-value", 1,
+		  "rules[0].kinds" },
+		{ "rules: [{allow: [blue], everyone: true, vlans: 0}]", "bad-vlan", 1,
+		  "rules[0].vlans" },
+		{ "rules: [{allow: [blue], everyone: true, vlans: [1-5, 5]}]", "vlan-overlap", 1,
+		  "rules[0].vlans[1]" },
+		{ "rules: [{deny: [blue], everyone: true, vlans: 5}]", "mode-conflict", 1,
+		  "rules[0].vlans" },
 		{ "rules: [{allow: [blue], everyone: true, max_ports: 0}]", "out-of-range", 1,
 		  "rules[0].max_ports" },
 		{ "rules: [{allow: [blue], everyone: true, max_port: 1}]", "unknown-key", 1,
@@ -729,6 +854,9 @@ int main(void)
 		cmocka_unit_test(test_learning),
 		cmocka_unit_test(test_update),
 		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_wires),
+		cmocka_unit_test(test_namespaces_are_for_root),
+		cmocka_unit_test(test_bridge_conf_is_about_bridges),
 		cmocka_unit_test(test_bad_policies),
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_bridge_conf),

@@ -250,6 +250,37 @@ static void test_what_a_change_needs(void **state)
 			 DHCP_RESTART);
 }
 
+/*
+ * An MTU that links left room for comes in a copy of the network: guests are told
+ * it, and one who knows better says so.
+ */
+static void test_mtu_in_force(void **state)
+{
+	static const struct {
+		const char *yaml;
+		unsigned mtu;
+		const char *wanted; /* all options */
+	} cases[] = {
+		{ NET ", dhcp: true}}", 0, "" },
+		{ NET ", dhcp: true}}", 1500, "" },
+		{ NET ", dhcp: true}}", 1450, "option:mtu,1450\n" },
+		{ NET ", dhcp: {options: [{number: 26, value: 1400}]}}}", 1450, "26,1400\n" },
+		{ NET ", dhcp: {options: [{name: mtu, value: 1400}]}}}", 1450, "option:mtu,1400\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_NETWORKS network_vec nets = { 0 };
+		AUTO_DHCP_FILES struct dhcp_files files = { 0 };
+		struct network *net = parse(cases[i].yaml, &nets);
+		struct input none = { 0 };
+
+		net->bridge.mtu = cases[i].mtu;
+		assert_int_equal(make(&none, net, "/run", &files, NULL), 0);
+		assert_string_equal(files.text[DHCP_FILE_OPTIONS], cases[i].wanted);
+	}
+}
+
 static void test_order_of_ports_does_not_matter(void **state)
 {
 	AUTO_NETWORKS network_vec nets = { 0 };
@@ -407,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_goldens),
 		cmocka_unit_test(test_what_a_change_needs),
+		cmocka_unit_test(test_mtu_in_force),
 		cmocka_unit_test(test_order_of_ports_does_not_matter),
 		cmocka_unit_test(test_no_text_becomes_configuration),
 		cmocka_unit_test(test_values_stay_one_line),
