@@ -32,21 +32,31 @@ static json_t *source_json(const struct network_entry *entry)
 
 json_t *network_info(struct netd *d, const struct network_entry *entry)
 {
+	const struct network in_force = network_entry_in_force(entry), *net = &in_force;
+	bool has_device = net->mode != NETWORK_MACVTAP || net->macvtap.companion;
 	char bridge[16];
-	const char *name = network_bridge(entry->net, bridge);
-	unsigned ifindex = if_nametoindex(name);
+	const char *name = has_device ? network_bridge(net, bridge) : "";
+	unsigned ifindex = name[0] ? if_nametoindex(name) : 0;
 	struct vnet_error problem = { 0 };
 	json_t *info = json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:b,s:o,s:I}", "name", entry->net->name,
 				 "mode", network_mode_name(entry->net->mode), "state",
 				 network_state_name(entry->state), "bridge", name, "mtu",
-				 (int)network_mtu(entry->net), "addresses", addresses_json(entry->net),
+				 (int)network_mtu(net), "addresses", addresses_json(entry->net),
 				 "autostart", entry->net->autostart, "source", source_json(entry), "ports",
 				 (json_int_t)entry->n_ports);
 
 	if (ifindex)
 		json_object_set_new(info, "ifindex", json_integer(ifindex));
+	if (net->uplink)
+		json_object_set_new(info, "uplink", json_string(net->uplink));
+	if (net->vlan.id)
+		json_object_set_new(info, "vlan", json_integer(net->vlan.id));
 	if (entry->state == NETWORK_FAILED)
 		problem = entry->problem;
+	else if (entry->is_wanted && entry->missing[0])
+		vnet_error_set(&problem, -ENODEV, "device-missing",
+			       "%s is not there; the network is completed when it comes",
+			       entry->missing);
 	else if (entry->is_wanted)
 		/* It forwards, but its DHCP and DNS do not serve, or not this definition. */
 		dnsmasq_state(d->dnsmasq, entry->net->name, &problem);

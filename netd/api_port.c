@@ -48,9 +48,9 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 
 	vec_each(ip, &port->addresses)
 		json_array_append_new(addresses, json_string(ip_format(ip, text)));
-	info = json_pack("{s:s,s:s,s:s,s:i,s:s,s:b,s:o,s:o,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:I,s:I,s:i,s:I}",
-			 "name", port->name, "network", port->network, "ifname", port->ifname,
-			 "ifindex", entry->ifindex, "kind", port_kind_name(port->kind), "learnsMac",
+	info = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:I,s:I,s:i,s:I}",
+			 "name", port->name, "network", port->network, "ifname",
+			 port_interface(entry), "kind", port_kind_name(port->kind), "learnsMac",
 			 port->learns_mac, "addresses", addresses, "leases", leases_json(d, entry),
 			 "queues", (int)port->queues, "mtu", (int)port->mtu, "txqueuelen",
 			 (int)port->txqueuelen, "isolated", port->isolated, "persistent",
@@ -58,6 +58,11 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 			 port_state_name(entry->state), "ownerUid", (json_int_t)port->owner_uid,
 			 "ownerGid", (json_int_t)port->owner_gid, "ownerPid", (int)port->owner_pid,
 			 "created", (json_int_t)port->created);
+	port_describe(port, info);
+	if (!entry->is_elsewhere && port->kind != PORT_VF)
+		json_object_set_new(info, "ifindex", json_integer(entry->ifindex));
+	if (entry->pci_address[0])
+		json_object_set_new(info, "pciAddress", json_string(entry->pci_address));
 	if (port->has_mac)
 		json_object_set_new(info, "mac", json_string(mac_format(&port->mac, text)));
 	if (entry->state == PORT_BLOCKED)
@@ -102,6 +107,16 @@ static void append_fds(struct strbuf *b, const char *one, const char *many, size
 		strbuf_printf(b, "%s%%fd%zu%%", i ? ":" : "", first + i);
 }
 
+/* A function of the NIC becomes the guest's own; what it may do there is set on the NIC. */
+static json_t *qemu_vfio_json(const struct attachment *a, const char *id)
+{
+	const char *address = a->entry->pci_address;
+
+	if (!address[0])
+		return json_array();
+	return json_pack("[s,o]", "-device", json_sprintf("vfio-pci,host=%s,id=%s", address, id));
+}
+
 static json_t *qemu_args_json(const struct attachment *a)
 {
 	const struct port *port = a->entry->port;
@@ -110,7 +125,7 @@ static json_t *qemu_args_json(const struct attachment *a)
 	char mac[ADDR_TEXT_MAX];
 
 	if (!a->n_taps)
-		return json_array();
+		return qemu_vfio_json(a, id);
 	strbuf_printf(&netdev, "tap,id=%s", id);
 	append_fds(&netdev, "fd", "fds", 0, a->n_taps);
 	if (a->n_vhosts) {
@@ -132,6 +147,8 @@ static json_t *attach_notes(const struct attachment *a)
 {
 	json_t *notes = json_array();
 
+	if (a->entry->port->kind == PORT_VF && !a->entry->pci_address[0])
+		json_array_append_new(notes, json_string("the virtual function has no PCI address, so there is nothing to hand to QEMU"));
 	if (a->no_vhost)
 		json_array_append_new(notes, json_string("no vhost descriptors: this host has no /dev/vhost-net (load the module vhost_net); the guest's network works through QEMU itself"));
 	if (a->entry->port->learns_mac && !a->entry->port->has_mac)
@@ -145,17 +162,18 @@ void api_attach_port(void *context, struct call *call, const json_t *parameters)
 	struct vnet_error err = { 0 };
 	struct attachment a = { 0 };
 	struct port *port;
+	json_t *reply;
 
 	if (port_from_request(parameters, &port, &err) < 0 ||
 	    port_attach(d, port, port->has_mac, call_peer(call), &a, &err) < 0) {
 		call_fail(call, &err, NULL);
 		return;
 	}
-	call_reply_with_fds(call,
-			    json_pack("{s:o,s:o,s:o,s:o}", "port", port_info(d, a.entry, false), "fds",
-				      fds_json(&a), "qemuArgs", qemu_args_json(&a), "notes",
-				      attach_notes(&a)),
-			    a.fds, a.n_taps + a.n_vhosts);
+	reply = json_pack("{s:o,s:o,s:o,s:o}", "port", port_info(d, a.entry, false), "fds",
+			  fds_json(&a), "qemuArgs", qemu_args_json(&a), "notes", attach_notes(&a));
+	if (a.entry->pci_address[0])
+		json_object_set_new(reply, "pciAddress", json_string(a.entry->pci_address));
+	call_reply_with_fds(call, reply, a.fds, a.n_taps + a.n_vhosts);
 }
 
 /* ---- one port ---- */
@@ -329,6 +347,8 @@ static json_t *fdb_json(struct netd *d, const struct network_entry *network, con
 			  e->is_static, "ageMs", (json_int_t)e->age_ms);
 	if (e->vlan)
 		json_object_set_new(entry, "vlan", json_integer(e->vlan));
+	if (e->dst.family)
+		json_object_set_new(entry, "remote", json_string(ip_format(&e->dst, mac)));
 	return entry;
 }
 
@@ -349,7 +369,8 @@ void api_list_fdb(void *context, struct call *call, const json_t *parameters)
 		int ifindex = (int)if_nametoindex(bridge);
 		fdb_vec entries = { 0 };
 
-		if (r < 0 || !ifindex || !is_listed(d, call, filter, *network))
+		if (r < 0 || !ifindex || !network_has_bridge((*network)->net) ||
+		    !is_listed(d, call, filter, *network))
 			continue;
 		r = kernel_list_fdb(d->kernel, ifindex, &entries, &err);
 		vec_each(e, &entries)

@@ -11,13 +11,21 @@
 /* Many ports may come in one moment: their addresses are written once. */
 #define GATHER_USEC 20000
 
-static void list_ports(const struct netd *d, port_ptr_vec *ret)
+/* Ports of the network whose addresses dnsmasq is to know. */
+static void list_ports(const struct netd *d, const char *network, port_ptr_vec *ret)
 {
-	registry_port_list(&d->registry, ret);
+	const struct network_entry *of = registry_network(&d->registry, network);
+
+	if (!of || !of->n_ports)
+		return;
+	vec_each(entry, &d->registry.ports)
+		if ((*entry)->network == of)
+			vec_push(ret, (*entry)->port);
 }
 
 int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *err)
 {
+	const struct network net = network_entry_in_force(entry);
 	enum service_action action;
 	port_ptr_vec ports = { 0 };
 	int r;
@@ -26,8 +34,9 @@ int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *e
 		dnsmasq_stop(d->dnsmasq, entry->net->name);
 		return 0;
 	}
-	list_ports(d, &ports);
-	r = dnsmasq_apply(d->dnsmasq, entry->net, (const struct port *const *)ports.v, ports.n,
+	if (network_wants_dnsmasq(&net))
+		list_ports(d, net.name, &ports);
+	r = dnsmasq_apply(d->dnsmasq, &net, (const struct port *const *)ports.v, ports.n,
 			  &action, err);
 	vec_free(&ports);
 	return r < 0 ? r : 0;
@@ -35,21 +44,20 @@ int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *e
 
 void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_vec *ops)
 {
-	port_ptr_vec ports = { 0 };
-
-	list_ports(d, &ports);
 	for (size_t i = 0; i < n_nets; i++) {
 		const struct network_entry *entry = registry_network(&d->registry, nets[i]->name);
+		port_ptr_vec ports = { 0 };
 		enum service_action action;
 
 		/* What stays stopped starts no service. */
 		if (entry ? !entry->is_wanted && !entry->is_due : !nets[i]->autostart)
 			continue;
+		list_ports(d, nets[i]->name, &ports);
 		if (dnsmasq_would(d->dnsmasq, nets[i], (const struct port *const *)ports.v, ports.n,
 				  &action, NULL) == 1)
 			op_add(ops, OP_SERVICE, nets[i]->name)->service = action;
+		vec_free(&ports);
 	}
-	vec_free(&ports);
 }
 
 /* ---- reserved addresses of ports ---- */

@@ -11,6 +11,7 @@
 
 #include "netd/netd.h"
 
+#include "netd/devices.h"
 #include "netd/log.h"
 #include "netd/uplink.h"
 
@@ -23,6 +24,7 @@
 #define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
 #define REPAIR_INTERVAL_USEC 10000000ull
 #define PATIENCE_MAX_USEC 30000000ull
+#define VLAN_LOOK_USEC 1000000    /* at most this often because of VLANs on a bridge */
 
 /*
  * How long to wait before the next repair: someone who undoes our work again and
@@ -84,22 +86,31 @@ static void suspect(struct netd *d, enum cause cause)
 
 /*
  * The events of one action come together, and tell of each state in between: a
- * new port is first down and on no bridge. Only what the last one tells counts,
- * or each attach would cost a look at the whole host.
+ * new port is first down and on no bridge, a new bridge is down. Only what the
+ * last one tells counts, or each attach would cost a look at the whole host.
  */
 static void look_at_suspects(struct netd *d)
 {
-	bool any = false;
+	bool port = false, device = false;
+	struct device *devices;
+	size_t n;
 
 	if (!d->has_suspects)
 		return;
 	d->has_suspects = false;
 	vec_each(entry, &d->registry.ports) {
-		any |= (*entry)->is_suspect;
+		port |= (*entry)->is_suspect;
 		(*entry)->is_suspect = false;
 	}
-	if (any)
+	devices = devices_all(&d->registry, &n);
+	for (size_t i = 0; i < n; i++) {
+		device |= devices[i].is_suspect;
+		devices[i].is_suspect = false;
+	}
+	if (port)
 		suspect(d, CAUSE_PORT);
+	if (device)
+		suspect(d, CAUSE_HOST);
 }
 
 /* ---- ports ---- */
@@ -107,20 +118,25 @@ static void look_at_suspects(struct netd *d)
 /*
  * Whoever holds a TAP's descriptor may change its MAC (tun.c asks for no
  * capability), and the bridge takes frames to a port's own MAC for the host's: a
- * guest's VMM could so swallow what is meant for another guest.
+ * guest's VMM could so swallow what is meant for another guest. A macvtap device
+ * has the guest's own, and gets the frames for it.
  */
 static bool has_other_mac(const struct port *port, const struct link *link)
 {
-	return port->has_mac &&
-	       (link->mac.b[0] != 0xfe || memcmp(link->mac.b + 1, port->mac.b + 1, 5) != 0);
+	if (!port->has_mac)
+		return false;
+	if (port->kind == PORT_MACVTAP)
+		return mac_cmp(&link->mac, &port->mac) != 0;
+	return link->mac.b[0] != 0xfe || memcmp(link->mac.b + 1, port->mac.b + 1, 5) != 0;
 }
 
 /* A port's device as it is now does not fit what was declared. */
 static bool port_is_wrong(const struct port_entry *entry, const struct link *link)
 {
+	int master = entry->port->kind == PORT_MACVTAP ? 0 : entry->network->bridge_ifindex;
+
 	return has_other_mac(entry->port, link) || !!(link->flags & IFF_UP) == entry->port->link_down ||
-	       link->master != entry->network->bridge_ifindex ||
-	       strcmp(link->name, entry->port->ifname) != 0;
+	       link->master != master || strcmp(link->name, entry->port->ifname) != 0;
 }
 
 static void learn(struct netd *d, const struct kernel_event *event)
@@ -156,10 +172,91 @@ static void learn(struct netd *d, const struct kernel_event *event)
 /* One of our bridges, in a way that matters to us. */
 static bool bridge_is_wrong(const struct network_entry *entry, const struct link *link)
 {
-	struct mac mac = network_bridge_mac(entry->net);
+	const struct network *net = entry->net;
+	struct mac mac = network_bridge_mac(net);
 
 	return !(link->flags & IFF_UP) || link->master ||
-	       (network_owns_bridge(entry->net) && !entry->net->uplink && mac_cmp(&link->mac, &mac) != 0);
+	       (net->bridge.mtu && link->mtu != net->bridge.mtu) ||
+	       (network_owns_bridge(net) && !network_takes_uplink(net) &&
+		mac_cmp(&link->mac, &mac) != 0);
+}
+
+/* An uplink that comes (back), or is not as it was when the plan was made. */
+static bool uplink_is_wrong(const struct device *device, const struct link *link)
+{
+	const struct network *net = device->network->net;
+
+	if (device->role == DEVICE_UPLINK && network_takes_uplink(net))
+		return !link->master;
+	return device_differs(device, link);
+}
+
+static bool device_is_wrong(const struct device *device, const struct link *link)
+{
+	const struct network_entry *entry = device->network;
+
+	if (device->role == DEVICE_UPLINK && entry->is_due)
+		return uplink_is_wrong(device, link);
+	if (!entry->is_wanted)
+		return false;
+	switch (device->role) {
+	case DEVICE_BRIDGE:
+		return bridge_is_wrong(entry, link);
+	case DEVICE_VLAN:
+	case DEVICE_LINK:
+		return !link_is_ours(link) || !(link->flags & IFF_UP) ||
+		       link->master != entry->bridge_ifindex;
+	case DEVICE_SHAPER:
+		return !link_is_ours(link) || !(link->flags & IFF_UP);
+	case DEVICE_UPLINK:
+	case DEVICE_UNDERLAY:
+		break;
+	}
+	return uplink_is_wrong(device, link);
+}
+
+static void device_changed(struct netd *d, struct device *device, const struct link *link)
+{
+	if (device->role == DEVICE_BRIDGE) {
+		device->network->bridge_ifindex = link->ifindex;
+		device->network->bridge_mtu = link->mtu;
+	}
+	device->is_suspect = device_is_wrong(device, link);
+	d->has_suspects |= device->is_suspect;
+}
+
+/* The mark of a network's device, or of the outer tag that several share. */
+static bool has_mark(const struct link *link, const char *network)
+{
+	static const char service[] = LINK_ALIAS_PREFIX "service:";
+	const char *colon = link_is_ours(link) ? strchr(link->alias + strlen(LINK_ALIAS_PREFIX), ':')
+					       : NULL;
+	size_t len = network ? strlen(network) : 0;
+
+	if (!network)
+		return strncmp(link->alias, service, strlen(service)) == 0;
+	return colon && strncmp(colon + 1, network, len) == 0 &&
+	       (!colon[1 + len] || colon[1 + len] == ':');
+}
+
+static bool is_marked_port(const struct link *link)
+{
+	return strncmp(link->alias, LINK_ALIAS_PREFIX "port:", strlen(LINK_ALIAS_PREFIX "port:")) == 0;
+}
+
+/* A device of ours by a name that we did not give: somebody renamed it. */
+static void check_unknown(struct netd *d, const struct link *link)
+{
+	if (!link_is_ours(link) || is_marked_port(link))
+		return;
+	if (has_mark(link, NULL)) {
+		if (!(link->flags & IFF_UP))
+			suspect(d, CAUSE_HOST);
+		return;
+	}
+	vec_each(entry, &d->registry.networks)
+		if ((*entry)->is_wanted && has_mark(link, (*entry)->net->name))
+			suspect(d, CAUSE_HOST);
 }
 
 /* The event may be of a moment ago: a port that was taken off since is no stranger. */
@@ -175,15 +272,18 @@ static bool is_still_on(struct netd *d, const struct link *link)
 }
 
 /* Is the device's master a bridge of ours that does not know it? */
-static void report_stranger(struct netd *d, const struct link *link)
+static void report_stranger(struct netd *d, const struct link *link, const struct device *devices,
+			    size_t n)
 {
 	static struct log_limit limit = LOG_LIMIT(10, 5);
 	struct network_entry *entry = registry_network_by_ifindex(&d->registry, link->master);
 	char bridge[16];
 
-	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net) ||
-	    (entry->net->uplink && strcmp(entry->net->uplink, link->name) == 0))
+	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net))
 		return;
+	for (size_t i = 0; i < n; i++)
+		if (devices[i].network == entry)
+			return;
 	if (!log_limit_pass(&limit) || !is_still_on(d, link))
 		return;
 	log_warning("network %s: device %s is on bridge %s without being one of its ports; nothing is forwarded to or from it",
@@ -195,40 +295,62 @@ static void report_stranger(struct netd *d, const struct link *link)
 static void link_changed(struct netd *d, const struct link *link)
 {
 	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
-	struct network_entry *network;
+	struct device *devices;
+	size_t n;
 
 	if (port) {
 		port->is_suspect = port_is_wrong(port, link);
 		d->has_suspects |= port->is_suspect;
 		return;
 	}
-	network = registry_network_of_bridge(&d->registry, link->name);
-	if (network) {
-		network->bridge_ifindex = link->ifindex;
-		if (network->is_wanted && bridge_is_wrong(network, link))
-			suspect(d, CAUSE_HOST);
-		return;
-	}
-	vec_each(entry, &d->registry.networks)
-		/* A NIC that comes (back). */
-		if ((*entry)->net->uplink && strcmp((*entry)->net->uplink, link->name) == 0 &&
-		    ((*entry)->is_wanted || (*entry)->is_due) && !link->master)
-			suspect(d, CAUSE_HOST);
-	report_stranger(d, link);
+	devices = devices_find(&d->registry, link->name, &n);
+	for (size_t i = 0; i < n; i++)
+		device_changed(d, &devices[i], link);
+	if (!n)
+		check_unknown(d, link);
+	if (link->master)
+		report_stranger(d, link, devices, n);
+}
+
+static void device_gone(struct netd *d, struct device *device, const struct link *link)
+{
+	struct network_entry *network = device->network;
+
+	if (device->role == DEVICE_BRIDGE && network->bridge_ifindex == link->ifindex)
+		network->bridge_ifindex = 0;
+	device->is_suspect = network->is_wanted;
+	d->has_suspects |= device->is_suspect;
 }
 
 static void link_gone(struct netd *d, const struct link *link)
 {
 	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
-	struct network_entry *network = registry_network_by_ifindex(&d->registry, link->ifindex);
+	struct device *devices;
+	size_t n;
 
 	if (port) {
 		port_set_gone(d, port);
-	} else if (network) {
-		network->bridge_ifindex = 0;
-		if (network->is_wanted)
-			suspect(d, CAUSE_HOST);
+		return;
 	}
+	devices = devices_find(&d->registry, link->name, &n);
+	for (size_t i = 0; i < n; i++)
+		device_gone(d, &devices[i], link);
+}
+
+/*
+ * A bridge port changed. Of ports of ours it is told in what; of VLANs it is not, and
+ * our own changes are told like anybody's: a look soon, one for all.
+ */
+static void bridge_port_changed(struct netd *d, const struct link *link)
+{
+	const struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
+	const struct network_entry *entry =
+		registry_network_by_ifindex(&d->registry, link->master ? link->master : link->ifindex);
+
+	if (port)
+		link_changed(d, link);
+	if (entry && entry->is_wanted && entry->net->bridge.vlan_filtering)
+		reconcile_later(d, VLAN_LOOK_USEC);
 }
 
 /* An address changed on a bridge of ours? */
@@ -236,7 +358,8 @@ static void address_changed(struct netd *d, int ifindex)
 {
 	struct network_entry *entry = registry_network_by_ifindex(&d->registry, ifindex);
 
-	if (entry && entry->is_wanted && network_owns_bridge(entry->net))
+	if (entry && entry->is_wanted &&
+	    (network_owns_bridge(entry->net) || !network_has_bridge(entry->net)))
 		suspect(d, CAUSE_HOST);
 }
 
@@ -276,9 +399,7 @@ static void on_event(void *context, const struct kernel_event *event)
 			suspect(d, CAUSE_HOST);
 		break;
 	case KERNEL_EVENT_BRIDGE_PORT:
-		/* Only ports of ours have options that we set. */
-		if (registry_port_by_ifindex(&d->registry, event->link.ifindex))
-			link_changed(d, &event->link);
+		bridge_port_changed(d, &event->link);
 		break;
 	case KERNEL_EVENT_FRAME:
 		learn(d, event);

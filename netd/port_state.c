@@ -20,8 +20,6 @@ int port_save(struct netd *d, const struct port_entry *entry, const struct port 
 	int r;
 
 	json_object_set_new(object, "ifindex", json_integer(entry->ifindex));
-	if (port->slot)
-		json_object_set_new(object, "slot", json_integer(port->slot));
 	if (entry->is_elsewhere)
 		json_object_set_new(object, "namespace",
 				    json_pack("[I,I]", (json_int_t)entry->namespace.device,
@@ -38,8 +36,12 @@ int port_save(struct netd *d, const struct port_entry *entry, const struct port 
 
 static bool is_shaped(const struct network *net, const struct port *port)
 {
-	return network_has_bridge(net) &&
-	       (port->in.rate || port->out.rate || net->in.rate || net->out.rate);
+	struct bandwidth in, out;
+
+	if (!network_has_bridge(net))
+		return false;
+	port_limits(port, net, &in, &out);
+	return in.rate || out.rate;
 }
 
 /* The lowest number that no other port of the network has. */
@@ -101,7 +103,6 @@ int port_watch_owner(struct netd *d, struct port_entry *entry, uint64_t started,
 /* What port_save() added to the model's object; it is taken out of it. */
 struct record {
 	int ifindex;
-	unsigned slot;
 	bool is_elsewhere;
 	struct port_namespace namespace;
 	uint64_t owner_started;
@@ -126,7 +127,6 @@ static struct record take_record(json_t *object)
 
 	json_object_del(object, "namespace");
 	record.ifindex = (int)take_number(object, "ifindex");
-	record.slot = (unsigned)take_number(object, "slot");
 	record.owner_started = (uint64_t)take_number(object, "ownerStarted");
 	return record;
 }
@@ -196,7 +196,6 @@ static void restore_one(void *arg, const char *name, json_t *object)
 	}
 	/* What was the network's default and not the port's own wish is not in the file. */
 	port_complete(port, network->net);
-	port->slot = record.slot;
 	entry = registry_add_port(&d->registry, network, port);
 	if (!find_device(restore, entry, &record)) {
 		drop_record(d, entry);

@@ -61,12 +61,14 @@ static int check_limits(struct netd *d, const struct network_entry *network, str
 /* Gives what the request left open: names, MAC, defaults. */
 static void complete(struct netd *d, struct port *port, const struct network_entry *network)
 {
+	const struct network net = network_entry_in_force(network);
+
 	if (!port->ifname[0])
 		registry_new_ifname(&d->registry, port->ifname);
 	if (!port->name)
 		port->name = mem_strdup(port->ifname);
 	port->created = (uint64_t)time(NULL);
-	port_complete(port, network->net);
+	port_complete(port, &net);
 	/* A function has no interface of ours; its name is the port's alone. */
 	if (port->kind == PORT_VF)
 		port->ifname[0] = '\0';
@@ -334,12 +336,13 @@ static int check_changed(struct netd *d, const struct port_entry *entry, const s
 
 int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err)
 {
+	const struct network net = network_entry_in_force(entry->network);
 	AUTO(port_free) struct port *new = after;
 	AUTO_OPS op_vec ops = { 0 };
 	size_t done;
 	int r;
 
-	port_complete(new, entry->network->net);
+	port_complete(new, &net);
 	r = check_changed(d, entry, new, err);
 	if (r < 0)
 		return r;

@@ -15,10 +15,10 @@
 
 #include "netd/netd.h"
 
+#include "netd/devices.h"
 #include "netd/log.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 
 #define RETRY_FIRST 2   /* s */
@@ -201,13 +201,45 @@ static void sweep_ports(struct netd *d, const struct snapshot *snap)
 	ports_forget_gone(d);
 }
 
-/* Events name devices by index. */
-static void find_bridges(struct netd *d)
+/* What networks stand on is not ours to make: they go on without, and are completed when it comes. */
+static void tell_missing(struct netd *d, const struct network_entry *entry, const char *before)
 {
-	vec_each(entry, &d->registry.networks) {
-		char buf[16];
+	if (!entry->is_wanted || strcmp(entry->missing, before) == 0)
+		return;
+	if (entry->missing[0]) {
+		log_warning("network %s: %s is not there; the network is completed when it comes",
+			    entry->net->name, entry->missing);
+		monitor_emit(d, "network-changed", entry->net->name, NULL, NULL, "%s is not there",
+			     entry->missing);
+	} else {
+		log_info("network %s: %s is there", entry->net->name, before);
+		monitor_emit(d, "network-changed", entry->net->name, NULL, NULL, "%s is there", before);
+	}
+}
 
-		(*entry)->bridge_ifindex = (int)if_nametoindex(network_bridge((*entry)->net, buf));
+static void note_devices(struct netd *d, const struct snapshot *snap)
+{
+	VEC(struct { char name[16]; }) before = { 0 };
+
+	vec_each(entry, &d->registry.networks)
+		memcpy(vec_add(&before)->name, (*entry)->missing, sizeof((*entry)->missing));
+	devices_note(&d->registry, snap);
+	for (size_t i = 0; i < before.n; i++)
+		tell_missing(d, d->registry.networks.v[i], before.v[i].name);
+	vec_free(&before);
+}
+
+/* What the plan made decides the MTU of bridges with links: dnsmasq is to tell it. */
+static void find_mtus(struct netd *d)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+
+	vec_each(entry, &d->registry.networks) {
+		if (!(*entry)->is_wanted || !network_entry_derives_mtu(*entry))
+			continue;
+		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) == 0)
+			devices_note(&d->registry, &snap);
+		return;
 	}
 }
 
@@ -249,7 +281,7 @@ static void run_plan(struct run *run, const struct plan *plan)
 	struct netd *d = run->d;
 	bool rules_stand = run_ops(run, &plan->ops);
 
-	find_bridges(d);
+	find_mtus(d);
 	find_ifindexes(d);
 	if (!rules_stand)
 		return;
@@ -269,6 +301,7 @@ static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struc
 		return r;
 	sweep_ports(d, &snap);
 	ports_choose_slots(d);
+	note_devices(d, &snap);
 	*ret_refused = networks_retry_refused(d, &snap);
 	build_desired(d, NULL, 0, &desired);
 	r = make_plan(d, &desired, &snap, ret, err);

@@ -3,6 +3,7 @@
 
 #include "netd/registry.h"
 
+#include "netd/devices.h"
 #include "netd/owner.h"
 
 #include <assert.h>
@@ -20,6 +21,20 @@ const char *port_state_name(enum port_state state)
 	static const char *const names[] = { "up", "down", "blocked" };
 
 	return names[state];
+}
+
+bool network_entry_derives_mtu(const struct network_entry *entry)
+{
+	return entry->net->links.n && !entry->net->bridge.mtu;
+}
+
+struct network network_entry_in_force(const struct network_entry *entry)
+{
+	struct network net = *entry->net;
+
+	if (network_entry_derives_mtu(entry))
+		net.bridge.mtu = entry->bridge_mtu;
+	return net;
 }
 
 static void network_entry_free(struct network_entry *entry)
@@ -42,6 +57,7 @@ void registry_free(struct registry *reg)
 		port_entry_free(*entry);
 	vec_each(entry, &reg->networks)
 		network_entry_free(*entry);
+	reg->devices = devices_free(reg->devices);
 	vec_free(&reg->ports);
 	vec_free(&reg->by_ifindex);
 	vec_free(&reg->networks);
@@ -97,16 +113,6 @@ struct network_entry *registry_network(const struct registry *reg, const char *n
 	return found ? reg->networks.v[i] : NULL;
 }
 
-struct network_entry *registry_network_of_bridge(const struct registry *reg, const char *bridge)
-{
-	char buf[16];
-
-	vec_each(entry, &reg->networks)
-		if (strcmp(network_bridge((*entry)->net, buf), bridge) == 0)
-			return *entry;
-	return NULL;
-}
-
 struct network_entry *registry_network_by_ifindex(const struct registry *reg, int ifindex)
 {
 	vec_each(entry, &reg->networks)
@@ -121,6 +127,7 @@ struct network_entry *registry_put_network(struct registry *reg, struct network 
 	size_t i = network_position(reg, net->name, &found);
 	struct network_entry *entry;
 
+	reg->devices = devices_free(reg->devices);
 	if (found) {
 		entry = reg->networks.v[i];
 		network_free(entry->net);
@@ -151,6 +158,7 @@ void registry_remove_network(struct registry *reg, struct network_entry *entry)
 	size_t i = network_position(reg, entry->net->name, &found);
 
 	assert(found && entry->n_ports == 0);
+	reg->devices = devices_free(reg->devices);
 	vec_remove(&reg->networks, i);
 	network_entry_free(entry);
 }

@@ -40,8 +40,14 @@ struct network_entry {
 	struct network *fallback; /* at start: the definition that ran before, or NULL */
 	struct vnet_error problem;
 	size_t n_ports;
-	int bridge_ifindex;       /* 0: not there, as far as we know */
+	int bridge_ifindex;       /* of its bridge, or companion; 0: not there, as far as we know */
+	unsigned bridge_mtu;      /* as the kernel last told; 0: not there */
+	char missing[16];         /* the uplink, or a link's device, that is not there; "": none */
 };
+/* With links, and none declared: it follows from what is between the hosts. */
+bool network_entry_derives_mtu(const struct network_entry *entry);
+/* The definition with the MTU that its bridge has then. Borrows all from the entry. */
+struct network network_entry_in_force(const struct network_entry *entry);
 
 typedef VEC(struct network_entry *) network_entry_vec;
 
@@ -78,12 +84,12 @@ struct registry {
 	VEC(struct port_entry *) ports;       /* by name */
 	VEC(struct port_entry *) by_ifindex;  /* ports with a device */
 	unsigned next_ifname;
+	struct devices *devices;              /* devices.h; NULL: to be made when it is asked for */
 };
 
 void registry_free(struct registry *reg);
 
 struct network_entry *registry_network(const struct registry *reg, const char *name);
-struct network_entry *registry_network_of_bridge(const struct registry *reg, const char *bridge);
 struct network_entry *registry_network_by_ifindex(const struct registry *reg, int ifindex);
 /* Takes net.  A definition by that name is replaced, entry and ports stay. */
 struct network_entry *registry_put_network(struct registry *reg, struct network *net);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devices.c - which networks a device by some name matters to; see devices.h. */
+
+#include "netd/devices.h"
+
+#include <net/if.h>
+#include <stdio.h>
+
+struct devices {
+	VEC(struct device) all; /* by name, then network */
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct device *x = a, *y = b;
+	int r = strcmp(x->name, y->name);
+
+	return r ? r : strcmp(x->network->net->name, y->network->net->name);
+}
+
+static void add(struct devices *devices, struct network_entry *network, enum device_role role,
+		const char *name)
+{
+	struct device device = { .role = role, .network = network };
+
+	snprintf(device.name, sizeof(device.name), "%s", name);
+	vec_push(&devices->all, device);
+}
+
+static void add_link(struct devices *devices, struct network_entry *network,
+		     const struct network_link *link)
+{
+	char buf[16];
+
+	if (link->device)
+		add(devices, network, DEVICE_UNDERLAY, link->device);
+	if (link->kind == LINK_VXLAN)
+		add(devices, network, DEVICE_LINK,
+		    network_link_device(network->net, link, NULL, buf));
+	else
+		vec_each(peer, &link->peers)
+			add(devices, network, DEVICE_LINK,
+			    network_link_device(network->net, link, peer, buf));
+}
+
+static void add_network(struct devices *devices, struct network_entry *network)
+{
+	const struct network *net = network->net;
+	char buf[16];
+
+	if (network_bridge(net, buf)[0])
+		add(devices, network, DEVICE_BRIDGE, buf);
+	if (network_has_bridge(net) && net->vlan.id)
+		add(devices, network, DEVICE_VLAN, network_device(net, NETWORK_VLAN_PREFIX, buf));
+	/* A port may bring it about that traffic is shaped: the name is known in any case. */
+	if (network_has_bridge(net))
+		add(devices, network, DEVICE_SHAPER, network_device(net, NETWORK_IFB_PREFIX, buf));
+	if (net->uplink)
+		add(devices, network, DEVICE_UPLINK, net->uplink);
+	vec_each(link, &net->links)
+		add_link(devices, network, link);
+}
+
+static struct devices *table(struct registry *reg)
+{
+	if (reg->devices)
+		return reg->devices;
+	reg->devices = mem_alloc(sizeof(*reg->devices));
+	vec_each(entry, &reg->networks)
+		add_network(reg->devices, *entry);
+	vec_sort(&reg->devices->all, compare);
+	return reg->devices;
+}
+
+static int compare_name(const void *name, const void *item)
+{
+	/* Before all of its name: the search ends at the first. */
+	return strcmp(name, ((const struct device *)item)->name) > 0 ? 1 : -1;
+}
+
+struct device *devices_find(struct registry *reg, const char *name, size_t *ret_n)
+{
+	struct devices *devices = table(reg);
+	bool found;
+	size_t i = vec_search(&devices->all, name, compare_name, &found), n = 0;
+
+	while (i + n < devices->all.n && strcmp(devices->all.v[i + n].name, name) == 0)
+		n++;
+	*ret_n = n;
+	return n ? &devices->all.v[i] : NULL;
+}
+
+struct device *devices_all(struct registry *reg, size_t *ret_n)
+{
+	struct devices *devices = table(reg);
+
+	*ret_n = devices->all.n;
+	return devices->all.v;
+}
+
+/* ---- how they are ---- */
+
+static int compare_links(const void *a, const void *b)
+{
+	return strcmp((*(const struct link *const *)a)->name, (*(const struct link *const *)b)->name);
+}
+
+bool device_differs(const struct device *device, const struct link *link)
+{
+	return device->ifindex != link->ifindex || device->mtu != link->mtu ||
+	       device->is_up != !!(link->flags & IFF_UP);
+}
+
+/* One that is made by the very plan that needs it is not missing. */
+static bool is_made_by_us(struct registry *reg, const char *name)
+{
+	size_t n;
+	const struct device *device = devices_find(reg, name, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (device[i].role == DEVICE_BRIDGE && device[i].network->is_wanted)
+			return true;
+	return false;
+}
+
+static void note(struct registry *reg, struct device *device, const struct link *link)
+{
+	struct network_entry *network = device->network;
+
+	device->ifindex = link ? link->ifindex : 0;
+	device->mtu = link ? link->mtu : 0;
+	device->is_up = link && link->flags & IFF_UP;
+	switch (device->role) {
+	case DEVICE_BRIDGE:
+		network->bridge_ifindex = device->ifindex;
+		network->bridge_mtu = device->mtu;
+		break;
+	case DEVICE_UPLINK:
+	case DEVICE_UNDERLAY:
+		if (!link && !is_made_by_us(reg, device->name))
+			snprintf(network->missing, sizeof(network->missing), "%s", device->name);
+		break;
+	default:
+		break;
+	}
+}
+
+void devices_note(struct registry *reg, const struct snapshot *snap)
+{
+	struct devices *devices = table(reg);
+	VEC(const struct link *) links = { 0 };
+	size_t i = 0;
+
+	vec_each(link, &snap->links)
+		vec_push(&links, link);
+	vec_sort(&links, compare_links);
+	vec_each(entry, &reg->networks)
+		(*entry)->missing[0] = '\0';
+	vec_each(device, &devices->all) {
+		while (i < links.n && strcmp(links.v[i]->name, device->name) < 0)
+			i++;
+		note(reg, device,
+		     i < links.n && strcmp(links.v[i]->name, device->name) == 0 ? links.v[i] : NULL);
+	}
+	vec_free(&links);
+}
+
+struct devices *devices_free(struct devices *devices)
+{
+	if (!devices)
+		return NULL;
+	vec_free(&devices->all);
+	free(devices);
+	return NULL;
+}
