@@ -8,15 +8,19 @@
  * its length in units of 4; ours is sequence number 1.
  *
  * What was parsed must be usable by others without checks of their own, and
- * addresses and routes must survive being written and read again.
+ * addresses, routes, tunnels and the like must survive being written and read
+ * again.
  */
 
 #include "kernel/addr.h"
 #include "kernel/events.h"
+#include "kernel/fdb.h"
 #include "kernel/link.h"
+#include "kernel/link_kind.h"
 #include "kernel/neigh.h"
 #include "kernel/nl.h"
 #include "kernel/route.h"
+#include "kernel/vlan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +32,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct nl nl;
+static struct nl scratch; /* for what is written while answers are read from the other */
 static int peer;
 
 static void require(bool condition)
@@ -45,6 +50,7 @@ static void open_once(void)
 	if (nl.out)
 		return;
 	require(nl_open(&nl, NETLINK_ROUTE, &err) == 0);
+	require(nl_open(&scratch, NETLINK_ROUTE, &err) == 0);
 	require(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
 	require(dup2(pair[0], nl.fd) == nl.fd);
 	close(pair[0]);
@@ -60,12 +66,71 @@ static void drain(int fd)
 		;
 }
 
+/* What the kind has, written as for a new device and read again. */
+static void check_kind(const struct link *link)
+{
+	struct op_link op = { .bridge = link->bridge, .vlan = link->vlan, .macvlan = link->macvlan,
+			      .gre = link->gre, .vxlan = link->vxlan };
+	const struct nlattr *tb[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1];
+	struct link again = { .parent = link->parent };
+	struct nlmsghdr *m = nl_add(&scratch, RTM_NEWLINK, 0);
+
+	memcpy(op.kind, link->kind, sizeof(op.kind));
+	memcpy(again.kind, link->kind, sizeof(again.kind));
+	nl_header(m, sizeof(struct ifinfomsg));
+	link_kind_put(m, op.kind, &op, link->parent, true);
+	require(m->nlmsg_len < NL_MESSAGE_MAX);
+	nl_attrs_of(m, sizeof(struct ifinfomsg), tb, ARRAY_SIZE(tb));
+	nl_attrs_nested(tb[IFLA_LINKINFO], info, ARRAY_SIZE(info));
+	require(info[IFLA_INFO_KIND]);
+	link_kind_parse(info[IFLA_INFO_DATA], &again);
+	require(link_kind_is_same(&again, &op, link->parent));
+	require(again.gre.ttl == link->gre.ttl && again.gre.tos == link->gre.tos);
+	require(again.gre.has_encap_limit == link->gre.has_encap_limit);
+	require(again.vxlan.learning == link->vxlan.learning && again.vxlan.df == link->vxlan.df);
+	require(again.bridge.priority == link->bridge.priority);
+	nl_reset(&scratch);
+}
+
 static void check_link(const struct link *link)
 {
 	require(link->ifindex > 0 && link->name[0]);
 	require(strnlen(link->name, sizeof(link->name)) < sizeof(link->name));
 	require(strnlen(link->kind, sizeof(link->kind)) < sizeof(link->kind));
 	require(strnlen(link->alias, sizeof(link->alias)) < sizeof(link->alias));
+	if (link_kind_find(link->kind))
+		check_kind(link);
+}
+
+static void check_vlans(const struct nlmsghdr *m)
+{
+	vlan_member_vec members = { 0 };
+
+	vlan_parse(m, &members);
+	vlan_normalise(&members);
+	for (size_t i = 0; i < members.n; i++) {
+		const struct vlan_member *now = &members.v[i], *before = now - 1;
+
+		require(now->ifindex > 0 && now->first && now->first <= now->last);
+		require(now->last < 4095 && (!now->is_pvid || now->first == now->last));
+		if (i)
+			require(before->first <= now->first &&
+				(before->last + 1 < now->first || before->is_pvid || now->is_pvid ||
+				 before->is_untagged != now->is_untagged));
+	}
+	vec_free(&members);
+}
+
+static void check_vxlan_fdb(const struct vxlan_fdb *fdb)
+{
+	struct vxlan_fdb again;
+
+	require(ip_size(&fdb->dst) > 0 && fdb->ifindex > 0);
+	require(fdb_add_request(&scratch, true, fdb, fdb->ifindex) == 0);
+	require(fdb_parse_vxlan(scratch.last, &again) == 0);
+	require(!mac_cmp(&fdb->mac, &again.mac) && !ip_cmp(&fdb->dst, &again.dst));
+	require(fdb->is_external == again.is_external && fdb->ifindex == again.ifindex);
+	nl_reset(&scratch);
 }
 
 static void check_event(void *context, const struct kernel_event *event)
@@ -109,6 +174,7 @@ static void check_route(const struct route *route)
 static void check_message(const struct nlmsghdr *m, void *context)
 {
 	struct kernel_event event;
+	struct vxlan_fdb remote;
 	struct fdb_entry fdb;
 	struct route route;
 	struct link link;
@@ -125,6 +191,9 @@ static void check_message(const struct nlmsghdr *m, void *context)
 		check_route(&route);
 	neigh_parse(m, &event);
 	fdb_parse(m, &fdb);
+	if (fdb_parse_vxlan(m, &remote) == 0)
+		check_vxlan_fdb(&remote);
+	check_vlans(m);
 }
 
 /* Aligned as a receive buffer is, and no larger: what is read past its end is seen. */
