@@ -7,6 +7,10 @@
 shared=/run/kernel-lab
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
+# As a Debian host has them.
+ulimit -Hn 524288
+ulimit -Sn 1024
+
 command_as_caller() {
 	. "$shared/environment"
 	export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

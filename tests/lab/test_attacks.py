@@ -706,7 +706,12 @@ class Interference(AttackCase):
                                   self.host.json("bridge", "-j", "fdb", "show", "br", "other")])
         wait_until(lambda: (self.host.link(one.ifname) or {}).get("master") == "vn-blue",
                    what="the port to come back")
-        self.host.ip("link", "set", one.ifname, "name", "renamed")
+        rename = ["link", "set", one.ifname, "name", "renamed"]
+        if self.host.ip(*rename, check=False):
+            # Before Linux 6.2 only a device that is down can be renamed.
+            self.host.ip("link", "set", one.ifname, "down")
+            self.host.ip(*rename)
+            self.host.ip("link", "set", "renamed", "up")
         for device in (one.ifname, "renamed"):
             one.send(ethernet(BROADCAST, NOBODY, TEST_TYPE, b"attack"))
         self.assertIsNone(two.receive_until(lambda f: f.src == NOBODY, timeout=0.3))

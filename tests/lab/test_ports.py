@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from vnetlab import (HostCase, VarlinkError, arp_request, ethernet, find_program, nft_elements,
-                     nft_json, veth, wait_until)
+                     nft_json, nft_rules, veth, wait_until)
 from vnetlab.guest import IFF_MULTI_QUEUE, IFF_VNET_HDR, tap_flags
 
 TUNGETVNETHDRSZ = 0x800454d7
@@ -142,7 +142,7 @@ class Descriptors(PortCase):
 
 class Life(PortCase):
     def test_everything_goes_with_the_last_descriptor(self):
-        before = nft_json(self.host)
+        before = nft_rules(self.host)
         port = self.raw_port(self.netd, "blue", name="web", mac=MAC1)
         guard = self.guard_of(port.ifname)
         self.assertEqual([len(guard[n]) for n in ("macs", "guarded", "members")], [1, 1, 1])
@@ -150,7 +150,7 @@ class Life(PortCase):
         port.close()
         wait_until(lambda: not self.netd.call("ListPorts")["ports"])
         self.assertEqual(self.taps(), [])
-        self.assertEqual(nft_json(self.host), before)
+        self.assertEqual(nft_rules(self.host), before)
         with open(os.path.join(self.netd.run_dir, "ports"), encoding="ascii") as f:
             self.assertEqual(f.read().splitlines()[-1], '{"del":"web"}')
 

@@ -362,7 +362,10 @@ class End(RestartCase):
         self.assertTrue(guest.ping("192.0.2.1"))
         self.assertRegex(netd.log(), "notice: IPv4 forwarding .*up0")
         self.assertEqual(self.host.sysctl("net/ipv4/conf/all/forwarding"), "0")
-        self.assertEqual(self.host.sysctl("net/ipv6/conf/all/forwarding"), "0")
+        # Linux 6.17 and later can forward IPv6 by interface.
+        per_interface = os.path.exists("/proc/sys/net/ipv6/conf/all/force_forwarding")
+        self.assertEqual(self.host.sysctl("net/ipv6/conf/all/forwarding"),
+                         "0" if per_interface else "1")
         self.stop_all(netd, guest)
         self.assertEqual(Witness(self.host).state["sysctls"], before)
         self.assertFalse(third.ping("192.0.2.1", timeout=1))

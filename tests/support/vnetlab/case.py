@@ -12,6 +12,7 @@ import unittest
 from .guest import Guest, RawPort
 from .netd import Netd
 from .netns import Namespace
+from .patience import patience
 from .services import TcpServer, UdpServer
 
 
@@ -21,13 +22,13 @@ class SkipFeature(unittest.SkipTest):
 
 def wait_until(condition, timeout=10, interval=0.02, what=None):
     """Polls condition() until it is true and returns its value; fails with what it waited for."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patience(timeout)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError("not within %.3g s: %s" % (timeout, what or condition))
+            raise AssertionError("not within %.3g s: %s" % (patience(timeout), what or condition))
         time.sleep(interval)
 
 

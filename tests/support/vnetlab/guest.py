@@ -13,6 +13,7 @@ import time
 from .dns import Resolver
 from .frames import parse_frame
 from .netd import find_program
+from .patience import patience
 
 TUNGETIFF = 0x800454d2
 IFF_VNET_HDR = 0x4000
@@ -91,6 +92,8 @@ class Guest(_Port):
             os.chmod(script, 0o755)
         if os.path.exists(lease):
             os.unlink(lease)
+        if check:
+            seconds = int(patience(seconds))
         command = ["busybox", "udhcpc", "-q", "-n", "-f", "-i", "eth0", "-s", script,
                    "-t", seconds, "-T", "1", "-O", "domain", "-O", "ntpsrv", "-O", "mtu"]
         if hostname:
@@ -117,7 +120,7 @@ class Guest(_Port):
 
     def wait_global6(self, timeout=15):
         """The address that a router advertisement gave."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         while time.monotonic() < deadline:
             found = self.ns.addresses("eth0", "inet6")
             if found:
@@ -176,7 +179,7 @@ class Pinger:
     def __init__(self, ns, address, count, interval=0.01):
         self.process = ns.popen("ping", "-n", "-q", "-c", count, "-i", interval, "-W", "2", address,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.limit = count * interval * 4 + 20
+        self.limit = patience(count * interval * 4 + 20)
 
     def lost(self):
         text = self.process.communicate(timeout=self.limit)[0]

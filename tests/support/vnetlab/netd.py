@@ -9,11 +9,12 @@ import subprocess
 import time
 
 from .netns import die_with_parent
+from .patience import patience
 from .varlink import Client
 
 SANITIZER_REPORT = re.compile(
     r"(ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error:).*", re.S)
-START_SECONDS = 20
+START_SECONDS = patience(20)
 
 
 def build_path(*parts):
@@ -159,12 +160,12 @@ class Netd:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            status = process.wait(timeout)
+            status = process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise AssertionError("netd did not end within %d s of SIGTERM:\n%s" % (
-                timeout, self.log(20))) from None
+                patience(timeout), self.log(20))) from None
         self.check_log()
         assert status == 0, "netd ended with status %d:\n%s" % (status, self.log(40))
 

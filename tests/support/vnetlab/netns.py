@@ -12,6 +12,8 @@ import os
 import signal
 import subprocess
 
+from .patience import patience
+
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 
@@ -84,7 +86,7 @@ class Namespace:
         if "input" not in options:
             options.setdefault("stdin", subprocess.DEVNULL)
         with self:
-            result = subprocess.run([str(c) for c in command], timeout=timeout, check=False,
+            result = subprocess.run([str(c) for c in command], timeout=patience(timeout), check=False,
                                     preexec_fn=die_with_parent, **options)
         if check and result.returncode:
             raise CommandFailed("%s: %s: status %d: %s" % (

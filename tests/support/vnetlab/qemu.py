@@ -5,6 +5,7 @@ import json
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import time
 
 from .netd import build_path
 from .netns import die_with_parent
+from .patience import patience
 
 BOOT_SECONDS = 90
 COMMAND_SECONDS = 60
@@ -26,10 +28,10 @@ def has_kvm():
         return bool(re.search(r"^flags\s*:.*\b(vmx|svm)\b", f.read(), re.M))
 
 
-def machine_arguments(append=""):
+def machine_arguments(append="", emulated=False):
     """QEMU's arguments for the guest, all but its network and console."""
     folder = readable_by_all(os.path.abspath(build_path("guest")))
-    if has_kvm():
+    if has_kvm() and not emulated:
         accelerator = ["-accel", "kvm", "-cpu", "host"]
     else:
         accelerator = ["-accel", "tcg", "-cpu", "max,la57=off,-avx,-avx2"]
@@ -61,10 +63,15 @@ def build_guest():
 
 
 class QemuGuest:
-    """start() runs `prefix… qemu-system-x86_64 … network-arguments`, in namespace ns."""
+    """
+    Runs `prefix… qemu-system-x86_64 … network-arguments`, in namespace ns.
+
+    An emulated guest inside an emulated machine takes minutes to boot; one that was booted
+    elsewhere and stopped there by sleep() wakes up in seconds: asleep names the file.
+    """
 
     def __init__(self, ns, folder, network=(), append="", prefix=(), pass_fds=(), qmp=False,
-                 binary="qemu-system-x86_64", **popen_options):
+                 binary="qemu-system-x86_64", emulated=False, asleep=None, **popen_options):
         self.console_path = os.path.join(folder, "console-%d" % id(self))
         self.qmp_path = os.path.join(folder, "qmp-%d" % id(self))
         self.log_path = os.path.join(folder, "qemu-%d.log" % id(self))
@@ -73,10 +80,13 @@ class QemuGuest:
         listener.bind(self.console_path)
         listener.listen(1)
         fd = listener.fileno()
-        command = list(prefix) + [binary] + machine_arguments(append) + [
+        command = list(prefix) + [binary] + machine_arguments(append, emulated or asleep) + [
             "-chardev", "socket,id=console,fd=%d,server=on,wait=off" % fd,
             "-serial", "chardev:console"]
         fds = list(pass_fds) + [fd]
+        if asleep:
+            command += ["-incoming", "exec:cat " + shlex.quote(asleep)]
+            qmp = True
         if qmp:
             qmp_listener = socket.socket(socket.AF_UNIX)
             qmp_listener.bind(self.qmp_path)
@@ -102,6 +112,31 @@ class QemuGuest:
         self.console.connect(self.console_path)
         self.text = ""
         self._seen = 0
+        if asleep:
+            self._wake()
+
+    def _wake(self):
+        deadline = time.monotonic() + patience(BOOT_SECONDS)
+        try:
+            while (status := self.qmp.call("query-status")["status"]) == "inmigrate":
+                if time.monotonic() > deadline:
+                    self._fail("not awake within %d s" % patience(BOOT_SECONDS))
+                time.sleep(0.05)
+            if status != "running":
+                self.qmp.call("cont")
+        except EOFError:
+            self.process.wait(10)
+            self._fail("QEMU could not take the guest over")
+
+    def sleep(self, path):
+        """Stops the guest and leaves all of it in a file."""
+        self.qmp.call("stop")
+        self.qmp.call("migrate", uri="exec:cat >" + shlex.quote(path))
+        deadline = time.monotonic() + patience(COMMAND_SECONDS)
+        while (status := self.qmp.call("query-migrate")["status"]) != "completed":
+            if status == "failed" or time.monotonic() > deadline:
+                self._fail("the guest does not fall asleep: " + status)
+            time.sleep(0.05)
 
     def close(self):
         if self.process.poll() is None:
@@ -126,6 +161,7 @@ class QemuGuest:
     def expect(self, pattern, timeout=BOOT_SECONDS):
         """The match of the first console line, not taken yet, that fits the pattern."""
         expression = re.compile(pattern, re.M)
+        timeout = patience(timeout)
         deadline = time.monotonic() + timeout
         while True:
             end = self.text.rfind("\n") + 1
@@ -182,7 +218,7 @@ class Qmp:
 
     def __init__(self, path, timeout=20):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(patience(timeout))
         self.sock.connect(path)
         self._file = self.sock.makefile("r", encoding="utf-8")
         self._read()

@@ -7,6 +7,8 @@ import os
 import socket
 import time
 
+from .patience import patience
+
 INTERFACE = "io.vnet.Netd"
 MESSAGE_MAX = 64 * 1024 * 1024
 FDS_MAX = 253  # SCM_MAX_FD
@@ -37,7 +39,7 @@ class Client:
 
     def __init__(self, path, timeout=20):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(patience(timeout))
         try:
             self.sock.connect(str(path))
         except OSError:

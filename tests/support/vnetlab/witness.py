@@ -33,6 +33,11 @@ def nft_json(ns, *what):
     return json.loads(result.stdout)["nftables"]
 
 
+def nft_rules(ns):
+    """The ruleset without what packets change: counters, and times that run out."""
+    return _strip(nft_json(ns))
+
+
 def nft_set(ns, family, name, table="vnet"):
     """The raw elements of one of netd's sets or maps."""
     for obj in nft_json(ns, "set", family, table, name) or nft_json(ns, "map", family, table, name):
@@ -69,7 +74,7 @@ class Witness:
             "routes": _strip(ns.json("ip", "-j", "-d", "-4", "route", "show", "table", "all")),
             "routes6": _strip(ns.json("ip", "-j", "-d", "-6", "route", "show", "table", "all")),
             "rules": ns.json("ip", "-j", "rule", "show"),
-            "nft": _strip(nft_json(ns)),
+            "nft": nft_rules(ns),
             "sysctls": {p: ns.sysctl(p) for p in self._sysctl_paths(ns)},
         }
 
