@@ -269,8 +269,7 @@ static const struct wire_case {
 };
 
 static const char *const wire_others[] = {
-	"{\"network\": \"lan\", \"name\": \"b\", \"bandwidth\": {\"in\": {\"guaranteed\": "
-	"\"4mbit\"}}}",
+	"{\"network\": \"lan\", \"name\": \"b\", \"bandwidth\": {\"in\": {\"guaranteed\": 4000000}}}",
 	"{\"network\": \"alone\", \"name\": \"c\"}",
 	"{\"network\": \"card\", \"name\": \"d\", \"vf\": 1}",
 };

@@ -309,8 +309,7 @@ static void test_equal(void **state)
 		"{mode: nat, subnet: auto, links: [{name: a, kind: gretap, local: 1.1.1.1, key: 0}]}",
 		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 1}]}",
 		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 2}]}",
-		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 1, "
-		"learning: false}]}",
+		"{mode: nat, subnet: auto, links: [{name: a, kind: vxlan, local: 1.1.1.1, vni: 1, learning: false}]}",
 		"{mode: macvtap, uplink: e}",
 		"{mode: macvtap, uplink: e, macvtap: vepa}",
 		"{mode: macvtap, uplink: e, macvtap: {companion: true}}",
