@@ -35,7 +35,7 @@ enum op_kind {
 	OP_ROUTE_ADD, OP_ROUTE_DEL,
 	OP_VLAN_ADD, OP_VLAN_DEL, /* of a bridge port, or of the bridge itself */
 	OP_FDB_ADD, OP_FDB_DEL,   /* of a VXLAN device */
-	OP_SHAPE,          /* a port's limits; both rates 0 take them away */
+	OP_SHAPE,          /* a port's limits; both rates 0 take them away, also when the port is gone */
 	OP_SHAPE_ROOT,     /* the IFB's HTB and the limits of all */
 	OP_FEATURES,       /* offloads that differ from TRI_DEFAULT */
 	OP_VF,             /* all of a virtual function */
@@ -52,7 +52,7 @@ enum link_field {           /* what OP_LINK_SET sets */
 	LINK_SET_TXQUEUELEN = 1 << 4,
 	LINK_SET_MASTER = 1 << 5,   /* master: name, or "" to take it out */
 	LINK_SET_ADDR_GEN = 1 << 6, /* addr_gen_mode */
-	LINK_SET_BRIDGE = 1 << 7,   /* all of bridge */
+	LINK_SET_BRIDGE = 1 << 7,   /* all of bridge; without vlan_protocol not what is of VLANs */
 	LINK_SET_ISOLATED = 1 << 8, /* bridge port option port.isolated */
 	LINK_SET_GROUP = 1 << 9,
 	LINK_SET_STATE = 1 << 10,   /* bridge port option port.state */

@@ -60,9 +60,14 @@ void apply_ip_lowered(struct snapshot *snap, const struct link *link);
 /* op_apply_sysctl.c */
 int apply_sysctl(const struct op_sysctl *op, struct applier *a);
 /* A new device starts with the values of "default", as far as the snapshot knows them. */
-void apply_new_conf(struct snapshot *snap, const char *ifname);
+void apply_new_conf(struct applier *a, const char *ifname);
 /* A device's own switches end with it; names are sorted. */
-void apply_drop_conf(struct snapshot *snap, const char *const *names, size_t n);
+void apply_drop_conf(struct applier *a, const char *const *names, size_t n);
+/*
+ * For a plan that makes thousands of devices: with names, apply_new_conf() only
+ * sets switches that are there, and nothing drops them.  This puts them there.
+ */
+void apply_expect_conf(struct snapshot *snap, const char *const *names, size_t n);
 
 /* op_apply_port.c */
 int apply_vlan(enum op_kind kind, const struct op_vlan *op, struct applier *a);
@@ -74,6 +79,7 @@ int apply_vf(const struct op_vf *op, struct applier *a);
 /* VLANs are the bridge's: gone when the device leaves it, the default one given when it joins. */
 void apply_vlans_left(struct snapshot *snap, int ifindex);
 void apply_vlans_joined(struct snapshot *snap, int ifindex, const struct bridge_state *bridge);
+void apply_vlans_default(struct snapshot *snap, int ifindex, unsigned was, unsigned is);
 
 /* Where in n items of a sorted array the item belongs, behind its equals. */
 size_t apply_place(const void *v, size_t n, size_t size, const void *item,

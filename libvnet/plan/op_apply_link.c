@@ -10,6 +10,7 @@
 #include "plan/op_apply.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <net/if.h>
 #include <stdio.h>
 
@@ -157,7 +158,7 @@ static struct link *add_link(struct applier *a, const char *name, const char *ki
 	link->mtu = 1500;
 	link->txqueuelen = 1000;
 	add_name(a, link);
-	apply_new_conf(snap, link->name);
+	apply_new_conf(a, link->name);
 	return link;
 }
 
@@ -173,6 +174,19 @@ static int exists(const struct applier *a, const char *name)
 			      "a device named %s exists already", name);
 }
 
+/* Without a protocol VLAN settings stay as they are; a new bridge has Linux's. */
+static struct bridge_state next_bridge(const struct bridge_state *is, const struct bridge_state *op)
+{
+	struct bridge_state next = *op;
+
+	if (!op->vlan_protocol) {
+		next.vlan_filtering = is && is->vlan_filtering;
+		next.vlan_protocol = is ? is->vlan_protocol : ETH_P_8021Q;
+		next.default_pvid = is ? is->default_pvid : 1;
+	}
+	return next;
+}
+
 int apply_bridge_create(const struct op_link *op, struct applier *a)
 {
 	struct link *link = apply_find_link(a, op->name);
@@ -185,7 +199,7 @@ int apply_bridge_create(const struct op_link *op, struct applier *a)
 	link->mac = op->mac;
 	link->mtu = op->mtu ? op->mtu : 1500;
 	memcpy(link->alias, op->alias, sizeof(link->alias));
-	link->bridge = op->bridge;
+	link->bridge = next_bridge(NULL, &op->bridge);
 	if (op->set & LINK_SET_ADDR_GEN)
 		link->addr_gen_mode = op->addr_gen_mode;
 	if (link->bridge.vlan_filtering)
@@ -392,19 +406,26 @@ static void set_port_options(struct link *link, const struct op_link *op)
 		link->port.state = op->port.state;
 }
 
-/* VLANs of a bridge that does not look at them are not seen. */
-static void set_bridge(struct snapshot *snap, struct link *link, const struct bridge_state *bridge)
+/*
+ * VLANs of a bridge that does not look at them are not seen.  A port that is in
+ * the default VLAN only by default moves to the next one.
+ */
+static void set_bridge(struct snapshot *snap, struct link *link, const struct bridge_state *op)
 {
-	bool was_aware = link->bridge.vlan_filtering;
+	struct bridge_state was = link->bridge, is = next_bridge(&was, op);
 
-	link->bridge = *bridge;
-	if (was_aware == bridge->vlan_filtering)
+	link->bridge = is;
+	if (was.vlan_filtering == is.vlan_filtering && was.default_pvid == is.default_pvid)
 		return;
 	vec_each(port, &snap->links) {
 		if (port->master != link->ifindex && port != link)
 			continue;
+		if (was.vlan_filtering && is.vlan_filtering) {
+			apply_vlans_default(snap, port->ifindex, was.default_pvid, is.default_pvid);
+			continue;
+		}
 		apply_vlans_left(snap, port->ifindex);
-		apply_vlans_joined(snap, port->ifindex, bridge);
+		apply_vlans_joined(snap, port->ifindex, &is);
 	}
 }
 
@@ -461,11 +482,6 @@ static int check_set(const struct applier *a, const struct link *link, const str
 	if (op->set & LINK_SET_UP && op->up && is_vlan(link) && below && !(below->flags & IFF_UP))
 		return vnet_error_set(a->err, -ENETDOWN, "device-down", "%s: %s is down", op->name,
 				      below->name);
-	if (op->set & LINK_SET_BRIDGE && op->bridge.vlan_filtering && link->bridge.vlan_filtering &&
-	    op->bridge.default_pvid != link->bridge.default_pvid)
-		return vnet_error_set(a->err, -EPERM, "vlan-filtering",
-				      "%s: the default VLAN cannot change while VLANs are filtered",
-				      op->name);
 	return op->set & LINK_SET_MTU ? check_mtu(a, link, link->kind, link->parent, op->mtu) : 0;
 }
 
@@ -528,15 +544,15 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void drop_switches(struct snapshot *snap, const struct doomed *d)
+static void drop_switches(struct applier *a, const struct doomed *d)
 {
 	VEC(const char *) names = { 0 };
 
-	for (size_t i = 0; i < snap->links.n; i++)
+	for (size_t i = 0; i < a->snap->links.n; i++)
 		if (d->is_gone[i])
-			vec_push(&names, snap->links.v[i].name);
+			vec_push(&names, a->snap->links.v[i].name);
 	vec_sort(&names, compare_text);
-	apply_drop_conf(snap, names.v, names.n);
+	apply_drop_conf(a, names.v, names.n);
 	vec_free(&names);
 }
 
@@ -550,9 +566,11 @@ static void drop_switches(struct snapshot *snap, const struct doomed *d)
 	} while (0)
 
 /* A port that is shaped by an IFB that goes stays so: its frames are lost until it is told otherwise. */
-static void drop_objects(struct snapshot *snap, const struct doomed *d)
+static void drop_objects(struct applier *a, const struct doomed *d)
 {
-	drop_switches(snap, d);
+	struct snapshot *snap = a->snap;
+
+	drop_switches(a, d);
 	drop_gone(snap, d, addrs, ifindex);
 	drop_gone(snap, d, routes, oif);
 	drop_gone(snap, d, fdb, ifindex);
@@ -574,7 +592,7 @@ static void delete_doomed(struct applier *a, struct doomed *d)
 	size_t kept = 0;
 
 	doom_those_above(snap, d);
-	drop_objects(snap, d);
+	drop_objects(a, d);
 	for (size_t i = 0; i < snap->links.n; i++) {
 		if (d->is_gone[i] && a->names)
 			a->names->slots[find_slot(a->names, snap, snap->links.v[i].name)] = -1;

@@ -2,88 +2,18 @@
 /* op_apply_port.c - what hangs on one device: VLANs, forwarding entries, shapers, offloads, VFs */
 
 #include "plan/op_apply.h"
+#include "plan/vlan_map.h"
 
 #include <errno.h>
 
 /* VLANs. */
 
-enum { IS_MEMBER = 1, IS_PVID = 2, IS_UNTAGGED = 4 };
-
-/* A device's VLANs by id, and back: ranges as long as can be, as the kernel tells them. */
-struct vlan_map { uint8_t flags[VLAN_ID_MAX + 1]; };
-
-static size_t first_vlan(const struct snapshot *snap, int ifindex)
-{
-	const struct vlan_member key = { .ifindex = ifindex };
-	size_t low = 0, high = snap->vlans.n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (snapshot_cmp_vlans(&snap->vlans.v[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static size_t count_vlans(const struct snapshot *snap, int ifindex)
-{
-	size_t first = first_vlan(snap, ifindex), i = first;
-
-	while (i < snap->vlans.n && snap->vlans.v[i].ifindex == ifindex)
-		i++;
-	return i - first;
-}
-
-static void read_map(const struct snapshot *snap, int ifindex, struct vlan_map *map)
-{
-	size_t first = first_vlan(snap, ifindex), n = count_vlans(snap, ifindex);
-
-	*map = (struct vlan_map){ 0 };
-	for (size_t i = first; i < first + n; i++) {
-		const struct vlan_member *m = &snap->vlans.v[i];
-
-		for (unsigned id = m->first; id <= m->last && id <= VLAN_ID_MAX; id++)
-			map->flags[id] = (uint8_t)(IS_MEMBER | (m->is_pvid ? IS_PVID : 0) |
-						   (m->is_untagged ? IS_UNTAGGED : 0));
-	}
-}
-
-static void write_map(struct snapshot *snap, int ifindex, const struct vlan_map *map)
-{
-	size_t first, was = count_vlans(snap, ifindex), tail;
-	VEC(struct vlan_member) new = { 0 };
-
-	for (unsigned id = 1; id <= VLAN_ID_MAX; id++) {
-		uint8_t flags = map->flags[id];
-
-		if (flags && flags == map->flags[id - 1])
-			new.v[new.n - 1].last = (uint16_t)id;
-		else if (flags)
-			vec_push(&new, (struct vlan_member){ ifindex, (uint16_t)id, (uint16_t)id,
-							     flags & IS_PVID,
-							     flags & IS_UNTAGGED });
-	}
-	first = first_vlan(snap, ifindex);
-	tail = snap->vlans.n - first - was;
-	vec_reserve(&snap->vlans, snap->vlans.n - was + new.n);
-	if (tail)
-		memmove(&snap->vlans.v[first + new.n], &snap->vlans.v[first + was],
-			tail * sizeof(*new.v));
-	if (new.n)
-		memcpy(&snap->vlans.v[first], new.v, new.n * sizeof(*new.v));
-	snap->vlans.n = first + new.n + tail;
-	vec_free(&new);
-}
-
 void apply_vlans_left(struct snapshot *snap, int ifindex)
 {
 	const struct vlan_map none = { 0 };
 
-	if (count_vlans(snap, ifindex))
-		write_map(snap, ifindex, &none);
+	if (!vlan_map_is_empty(snap, ifindex))
+		vlan_map_write(snap, ifindex, &none);
 }
 
 void apply_vlans_joined(struct snapshot *snap, int ifindex, const struct bridge_state *bridge)
@@ -92,18 +22,27 @@ void apply_vlans_joined(struct snapshot *snap, int ifindex, const struct bridge_
 
 	if (!bridge->vlan_filtering || !bridge->default_pvid)
 		return;
-	map.flags[bridge->default_pvid & 0xfff] = IS_MEMBER | IS_PVID | IS_UNTAGGED;
-	write_map(snap, ifindex, &map);
+	map.flags[bridge->default_pvid & 0xfff] = VLAN_MEMBER | VLAN_PVID | VLAN_UNTAGGED;
+	vlan_map_write(snap, ifindex, &map);
 }
 
-/* A device has one native VLAN: the next one takes that from the one before. */
-static void add_to_map(struct vlan_map *map, const struct vlan_member *vlan)
+/* __br_vlan_set_default_pvid() */
+void apply_vlans_default(struct snapshot *snap, int ifindex, unsigned was, unsigned is)
 {
-	for (unsigned id = 0; vlan->is_pvid && id <= VLAN_ID_MAX; id++)
-		map->flags[id] &= (uint8_t)~IS_PVID;
-	for (unsigned id = vlan->first; id <= vlan->last; id++)
-		map->flags[id] = (uint8_t)(IS_MEMBER | (vlan->is_pvid ? IS_PVID : 0) |
-					   (vlan->is_untagged ? IS_UNTAGGED : 0));
+	const uint8_t by_default = VLAN_MEMBER | VLAN_PVID | VLAN_UNTAGGED;
+	struct vlan_map map;
+
+	vlan_map_read(snap, ifindex, &map);
+	for (unsigned id = 1; id <= VLAN_ID_MAX; id++)
+		if (map.flags[id] & VLAN_PVID && !(id == was && map.flags[id] == by_default))
+			return; /* somebody's choice */
+	if (is && map.flags[is & 0xfff])
+		return;
+	map.flags[was & 0xfff] = was && map.flags[was & 0xfff] == by_default ?
+					 0 : map.flags[was & 0xfff];
+	if (is)
+		map.flags[is & 0xfff] = by_default;
+	vlan_map_write(snap, ifindex, &map);
 }
 
 int apply_vlan(enum op_kind kind, const struct op_vlan *op, struct applier *a)
@@ -124,12 +63,12 @@ int apply_vlan(enum op_kind kind, const struct op_vlan *op, struct applier *a)
 							    "%s is on no bridge", op->ifname);
 	if (!bridge->bridge.vlan_filtering)
 		return 0; /* kept by the kernel, but not seen */
-	read_map(a->snap, link->ifindex, &map);
+	vlan_map_read(a->snap, link->ifindex, &map);
 	if (kind == OP_VLAN_ADD)
-		add_to_map(&map, &op->vlan);
+		vlan_map_add(&map, &op->vlan);
 	else
 		memset(&map.flags[op->vlan.first], 0, op->vlan.last - op->vlan.first + 1u);
-	write_map(a->snap, link->ifindex, &map);
+	vlan_map_write(a->snap, link->ifindex, &map);
 	return 0;
 }
 

@@ -24,35 +24,67 @@ static size_t first_below(const struct snapshot *snap, const char *prefix)
 	return low;
 }
 
-static void copy_defaults(struct snapshot *snap, int family, const char *ifname)
-{
-	struct sysctl found[32];
-	size_t n = 0, length;
-	char root[40];
+typedef VEC(struct sysctl) conf_vec;
 
-	length = (size_t)snprintf(root, sizeof(root), "net/ipv%c/conf/default/", family);
-	for (size_t i = first_below(snap, root); i < snap->sysctls.n && n < ARRAY_SIZE(found); i++) {
+/* What "default" has, in the name of ifname. */
+static void defaults_for(const struct snapshot *snap, int family, const char *ifname,
+			 conf_vec *ret)
+{
+	char root[40];
+	size_t length =
+		(size_t)snprintf(root, sizeof(root), "net/ipv%c/conf/default/", family);
+
+	for (size_t i = first_below(snap, root); i < snap->sysctls.n; i++) {
 		const struct sysctl *sysctl = &snap->sysctls.v[i];
+		struct sysctl own = { .value = sysctl->value };
 
 		if (strncmp(sysctl->path, root, length) != 0)
 			break;
-		found[n].value = sysctl->value;
-		snprintf(found[n].path, sizeof(found[n].path), "net/ipv%c/conf/%.15s/%.60s", family,
-			 ifname, sysctl->path + length);
-		n++;
-	}
-	for (size_t i = 0; i < n; i++) {
-		int64_t value;
-
-		if (snapshot_sysctl(snap, found[i].path, &value) < 0)
-			insert_sysctl(snap, &found[i]);
+		snprintf(own.path, sizeof(own.path), "net/ipv%c/conf/%.15s/%.60s", family, ifname,
+			 sysctl->path + length);
+		vec_push(ret, own);
 	}
 }
 
-void apply_new_conf(struct snapshot *snap, const char *ifname)
+static struct sysctl *find_sysctl(struct snapshot *snap, const struct sysctl *key)
 {
-	copy_defaults(snap, '4', ifname);
-	copy_defaults(snap, '6', ifname);
+	if (!snap->sysctls.n)
+		return NULL;
+	return bsearch(key, snap->sysctls.v, snap->sysctls.n, sizeof(*key), snapshot_cmp_sysctls);
+}
+
+void apply_new_conf(struct applier *a, const char *ifname)
+{
+	conf_vec own = { 0 };
+
+	defaults_for(a->snap, '4', ifname, &own);
+	defaults_for(a->snap, '6', ifname, &own);
+	vec_each(sysctl, &own) {
+		struct sysctl *there = find_sysctl(a->snap, sysctl);
+
+		if (there)
+			there->value = sysctl->value;
+		else if (!a->names)
+			insert_sysctl(a->snap, sysctl);
+	}
+	vec_free(&own);
+}
+
+void apply_expect_conf(struct snapshot *snap, const char *const *names, size_t n)
+{
+	conf_vec own = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		defaults_for(snap, '4', names[i], &own);
+		defaults_for(snap, '6', names[i], &own);
+	}
+	for (size_t i = own.n; i-- > 0;)
+		if (find_sysctl(snap, &own.v[i]))
+			own.v[i] = own.v[--own.n];
+	vec_each(sysctl, &own)
+		vec_push(&snap->sysctls, *sysctl);
+	vec_sort(&snap->sysctls, snapshot_cmp_sysctls);
+	vec_free(&own);
 }
 
 static int compare_names(const void *key, const void *item)
@@ -81,10 +113,13 @@ static bool device_of(const char *path, char ret[16])
 	return false;
 }
 
-void apply_drop_conf(struct snapshot *snap, const char *const *names, size_t n)
+void apply_drop_conf(struct applier *a, const char *const *names, size_t n)
 {
+	struct snapshot *snap = a->snap;
 	size_t kept = 0;
 
+	if (a->names)
+		return;
 	for (size_t i = 0; i < snap->sysctls.n; i++) {
 		bool is_found = false;
 		char name[16];

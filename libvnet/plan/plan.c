@@ -11,8 +11,8 @@
 
 static void begin(struct planner *p, const struct desired *d, const struct snapshot *snap,
 		  struct plan *plan, struct vnet_error *err);
-static void resolve_networks(struct planner *p);
 static void plan_rules(struct planner *p);
+static void tell_mtus(struct planner *p);
 static void end(struct planner *p);
 
 int plan_make(const struct desired *d, const struct snapshot *snap, struct plan *ret,
@@ -22,18 +22,21 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 	struct planner p;
 
 	begin(&p, d, snap, &plan, err);
-	resolve_networks(&p);
+	plan_resolve(&p);
 
 	/* 1. Away with what is no longer wanted. */
 	plan_give_back(&p);
-	plan_bridges_delete(&p, false);
-	plan_orphans(&p);
+	plan_delete(&p);
 	plan_strays(&p);
 	plan_routes_remove(&p);
 	plan_addresses_remove(&p);
 
 	/* 2. Devices, down. */
 	plan_bridges(&p);
+	plan_devices_make(&p);
+	plan_companions_sysctls(&p);
+	plan_peers(&p);
+	plan_shape_roots(&p);
 	plan_taps_create(&p);
 
 	/* 3. Rules stand before a frame can pass. */
@@ -41,15 +44,18 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 
 	/* 4. Now frames may pass. */
 	plan_bridges_raise(&p);
+	plan_devices_join(&p);
 	plan_addresses_add(&p);
 	plan_take_over(&p);
 	plan_ports(&p);
+	plan_vfs(&p);
 	plan_routes_add(&p);
-	plan_bridges_delete(&p, true);
+	plan_delete_left(&p);
 
 	/* 5. And leave the host. */
 	plan_forwarding(&p);
 
+	tell_mtus(&p);
 	end(&p);
 	if (p.result < 0) {
 		plan_free(&plan);
@@ -59,139 +65,78 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 	return 0;
 }
 
-static void copy_into_now(struct planner *p)
+static void free_links(struct planned_network *pn)
 {
-	vec_each(link, &p->snap->links)
-		vec_push(&p->now.links, *link);
-	vec_each(addr, &p->snap->addrs)
-		vec_push(&p->now.addrs, *addr);
-	vec_each(route, &p->snap->routes)
-		vec_push(&p->now.routes, *route);
-	vec_each(sysctl, &p->snap->sysctls)
-		vec_push(&p->now.sysctls, *sysctl);
-	snapshot_sort(&p->now);
+	vec_each(link, &pn->links)
+		vec_free(&link->peers);
+	vec_free(&pn->links);
 }
 
-static int compare_names(const void *a, const void *b)
+/* Only the devices whose switches the planner looks at: bridges and companions. */
+static void expect_conf(struct planner *p)
 {
-	return strcmp(((const struct plan_name *)a)->name, ((const struct plan_name *)b)->name);
+	VEC(const char *) names = { 0 };
+	VEC(char *) held = { 0 };
+
+	vec_each(net, &p->d->networks) {
+		char name[16];
+
+		network_bridge(*net, name);
+		if (!plan_network_has_interface(*net) ||
+		    link_names_find(&p->now_names, &p->now, name))
+			continue;
+		vec_push(&held, mem_strdup(name));
+		vec_push(&names, held.v[held.n - 1]);
+	}
+	apply_expect_conf(&p->now, names.v, names.n);
+	vec_each(name, &held)
+		free(*name);
+	vec_free(&held);
+	vec_free(&names);
 }
 
 static void begin(struct planner *p, const struct desired *d, const struct snapshot *snap,
 		  struct plan *plan, struct vnet_error *err)
 {
+	struct snapshot without_rules = *snap;
+
 	*p = (struct planner){ .d = d, .snap = snap, .plan = plan, .err = err };
-	copy_into_now(p);
-	vec_each(link, &snap->links) {
-		vec_push(&p->link_names, (struct plan_name){ link->name, link->ifindex });
-		if (link->ifindex > p->snap_highest)
-			p->snap_highest = link->ifindex;
-	}
-	vec_sort(&p->link_names, compare_names);
+	without_rules.nft = NULL;
+	snapshot_copy(&without_rules, &p->now);
+	snapshot_sort(&p->now);
+	link_names_build(&p->now_names, &p->now);
+	expect_conf(p);
 	for (size_t i = 0; i < d->ports.n; i++)
 		vec_push(&p->port_names, (struct plan_name){ d->ports.v[i]->ifname, (int)i });
-	vec_sort(&p->port_names, compare_names);
-}
-
-/* Of several networks on one bridge the one that makes it. */
-static void index_bridges(struct planner *p)
-{
-	size_t n = 0;
-
-	vec_each(pn, &p->nets)
-		vec_push(&p->bridge_names, (struct plan_name){ pn->bridge, (int)(pn - p->nets.v) });
-	vec_sort(&p->bridge_names, compare_names);
-	vec_each(name, &p->bridge_names) {
-		struct plan_name *last = n ? &p->bridge_names.v[n - 1] : NULL;
-
-		if (!last || strcmp(last->name, name->name) != 0)
-			p->bridge_names.v[n++] = *name;
-		else if (p->nets.v[name->value].is_ours)
-			*last = *name;
-	}
-	p->bridge_names.n = n;
+	plan_sort_names(&p->port_names);
 }
 
 static void end(struct planner *p)
 {
 	snapshot_free(&p->now);
+	link_names_free(&p->now_names);
+	vec_each(pn, &p->nets)
+		free_links(pn);
 	vec_free(&p->nets);
-	vec_free(&p->link_names);
+	vec_free(&p->devices);
+	vec_free(&p->strangers);
 	vec_free(&p->net_names);
 	vec_free(&p->bridge_names);
 	vec_free(&p->port_names);
+	vec_free(&p->device_names);
 }
 
-/* The device that the network's bridge must not be. */
-static bool check_bridge(struct planner *p, const struct planned_network *pn)
+static void tell_mtus(struct planner *p)
 {
-	const struct link *link = plan_link(p, pn->bridge);
+	vec_each(pn, &p->nets) {
+		struct plan_mtu *mtu;
 
-	if (pn->is_ours) {
-		if (!link || plan_bridge_is_ours(link, pn->net))
-			return true;
-		plan_note(p,
-			  "network %s: device %s exists and is not ours; the network is left out",
-			  pn->net->name, pn->bridge);
-		return false;
+		if (!pn->is_usable || !pn->mtu || pn->mtu == network_mtu(pn->net))
+			continue;
+		mtu = vec_add(&p->plan->mtus);
+		snprintf(mtu->network, sizeof(mtu->network), "%s", pn->net->name);
+		mtu->mtu = pn->mtu;
 	}
-	if (link && strcmp(link->kind, "bridge") == 0)
-		return true;
-	plan_note(p, "network %s: there is no bridge %s; the network is left out", pn->net->name,
-		  pn->bridge);
-	return false;
-}
-
-static bool check_uplink(struct planner *p, const struct planned_network *pn)
-{
-	const char *uplink = pn->net->uplink;
-	const struct link *nic = plan_link(p, uplink), *master;
-
-	if (!nic) {
-		plan_note(p, "network %s: uplink %s is not there; the guests only reach each other",
-			  pn->net->name, uplink);
-		return false;
-	}
-	master = nic->master ? snapshot_link_by_index(&p->now, nic->master) : NULL;
-	if (nic->master &&
-	    !(master && (link_is_ours(master) || strcmp(master->name, pn->bridge) == 0))) {
-		plan_note(p, "network %s: uplink %s belongs to %s; it is left there", pn->net->name,
-			  uplink, master ? master->name : "another device");
-		return false;
-	}
-	return true;
-}
-
-/*
- * The rules name devices; one that is missing cannot be named.  The bridge
- * stands in for it: as an entry point of frames it means nothing.
- */
-static void resolve_uplink(struct planner *p, struct planned_network *pn)
-{
-	pn->has_takeover = pn->is_usable && check_uplink(p, pn);
-	if (!pn->has_takeover)
-		pn->effective.uplink = pn->bridge;
-	pn->effective.bridge.has_mac = true;
-	pn->effective.bridge.mac = plan_uplink_bridge_mac(p, pn);
-}
-
-static void resolve_networks(struct planner *p)
-{
-	vec_reserve(&p->nets, p->d->networks.n);
-	vec_each(net, &p->d->networks) {
-		struct planned_network *pn = vec_add(&p->nets);
-
-		pn->net = *net;
-		pn->effective = **net;
-		pn->is_ours = network_owns_bridge(*net);
-		network_bridge(*net, pn->bridge);
-		pn->is_usable = check_bridge(p, pn);
-		if (pn->net->mode == NETWORK_BRIDGED && pn->net->uplink)
-			resolve_uplink(p, pn);
-		vec_push(&p->net_names, (struct plan_name){ pn->net->name, (int)(pn - p->nets.v) });
-	}
-	vec_sort(&p->net_names, compare_names);
-	index_bridges(p);
 }
 
 static struct nft_ruleset *wanted_rules(struct planner *p)
@@ -234,6 +179,7 @@ void plan_free(struct plan *plan)
 		takeover_free(takeover);
 	vec_free(&plan->to_take_over);
 	vec_free(&plan->given_back);
+	vec_free(&plan->mtus);
 	vec_each(note, &plan->notes)
 		free(*note);
 	vec_free(&plan->notes);
@@ -268,14 +214,22 @@ struct op plan_op(enum op_kind kind, const char *network)
 void plan_emit(struct planner *p, const struct op *op)
 {
 	struct vnet_error err = { 0 };
+	struct applier a = { &p->now, &p->now_names, &err };
 	int result;
 
 	vec_push(&p->plan->ops, *op);
-	result = op_apply(op, &p->now, &err);
+	result = op_apply_to(op, &a);
 	if (result >= 0 || p->result < 0)
 		return;
 	p->result = vnet_error_set(p->err, result, "inconsistent-plan", "%s", err.message);
 	vnet_error_prefix(p->err, "the planner contradicts itself, please report this");
+}
+
+void plan_emit_all(struct planner *p, op_vec *ops)
+{
+	vec_each(op, ops)
+		plan_emit(p, op);
+	vec_free(ops);
 }
 
 void plan_emit_sysctl(struct planner *p, const char *network, const char *path, int64_t value)
@@ -345,26 +299,26 @@ const struct addr *plan_next_addr(const struct planner *p, const struct addr *ad
 	return next < p->now.addrs.v + p->now.addrs.n && next->ifindex == addr->ifindex ? next : NULL;
 }
 
-static const struct plan_name *find_name(const plan_names *names, const char *name)
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct plan_name *)a)->name, ((const struct plan_name *)b)->name);
+}
+
+void plan_sort_names(plan_names *names)
+{
+	vec_sort(names, compare_names);
+}
+
+const struct plan_name *plan_find_name(const plan_names *names, const char *name)
 {
 	const struct plan_name key = { .name = name };
 
 	return names->n ? bsearch(&key, names->v, names->n, sizeof(key), compare_names) : NULL;
 }
 
-/* Devices that the plan makes get higher indexes than those it found, so they stand behind. */
 const struct link *plan_link(const struct planner *p, const char *name)
 {
-	const struct plan_name *found = find_name(&p->link_names, name);
-	const struct link *link = found ? snapshot_link_by_index(&p->now, found->value) : NULL;
-	int highest = p->snap_highest;
-
-	if (link)
-		return link;
-	for (size_t i = p->now.links.n; i-- > 0 && p->now.links.v[i].ifindex > highest;)
-		if (strcmp(p->now.links.v[i].name, name) == 0)
-			return &p->now.links.v[i];
-	return NULL;
+	return link_names_find(&p->now_names, &p->now, name);
 }
 
 bool plan_bridge_has_ports(const struct planner *p, const char *bridge)
@@ -379,21 +333,21 @@ bool plan_bridge_has_ports(const struct planner *p, const char *bridge)
 
 const struct planned_network *plan_network(const struct planner *p, const char *name)
 {
-	const struct plan_name *found = find_name(&p->net_names, name);
+	const struct plan_name *found = plan_find_name(&p->net_names, name);
 
 	return found ? &p->nets.v[found->value] : NULL;
 }
 
 const struct port *plan_port(const struct planner *p, const char *ifname)
 {
-	const struct plan_name *found = find_name(&p->port_names, ifname);
+	const struct plan_name *found = plan_find_name(&p->port_names, ifname);
 
 	return found ? p->d->ports.v[found->value] : NULL;
 }
 
 const struct planned_network *plan_network_of_bridge(const struct planner *p, const char *bridge)
 {
-	const struct plan_name *found = find_name(&p->bridge_names, bridge);
+	const struct plan_name *found = plan_find_name(&p->bridge_names, bridge);
 
 	return found ? &p->nets.v[found->value] : NULL;
 }

@@ -54,6 +54,8 @@ void desired_free(struct desired *d); /* not what networks and ports point to */
 typedef VEC(struct sysctl) sysctl_vec;
 void plan_wanted_sysctls(const struct desired *d, const struct snapshot *snap, sysctl_vec *ret);
 
+struct plan_mtu { char network[16]; uint32_t mtu; };
+
 struct plan {
 	op_vec ops;
 	/* To be recorded durably before the operations run. */
@@ -62,6 +64,11 @@ struct plan {
 	/* To be forgotten once all operations ran (never before). */
 	VEC(struct saved_sysctl) to_forget; /* by path */
 	VEC(struct takeover_key) given_back;
+	/*
+	 * MTUs in force where they are not network_mtu(): the way out of the network leaves less.
+	 * What works with one network (ports, dnsmasq) wants it as bridge.mtu.
+	 */
+	VEC(struct plan_mtu) mtus;
 	/* One sentence each, for the operator: what is switched globally, what could not be done. */
 	VEC(char *) notes;
 };

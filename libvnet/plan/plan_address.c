@@ -69,7 +69,7 @@ void plan_addresses_remove(struct planner *p)
 	vec_each(pn, &p->nets) {
 		const struct link *link = plan_link(p, pn->bridge);
 
-		if (pn->is_ours && pn->is_usable && link)
+		if (pn->has_interface && pn->is_usable && link)
 			remove_strays(p, pn, link->ifindex);
 	}
 }
@@ -85,7 +85,7 @@ static bool has_addr(const struct planner *p, int ifindex, const struct prefix *
 void plan_addresses_add(struct planner *p)
 {
 	vec_each(pn, &p->nets) {
-		if (!pn->is_ours || !pn->is_usable)
+		if (!pn->has_interface || !pn->is_usable)
 			continue;
 		vec_each(prefix, &pn->net->addresses) {
 			struct addr addr = { .prefix = *prefix, .scope = plan_addr_scope(prefix),
@@ -168,7 +168,7 @@ static bool has_route(const struct planner *p, const struct route *wanted, int i
 void plan_routes_add(struct planner *p)
 {
 	vec_each(pn, &p->nets) {
-		if (!pn->is_ours || !pn->is_usable)
+		if (!pn->has_interface || !pn->is_usable)
 			continue;
 		vec_each(declared, &pn->net->routes) {
 			struct route route = wanted_route(declared);

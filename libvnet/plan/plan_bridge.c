@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* plan_bridge.c - the bridges of networks: make, adjust, raise, delete */
+/* plan_bridge.c - the bridges of networks: make, adjust, raise */
 
 #include "plan/planner.h"
 
+#include <linux/if_ether.h>
 #include <net/if.h>
 #include <stdio.h>
 
 #define BRIDGE_ALIAS_PREFIX LINK_ALIAS_PREFIX "bridge:"
-
-static struct op_link wanted_link(const struct planner *p, const struct planned_network *pn);
 
 bool plan_bridge_is_ours(const struct link *link, const struct network *net)
 {
@@ -34,30 +33,17 @@ static struct bridge_state wanted_options(const struct bridge_options *options)
 		.multicast_snooping = options->multicast_snooping,
 		.group_fwd_mask = (uint16_t)options->group_fwd_mask,
 		.vlan_filtering = options->vlan_filtering,
-		.vlan_protocol = vlan_protocol_ethertype(options->vlan_protocol),
-		/* Who is in which VLAN is said port by port; a plain bridge keeps Linux's 1. */
-		.default_pvid = options->vlan_filtering ? 0 : 1,
 	};
 
 	if (!options->forward_delay && options->stp)
 		state.forward_delay = 200; /* the least the kernel takes */
+	/* Who is in which VLAN is said port by port, with 0 nobody is by default. */
+	if (options->vlan_filtering)
+		state.vlan_protocol = vlan_protocol_ethertype(options->vlan_protocol);
 	return state;
 }
 
-/* A bridge on an uplink that declares no MTU has the uplink's. */
-static uint32_t wanted_mtu(const struct planner *p, const struct planned_network *pn)
-{
-	const struct link *nic = pn->has_takeover ? plan_link(p, pn->net->uplink) : NULL;
-	const struct link *bridge = plan_link(p, pn->bridge);
-
-	if (pn->net->mode != NETWORK_BRIDGED || pn->net->bridge.mtu)
-		return network_mtu(pn->net);
-	if (nic)
-		return nic->mtu;
-	return bridge ? bridge->mtu : network_mtu(pn->net);
-}
-
-static struct op_link wanted_link(const struct planner *p, const struct planned_network *pn)
+static struct op_link wanted_link(const struct planned_network *pn)
 {
 	struct op_link link = { 0 };
 
@@ -65,7 +51,7 @@ static struct op_link wanted_link(const struct planner *p, const struct planned_
 	snprintf(link.name, sizeof(link.name), "%s", pn->bridge);
 	snprintf(link.alias, sizeof(link.alias), BRIDGE_ALIAS_PREFIX "%s", pn->net->name);
 	link.mac = network_bridge_mac(&pn->effective);
-	link.mtu = wanted_mtu(p, pn);
+	link.mtu = pn->mtu;
 	link.bridge = wanted_options(&pn->net->bridge);
 	return link;
 }
@@ -90,8 +76,9 @@ static void create(struct planner *p, const struct planned_network *pn)
 {
 	struct op op = plan_op(OP_BRIDGE_CREATE, pn->net->name);
 
-	op.link = wanted_link(p, pn);
+	op.link = wanted_link(pn);
 	plan_emit(p, &op);
+	plan_note_mtu(p, pn);
 }
 
 /*
@@ -107,11 +94,25 @@ static bool disturbs(const struct link *is, const struct op_link *wanted)
 		wanted->bridge.vlan_filtering != is->bridge.vlan_filtering);
 }
 
+/* Nobody is in a VLAN then; what the kernel keeps of that would count when VLANs are on again. */
+static void switch_to_plain(struct planner *p, const struct planned_network *pn, struct op *op,
+			    int ifindex)
+{
+	struct snapshot was = { 0 };
+
+	snapshot_copy(&p->now, &was);
+	op->link.bridge.vlan_protocol = ETH_P_8021Q;
+	op->link.bridge.default_pvid = 1;
+	plan_emit(p, op);
+	plan_members_forget(p, pn, &was, ifindex);
+	snapshot_free(&was);
+}
+
 static void adjust(struct planner *p, const struct planned_network *pn, const struct link *is)
 {
 	struct op op = plan_op(OP_LINK_SET, pn->net->name);
 
-	op.link = wanted_link(p, pn);
+	op.link = wanted_link(pn);
 	if (strcmp(is->alias, op.link.alias) == 0)
 		op.link.set &= ~(uint32_t)LINK_SET_ALIAS;
 	if (mac_cmp(&is->mac, &op.link.mac) == 0)
@@ -123,7 +124,12 @@ static void adjust(struct planner *p, const struct planned_network *pn, const st
 	if (!op.link.set)
 		return;
 	op.loses_traffic = plan_bridge_has_ports(p, pn->bridge) && disturbs(is, &op.link);
-	plan_emit(p, &op);
+	if (op.link.set & LINK_SET_MTU)
+		plan_note_mtu(p, pn);
+	if (is->bridge.vlan_filtering && !op.link.bridge.vlan_filtering)
+		switch_to_plain(p, pn, &op, is->ifindex);
+	else
+		plan_emit(p, &op);
 }
 
 /* A forward reachable on 127.0.0.1 sends packets of that source to the guest, and gets replies. */
@@ -140,17 +146,18 @@ static bool needs_route_localnet(const struct network *net)
 /*
  * A guest's router advertisement must not configure the host, and a bridge
  * without IPv6 addresses must not offer the host's services on a link-local
- * one: there IPv6 is off, as libvirt does it.  The subnet is ours, so duplicate
- * address detection would only keep the gateway silent for its first second.
+ * one: there IPv6 is off, as libvirt does it.  A bridge's subnet is ours, so
+ * duplicate address detection would only keep the gateway silent for its first
+ * second; a companion is on a wire that others share.
  */
-static void want_own_sysctls(struct planner *p, const struct planned_network *pn)
+void plan_own_sysctls(struct planner *p, const struct planned_network *pn)
 {
 	bool has_ipv6 = network_has_family(pn->net, AF_INET6);
 	const char *name = pn->net->name;
 
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_ra", 0);
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "autoconf", 0);
-	if (has_ipv6)
+	if (has_ipv6 && pn->is_ours)
 		plan_want_conf(p, name, AF_INET6, pn->bridge, "accept_dad", 0);
 	plan_want_conf(p, name, AF_INET6, pn->bridge, "disable_ipv6", !has_ipv6);
 	plan_want_conf(p, name, AF_INET, pn->bridge, "route_localnet",
@@ -182,14 +189,16 @@ void plan_bridges(struct planner *p)
 
 		if (!pn->is_ours || !pn->is_usable)
 			continue;
+		plan_mtu(p, pn);
 		if (link)
 			adjust(p, pn, link);
 		else
 			create(p, pn);
-		if (pn->net->mode != NETWORK_BRIDGED)
-			want_own_sysctls(p, pn);
-		else
+		plan_members_of_bridge(p, pn);
+		if (network_takes_uplink(pn->net))
 			copy_uplink_sysctls(p, pn);
+		else
+			plan_own_sysctls(p, pn);
 	}
 }
 
@@ -205,49 +214,5 @@ void plan_bridges_raise(struct planner *p)
 		op.link.set = LINK_SET_UP;
 		op.link.up = true;
 		plan_emit(p, &op);
-	}
-}
-
-static void delete_bridge(struct planner *p, const struct link *bridge)
-{
-	struct op op = plan_op(OP_LINK_DELETE, bridge->alias + strlen(BRIDGE_ALIAS_PREFIX));
-
-	snprintf(op.link.name, sizeof(op.link.name), "%s", bridge->name);
-	plan_emit(p, &op);
-}
-
-static void keep_bridge(struct planner *p, const struct link *bridge)
-{
-	vec_each(port, &p->now.links)
-		if (port->master == bridge->ifindex) {
-			plan_note(p, "bridge %s stays: it still carries %s", bridge->name,
-				  port->name);
-			break;
-		}
-}
-
-/* The bridge of a network that runs, under the name that it should have. */
-static bool is_wanted(const struct planner *p, const struct link *bridge)
-{
-	const struct planned_network *pn = plan_network_of_bridge(p, bridge->name);
-
-	return pn && pn->is_ours;
-}
-
-void plan_bridges_delete(struct planner *p, bool is_last)
-{
-	for (size_t i = 0; i < p->now.links.n; i++) {
-		struct link link = p->now.links.v[i];
-
-		if (strcmp(link.kind, "bridge") != 0 ||
-		    strncmp(link.alias, BRIDGE_ALIAS_PREFIX, strlen(BRIDGE_ALIAS_PREFIX)) != 0 ||
-		    is_wanted(p, &link))
-			continue;
-		if (!plan_bridge_has_ports(p, link.name)) {
-			delete_bridge(p, &link);
-			i--;
-		} else if (is_last) {
-			keep_bridge(p, &link);
-		}
 	}
 }

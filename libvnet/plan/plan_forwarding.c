@@ -147,7 +147,7 @@ static bool stands_for_nic(const struct planner *p, const struct link *link)
 {
 	const struct planned_network *pn = plan_network_of_bridge(p, link->name);
 
-	return pn && pn->is_ours && pn->net->mode == NETWORK_BRIDGED;
+	return pn && network_takes_uplink(pn->net);
 }
 
 static bool is_exit(const struct planner *p, const struct link *link, int family)
@@ -199,7 +199,7 @@ static void close_bridges(struct forwarding *f)
 	vec_each(pn, &f->p->nets) {
 		const char *name = pn->net->name;
 
-		if (!pn->is_ours || !pn->is_usable || pn->net->mode == NETWORK_BRIDGED)
+		if (!pn->is_ours || !pn->is_usable || network_takes_uplink(pn->net))
 			continue;
 		if (!needs_forwarding(pn, AF_INET))
 			plan_want_conf(f->p, name, AF_INET, pn->bridge, "forwarding", 0);

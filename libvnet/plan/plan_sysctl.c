@@ -79,7 +79,7 @@ void plan_wanted_sysctls(const struct desired *d, const struct snapshot *snap, s
 		char bridge[16];
 
 		network_bridge(*net, bridge);
-		if (network_owns_bridge(*net) && snapshot_link(snap, bridge))
+		if (plan_network_has_interface(*net) && snapshot_link(snap, bridge))
 			add_bridge(ret, bridge);
 	}
 	vec_each(link, &snap->links) {

@@ -412,6 +412,7 @@ static void enslave(struct planner *p, const struct planned_network *pn, const s
 	}
 	if (op.link.set)
 		plan_emit(p, &op);
+	plan_members_of_trunk(p, pn, nic->name);
 }
 
 static void take_from(struct planner *p, const struct planned_network *pn, const struct link *nic,
@@ -472,7 +473,7 @@ static bool is_wanted(const struct planner *p, const struct takeover *record)
 {
 	const struct planned_network *pn = plan_network(p, record->network);
 
-	return pn && pn->net->mode == NETWORK_BRIDGED && pn->net->uplink &&
+	return pn && network_takes_uplink(pn->net) &&
 	       strcmp(pn->net->uplink, record->uplink) == 0;
 }
 

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * plan_delete.c - devices of ours that nobody wants any more
+ *
+ * Deleting a device waits for the kernel's grace periods, about 16 ms each; of a
+ * whole group they are waited for once.  So many devices are gathered in a group
+ * of their own and deleted together.  The group is deleted whole: what is in it
+ * and shall stay (a plan was cut off and the wish changed) is taken out first.
+ */
+
+#include "plan/planner.h"
+
+#include <stdio.h>
+
+#define GROUP_MIN 4 /* devices; fewer are deleted one by one */
+
+typedef VEC(int) index_vec;
+
+static bool has_prefix(const struct link *link, const char *what)
+{
+	size_t n = strlen(LINK_ALIAS_PREFIX);
+
+	return strncmp(link->alias, LINK_ALIAS_PREFIX, n) == 0 &&
+	       strncmp(link->alias + n, what, strlen(what)) == 0;
+}
+
+/* "vnet:link:blue:mesh:*" is blue's; an outer tag is of many, an orphan of nobody. */
+static void network_of(const struct link *link, char ret[16])
+{
+	const char *name = strchr(link->alias + strlen(LINK_ALIAS_PREFIX), ':');
+
+	ret[0] = '\0';
+	if (name && !has_prefix(link, "service:") && !has_prefix(link, "port:"))
+		snprintf(ret, 16, "%.*s", (int)strcspn(name + 1, ":"), name + 1);
+}
+
+static bool is_unwanted_device(const struct planner *p, const struct link *link)
+{
+	static const char *const kinds[] = { "vlan:", "service:", "companion:", "ifb:", "link:" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (has_prefix(link, kinds[i]))
+			return !plan_device_is_wanted(p, link);
+	return false;
+}
+
+/* The bridge of a network that runs, under the name that it should have, is wanted. */
+static bool is_unwanted_bridge(const struct planner *p, const struct link *link)
+{
+	const struct planned_network *pn;
+
+	if (strcmp(link->kind, "bridge") != 0 || !has_prefix(link, "bridge:"))
+		return false;
+	pn = plan_network_of_bridge(p, link->name);
+	return !(pn && pn->is_ours);
+}
+
+/* A bit for each place in now.links. */
+struct marks {
+	bool *is_victim, *is_busy; /* busy: carries a port that stays */
+	size_t n;
+};
+
+static size_t place_of(const struct planner *p, const struct link *link)
+{
+	return (size_t)(link - p->now.links.v);
+}
+
+static void find_busy_bridges(const struct planner *p, struct marks *m)
+{
+	vec_each(link, &p->now.links) {
+		const struct link *master =
+			link->master ? snapshot_link_by_index(&p->now, link->master) : NULL;
+
+		if (master && !m->is_victim[place_of(p, link)])
+			m->is_busy[place_of(p, master)] = true;
+	}
+}
+
+/* Devices before the bridges that they are on. */
+static void find_victims(struct planner *p, bool bridges_only, index_vec *ret)
+{
+	struct marks m = { .is_victim = mem_alloc((p->now.links.n + 1) * sizeof(bool)),
+			   .is_busy = mem_alloc((p->now.links.n + 1) * sizeof(bool)) };
+
+	vec_each(link, &p->now.links)
+		if (!bridges_only && (is_unwanted_device(p, link) || plan_is_orphan(p, link))) {
+			m.is_victim[place_of(p, link)] = true;
+			vec_push(ret, link->ifindex);
+		}
+	find_busy_bridges(p, &m);
+	vec_each(link, &p->now.links)
+		if (is_unwanted_bridge(p, link) && !m.is_busy[place_of(p, link)])
+			vec_push(ret, link->ifindex);
+	free(m.is_victim);
+	free(m.is_busy);
+}
+
+static bool is_victim(const index_vec *victims, int ifindex)
+{
+	vec_each(victim, victims)
+		if (*victim == ifindex)
+			return true;
+	return false;
+}
+
+static void emit_group(struct planner *p, const struct link *link, uint32_t group)
+{
+	struct op op = plan_op(OP_LINK_SET, NULL);
+
+	network_of(link, op.network);
+	snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
+	op.link.set = LINK_SET_GROUP;
+	op.link.group = group;
+	plan_emit(p, &op);
+}
+
+/* False when somebody else's device is in the group, so that it cannot be used. */
+static bool clear_group(struct planner *p, const index_vec *victims)
+{
+	bool is_ours = true;
+
+	for (size_t i = 0; i < p->now.links.n; i++) {
+		const struct link *link = &p->now.links.v[i];
+
+		if (link->group != LINK_GROUP_DELETE)
+			continue;
+		if (!link_is_ours(link))
+			is_ours = false;
+		else if (!is_victim(victims, link->ifindex))
+			emit_group(p, link, 0);
+	}
+	return is_ours;
+}
+
+static void delete_group(struct planner *p, const index_vec *victims)
+{
+	struct op op = plan_op(OP_GROUP_DELETE, NULL);
+
+	vec_each(victim, victims) {
+		const struct link *link = snapshot_link_by_index(&p->now, *victim);
+
+		if (link->group != LINK_GROUP_DELETE)
+			emit_group(p, link, LINK_GROUP_DELETE);
+	}
+	op.link.group = LINK_GROUP_DELETE;
+	plan_emit(p, &op);
+}
+
+static void delete_each(struct planner *p, const index_vec *victims)
+{
+	vec_each(victim, victims) {
+		const struct link *link = snapshot_link_by_index(&p->now, *victim);
+		struct op op = plan_op(OP_LINK_DELETE, NULL);
+
+		if (!link)
+			continue; /* it stood on one that has gone */
+		network_of(link, op.network);
+		snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
+		plan_emit(p, &op);
+	}
+}
+
+static void delete_victims(struct planner *p, bool bridges_only)
+{
+	index_vec victims = { 0 };
+	bool is_group_free;
+
+	find_victims(p, bridges_only, &victims);
+	is_group_free = clear_group(p, &victims);
+	vec_each(victim, &victims)
+		if (has_prefix(snapshot_link_by_index(&p->now, *victim), "ifb:"))
+			plan_unshape(p, *victim);
+	if (victims.n >= GROUP_MIN && is_group_free)
+		delete_group(p, &victims);
+	else
+		delete_each(p, &victims);
+	vec_free(&victims);
+}
+
+void plan_delete(struct planner *p)
+{
+	delete_victims(p, false);
+}
+
+static void note_kept(struct planner *p, const struct link *bridge)
+{
+	vec_each(port, &p->now.links)
+		if (port->master == bridge->ifindex) {
+			plan_note(p, "bridge %s stays: it still carries %s", bridge->name,
+				  port->name);
+			break;
+		}
+}
+
+void plan_delete_left(struct planner *p)
+{
+	delete_victims(p, true);
+	vec_each(link, &p->now.links)
+		if (is_unwanted_bridge(p, link))
+			note_kept(p, link);
+}
