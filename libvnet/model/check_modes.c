@@ -282,12 +282,12 @@ static int check_companion(const struct network *net, struct vnet_error *err)
 		return 0;
 	if (net->addresses.n && !macvtap->companion)
 		return check_refuse(net, NULL, "addresses", err, "mode-conflict",
-				    "without a companion there is no interface for addresses; set "
-				    "macvtap.companion, or leave them out");
+				    "without a companion this host has no interface for addresses; "
+				    "set macvtap: {companion: true}, or leave them out");
 	if (macvtap->companion && macvtap->mode != MACVTAP_BRIDGE)
 		return check_refuse(net, NULL, "macvtap.companion", err, "mode-conflict",
 				    "only in macvtap mode bridge do devices of one NIC reach each "
-				    "other; leave companion and addresses out");
+				    "other; leave the companion out");
 	return 0;
 }
 

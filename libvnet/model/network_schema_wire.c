@@ -271,18 +271,10 @@ static const char *const macvtap_modes[] = {
 	NULL
 };
 
-/* Addresses need an interface to be on. */
-static unsigned long long companion_default(const void *root)
-{
-	const struct network *net = root;
-
-	return net->mode == NETWORK_MACVTAP && net->addresses.n > 0;
-}
-
 static const struct schema_field macvtap_fields[] = {
 #define M(member) offsetof(struct macvtap_config, member)
 	FIELD("mode", type_enum, M(mode), .names = macvtap_modes),
-	FIELD("companion", type_bool, M(companion), .default_of = companion_default),
+	FIELD("companion", type_bool, M(companion)),
 #undef M
 };
 const struct schema macvtap_schema = {

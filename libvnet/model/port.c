@@ -233,6 +233,17 @@ int port_from_json(const json_t *json, struct port **ret, struct vnet_error *err
 	return r;
 }
 
+/* An empty `bandwidth` is not "no change" but "no more of my own": the network's limits again. */
+static void reset_limits(struct port *port, const json_t *changes)
+{
+	const json_t *bandwidth = json_object_get(changes, "bandwidth");
+
+	if (!json_is_object(bandwidth) || json_object_size(bandwidth))
+		return;
+	port->in = port->out = (struct bandwidth){ 0 };
+	port->has_in = port->has_out = false;
+}
+
 static int request_error(struct vnet_error *err, const char *path, const char *message)
 {
 	vnet_error_set(err, -EINVAL, "bad-request", "%s", message);
@@ -281,6 +292,7 @@ int port_update_from_json(struct port *port, const json_t *changes, struct vnet_
 		return request_error(err, "name", "a port keeps its name; detach and attach again");
 	if (json_object_get(changes, "mac") && !json_is_null(json_object_get(changes, "mac")))
 		changed->learns_mac = false;
+	reset_limits(changed, changes);
 	old = *port;
 	*port = *changed;
 	*changed = old; /* freed with the scope */

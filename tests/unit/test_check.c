@@ -153,7 +153,7 @@ static const char wires[] =
 	"  lan: {mode: nat, addresses: [10.0.0.1/24, 'fd00::1/64'], bandwidth: {in: 10mbit, out: 10mbit}}\n"
 	"  aware: {mode: isolated, bridge: {vlan_filtering: true, native: 0}}\n"
 	"  foreign: {mode: bridged, bridge: {name: br0}}\n"
-	"  wire: {mode: macvtap, uplink: eth0, addresses: [192.0.2.1/24]}\n"
+	"  wire: {mode: macvtap, uplink: eth0, macvtap: {companion: true}, addresses: [192.0.2.1/24]}\n"
 	"  alone: {mode: macvtap, uplink: eth1, macvtap: passthru}\n"
 	"  card: {mode: sriov, uplink: eth2, sriov: {vfs: 0-3}}\n"
 	"  whole: {mode: sriov, uplink: eth3}\n";

@@ -361,6 +361,9 @@ static void test_update_wires(void **state)
 	assert_int_equal(port->in.rate, 5000000);
 	assert_int_equal(port->out.rate, 0);
 	assert_true(port->has_out);
+	assert_int_equal(update(port, "{\"bandwidth\": {}}", &err), 0);
+	assert_int_equal(port->in.rate, 0);
+	assert_false(port->has_in || port->has_out);
 	assert_int_equal(update(port, "{\"offloads\": {\"tso\": true}, \"hairpin\": true}", &err), 0);
 	assert_int_equal(port->options.tso, TRI_TRUE);
 	assert_int_equal(port->options.gso, TRI_FALSE);
