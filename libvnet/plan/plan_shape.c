@@ -16,6 +16,7 @@
  */
 
 #include "plan/planner.h"
+#include "plan/shaper.h"
 
 #include <stdio.h>
 
@@ -54,15 +55,6 @@ static void swap(struct bandwidth *a, struct bandwidth *b)
 	*b = c;
 }
 
-/* A guarantee without a limit of its own or of the network's means nothing. */
-static void normalise(struct bandwidth *b)
-{
-	if (!b->rate)
-		*b = (struct bandwidth){ 0 };
-	else
-		b->burst = shaper_burst(b);
-}
-
 struct op_shape shape_wanted(const struct network *net, const struct port *port)
 {
 	struct op_shape shape = { .shaper.slot = (uint16_t)port->slot };
@@ -70,8 +62,8 @@ struct op_shape shape_wanted(const struct network *net, const struct port *port)
 	snprintf(shape.ifname, sizeof(shape.ifname), "%s", port->ifname);
 	network_device(net, NETWORK_IFB_PREFIX, shape.ifb);
 	port_limits(port, net, &shape.shaper.in, &shape.shaper.out);
-	normalise(&shape.shaper.in);
-	normalise(&shape.shaper.out);
+	shape.shaper.in = shaper_normal(&shape.shaper.in);
+	shape.shaper.out = shaper_normal(&shape.shaper.out);
 	if (port->kind == PORT_MACVTAP)
 		swap(&shape.shaper.in, &shape.shaper.out);
 	return shape;
@@ -79,11 +71,10 @@ struct op_shape shape_wanted(const struct network *net, const struct port *port)
 
 static struct op_shape_root wanted_root(const struct network *net)
 {
-	struct op_shape_root root = { .in = net->in, .out = net->out };
+	struct op_shape_root root = { .in = shaper_normal(&net->in),
+				      .out = shaper_normal(&net->out) };
 
 	network_device(net, NETWORK_IFB_PREFIX, root.ifb);
-	normalise(&root.in);
-	normalise(&root.out);
 	if (net->mode == NETWORK_MACVTAP)
 		swap(&root.in, &root.out);
 	return root;

@@ -244,8 +244,7 @@ static void test_bridge_create(void **state)
 	apply(&host, op);
 	assert_host(&host, "link 2 eth0\nlink 9 br0 kind bridge\n"
 			   "link 10 vn-blue kind bridge mtu 9000 alias vnet:bridge:blue forward_delay 0 "
-			   "hello_time 0 max_age 0 priority 0 no_mcast_snooping vlan_protocol 0 "
-			   "default_pvid 0\n"
+			   "hello_time 0 max_age 0 priority 0 no_mcast_snooping\n"
 			   "sysctl net/ipv4/conf/default/forwarding 1\n"
 			   "sysctl net/ipv4/conf/vn-blue/forwarding 1\n"
 			   "sysctl net/ipv6/conf/all/forwarding 0\n");
