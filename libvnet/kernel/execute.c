@@ -11,8 +11,10 @@
 #include "kernel/execute.h"
 #include "kernel/addr.h"
 #include "kernel/route.h"
+#include "kernel/shaper.h"
 #include "kernel/sysctl.h"
 #include "kernel/tap.h"
+#include "kernel/vf.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -406,6 +408,11 @@ static int nft_commit(struct kernel_linux *k, const struct op *op, struct vnet_e
 	return nft_netlink_commit(k->nft, op->nft, &k->devices, err);
 }
 
+static int features_run(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+{
+	return features_set(k->control, &k->features, &op->features, err);
+}
+
 static int refuse(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
 {
 	(void)k;
@@ -431,6 +438,10 @@ static const struct op_runner *runner_of(const struct op *op)
 		[OP_VLAN_DEL] = {vlan_gather, vlan_settle, NULL},
 		[OP_FDB_ADD] = {fdb_gather, fdb_settle, NULL},
 		[OP_FDB_DEL] = {fdb_gather, fdb_settle, NULL},
+		[OP_SHAPE] = {.run = shaper_set},
+		[OP_SHAPE_ROOT] = {.run = shaper_set_root},
+		[OP_FEATURES] = {.run = features_run},
+		[OP_VF] = {.run = vf_set},
 		[OP_SYSCTL] = {.run = write_sysctl},
 		[OP_NFT] = {.run = nft_commit},
 	};

@@ -9,6 +9,7 @@
 #include "kernel/macvtap.h"
 #include "kernel/neigh.h"
 #include "kernel/route.h"
+#include "kernel/shaper.h"
 #include "kernel/sysctl.h"
 #include "kernel/tap.h"
 #include "kernel/vf.h"
@@ -20,6 +21,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define PORT_ALIAS LINK_ALIAS_PREFIX "port:"
 
 static const struct kernel_ops linux_ops;
 static void linux_free(struct kernel *base);
@@ -70,6 +73,7 @@ static void linux_free(struct kernel *base)
 		mnl_socket_close(k->nft);
 	nl_close(&k->rt);
 	nl_close(&k->query);
+	vec_free(&k->hardware);
 	if (k->sysfs >= 0)
 		close(k->sysfs);
 	if (k->nodes >= 0)
@@ -94,13 +98,18 @@ static int linux_dispatch(struct kernel *base, kernel_handler handler, void *con
 
 /* Snapshot. */
 
+struct link_dump { struct kernel_linux *k; struct snapshot *snap; };
+
 static void each_link(const struct nlmsghdr *m, void *context)
 {
-	struct snapshot *snap = context;
+	struct link_dump *d = context;
 	struct link link;
 
-	if (m->nlmsg_type == RTM_NEWLINK && link_parse(m, &link) == 0)
-		vec_push(&snap->links, link);
+	if (m->nlmsg_type != RTM_NEWLINK || link_parse(m, &link) < 0)
+		return;
+	vec_push(&d->snap->links, link);
+	if (vf_is_candidate(m))
+		vec_push(&d->k->hardware, link.ifindex);
 }
 
 static void each_addr(const struct nlmsghdr *m, void *context)
@@ -125,7 +134,9 @@ static void each_route(const struct nlmsghdr *m, void *context)
 
 static void restart_links(void *context)
 {
-	((struct snapshot *)context)->links.n = 0;
+	struct link_dump *d = context;
+
+	d->snap->links.n = d->k->hardware.n = 0;
 }
 
 static void restart_addrs(void *context)
@@ -182,10 +193,15 @@ static int snapshot_routes(struct kernel_linux *k, struct snapshot *snap, struct
 
 static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
 {
+	struct link_dump d = {k, snap};
 	int r;
 
+	k->hardware.n = 0;
 	link_add_get(&k->query, NULL);
-	r = dump(k, &(struct nl_dump){each_link, restart_links, snap}, "devices", err);
+	r = dump(k, &(struct nl_dump){each_link, restart_links, &d}, "devices", err);
+	vec_each(link, &snap->links)
+		if (r >= 0 && !strncmp(link->alias, PORT_ALIAS, strlen(PORT_ALIAS)))
+			features_read(k->control, &k->features, link->name, &link->features);
 	snapshot_sort(snap); /* the other parts look devices up */
 	return r;
 }
@@ -280,6 +296,15 @@ static int snapshot_fdb(struct kernel_linux *k, struct snapshot *snap, struct vn
 	return r;
 }
 
+static int snapshot_vfs(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < k->hardware.n && r >= 0; i++)
+		r = vf_snapshot(k, k->hardware.v[i], snap, err);
+	return r;
+}
+
 static int linux_snapshot(struct kernel *base, unsigned parts, struct snapshot *ret,
 			  struct vnet_error *err)
 {
@@ -294,6 +319,8 @@ static int linux_snapshot(struct kernel *base, unsigned parts, struct snapshot *
 		{SNAPSHOT_NFT, snapshot_nft},
 		{SNAPSHOT_VLANS, snapshot_vlans},
 		{SNAPSHOT_FDB, snapshot_fdb},
+		{SNAPSHOT_SHAPERS, shaper_snapshot},
+		{SNAPSHOT_VFS, snapshot_vfs},
 	};
 	int r = 0;
 

@@ -5,6 +5,7 @@
 /* linux.h - the Linux back end's inside, shared by linux.c and execute.c */
 
 #include "kernel/backend.h"
+#include "kernel/ethtool.h"
 #include "kernel/events.h"
 #include "kernel/nl.h"
 #include "nft/netlink.h"
@@ -16,6 +17,8 @@ struct kernel_linux {
 	int control;                    /* for device ioctls */
 	int proc_sys;                   /* /proc/sys */
 	int sysfs, nodes;               /* detached.h; opened when first needed */
+	struct feature_bits features;
+	VEC(int) hardware;              /* devices with some behind them, as of the last list */
 	struct mnl_socket *nft;
 	struct nft_devices devices;
 	struct events *events;

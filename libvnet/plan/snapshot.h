@@ -123,10 +123,10 @@ struct vxlan_fdb {
 struct shaper {
 	int ifindex;            /* the port */
 	int ifb;
-	uint16_t slot;          /* classes 1:(2 slot) from the port, 1:(2 slot + 1) to it */
-	struct bandwidth in, out; /* burst filled in; rate 0: not redirected in that direction */
+	uint16_t slot;          /* which classes; kernel/shaper.c */
+	struct bandwidth in, out; /* as shaper_normal() makes it; rate 0: not redirected in that direction */
 };
-/* The limits of all: classes 1:2 (from the ports) and 1:3 (to them) of the IFB. */
+/* The limits of all ports of the IFB together; a rate of 0: none. */
 struct shaper_root { int ifindex; struct bandwidth in, out; };
 
 struct vf {                     /* a virtual function of an SR-IOV device */

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define HEADER_SIZE 12 /* virtio's */
+#define ETHERTYPE 0x88b5 /* for experiments: no host answers */
 
 /* Small helpers. */
 
@@ -99,25 +100,25 @@ static struct mac mac_of(uint8_t last)
 	return (struct mac){{0x52, 0x54, 0, 0, 0, last}};
 }
 
+/* A socket for all types would see frames before they are shaped. */
 static int packet_socket(const char *ifname)
 {
-	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE),
 				 .sll_ifindex = (int)if_nametoindex(ifname)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	return fd;
 }
 
-/* A frame of an experimental EtherType, so that no host stack answers. */
 static size_t make_frame(uint8_t *buf, struct mac to, struct mac from, uint8_t mark)
 {
 	memset(buf, 0, 60);
 	memcpy(buf, to.b, 6);
 	memcpy(buf + 6, from.b, 6);
-	buf[12] = 0x88;
-	buf[13] = 0xb5;
+	buf[12] = ETHERTYPE >> 8;
+	buf[13] = ETHERTYPE & 0xff;
 	buf[14] = mark;
 	return 60;
 }
@@ -131,8 +132,8 @@ static bool comes(int fd, size_t before, uint8_t mark, int wait_ms)
 	while (poll(&p, 1, wait_ms) == 1) {
 		ssize_t n = read(fd, buf, sizeof(buf));
 
-		if (n >= (ssize_t)before + 15 && buf[before + 12] == 0x88 &&
-		    buf[before + 13] == 0xb5 && buf[before + 14] == mark)
+		if (n >= (ssize_t)before + 15 && buf[before + 12] == ETHERTYPE >> 8 &&
+		    buf[before + 13] == (ETHERTYPE & 0xff) && buf[before + 14] == mark)
 			return true;
 	}
 	return false;
@@ -632,8 +633,9 @@ static void limits_come_back(void **state)
 		run_twice(&root);
 		assert_root(&root);
 	}
-	/* Seen by others: 999999999999 bit/s was the last but one. */
-	assert_prints("tc class show dev vi-lab", "htb 766e:3 root rate 1Tbit ceil 1Tbit");
+	/* Seen by others. */
+	assert_prints("tc class show dev vi-lab", "htb 766e:7fe0 parent 766e:2 leaf");
+	assert_prints("tc class show dev vi-lab", "rate 1Tbit ceil 1Tbit");
 	assert_prints("tc qdisc show dev vi-lab", "fq_codel");
 	assert_prints("tc filter show dev vp1 ingress", "priority 766e:7fe0");
 	assert_prints("tc filter show dev vp1 ingress", "Egress Redirect to device vi-lab");
@@ -715,12 +717,16 @@ static int pass_frames(int from, int to, const struct op *change, unsigned n, in
 	if (change)
 		run(change, 1);
 	while (seen < (int)n && poll(&p, 1, wait_ms) == 1)
-		if (recv(to, buf, sizeof(buf), 0) == 1000 && buf[12] == 0x88 && buf[14] == 9)
+		if (recv(to, buf, sizeof(buf), 0) == 1000 && buf[14] == 9)
 			seen++;
 	return seen;
 }
 
-/* A burst waits in the class; while the limit is raised, lowered or lifted none of it is lost. */
+/*
+ * A burst waits in the class, for less than the 100 ms after which fq_codel
+ * would begin to drop.  While the limit is raised, lowered or lifted none of it
+ * is lost.
+ */
 static void changes_lose_nothing(void **state)
 {
 	struct op root = shape_root_op(0, 0), op;
@@ -730,20 +736,20 @@ static void changes_lose_nothing(void **state)
 	need_shaper();
 	make_shaped("vp1");
 	run(&root, 1);
-	op = shape_op("vp1", 1, 1000000, 1000000);
+	op = shape_op("vp1", 1, 4000000, 4000000);
 	run(&op, 1);
 	host = packet_socket("vp1");
 	guest = packet_socket("vp1.g");
 	op = shape_op("vp1", 1, 8000000, 8000000);
-	assert_int_equal(pass_frames(guest, host, &op, 100, 1000), 100);
-	assert_int_equal(pass_frames(host, guest, &op, 100, 1000), 100);
-	op = shape_op("vp1", 1, 4000000, 4000000);
-	assert_int_equal(pass_frames(guest, host, &op, 100, 1000), 100);
-	root = shape_root_op(2000000, 2000000);
+	assert_int_equal(pass_frames(guest, host, &op, 50, 1000), 50);
+	assert_int_equal(pass_frames(host, guest, &op, 50, 1000), 50);
+	op = shape_op("vp1", 1, 6000000, 6000000);
+	assert_int_equal(pass_frames(guest, host, &op, 50, 1000), 50);
+	root = shape_root_op(5000000, 5000000);
 	assert_int_equal(pass_frames(guest, host, &root, 50, 1000), 50);
 	op = shape_op("vp1", 1, 0, 0);
-	assert_int_equal(pass_frames(guest, host, &op, 100, 1000), 100);
-	assert_int_equal(pass_frames(host, guest, NULL, 100, 1000), 100);
+	assert_int_equal(pass_frames(guest, host, &op, 50, 1000), 50);
+	assert_int_equal(pass_frames(host, guest, NULL, 50, 1000), 50);
 	close(host);
 	close(guest);
 }
@@ -756,10 +762,10 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A megabit in frames of 1000 bytes, beyond the bucket, takes as long as it must. */
+/* A megabit in frames of 1000 bytes takes as long as it must, but for the bucket. */
 static void limits_hold(void **state)
 {
-	const unsigned n = 125, bucket = 15;
+	const int n = 125, bucket = 15;
 	struct op root = shape_root_op(0, 0), op;
 	int host, guest;
 
@@ -771,15 +777,16 @@ static void limits_hold(void **state)
 	guest = packet_socket("vp1.g");
 	for (unsigned direction = 0; direction < 2; direction++) {
 		int64_t start, took;
+		int seen;
 
 		op = shape_op("vp1", 1, direction ? 1000000 : 50000000, direction ? 50000000 : 1000000);
 		run(&op, 1);
 		start = now_ms();
-		assert_int_equal(direction ? pass_frames(host, guest, NULL, n, 1000)
-					   : pass_frames(guest, host, NULL, n, 1000), n);
-		took = now_ms() - start;
-		if (took < (n - bucket - 2) * 8 || took > (n + 2) * 8 * 3)
-			fail_msg("direction %u took %d ms", direction, (int)took);
+		seen = direction ? pass_frames(host, guest, NULL, n, 500)
+				 : pass_frames(guest, host, NULL, n, 500);
+		took = now_ms() - start - (seen < n ? 500 : 0); /* fq_codel drops some */
+		if (seen < n * 3 / 4 || took < (seen - bucket - 2) * 8 || took > n * 8 * 2)
+			fail_msg("direction %u: %d frames in %d ms", direction, seen, (int)took);
 	}
 	close(host);
 	close(guest);
