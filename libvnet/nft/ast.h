@@ -50,7 +50,7 @@ extern const struct nft_type_def nft_types[];
 enum nft_set_id {
 	/* bridge */
 	NFT_SET_MACS, NFT_SET_GUARDED, NFT_SET_LEARNING, NFT_SET_MEMBERS, NFT_SET_PORT_NO_HOST,
-	NFT_SET_BRIDGE_MACS, NFT_SET_TAGS, NFT_SET_UNTAGGED, NFT_SET_TRUNK,
+	NFT_SET_BRIDGE_MACS, NFT_SET_TAGS, NFT_SET_VLAN_PORTS, NFT_SET_TRUNK,
 	/* inet */
 	NFT_SET_BRIDGES, NFT_SET_CHECKED, NFT_SET_INSIDE, NFT_SET_EXITS, NFT_SET_NO_HOST, NFT_SET_SERVICES,
 	NFT_SET_ADDRESSED, NFT_SET_REPLIES, NFT_SET_ND_IN, NFT_SET_ND_OUT,
@@ -230,7 +230,7 @@ void nft_txn_add_elem(struct nft_txn *txn, enum nft_op_kind kind, enum nft_set_i
 		      const struct nft_elem *elem);
 
 /* The elements of a port on a bridge, in sets of the bridge table. */
-#define NFT_PORT_ELEMS_MAX 5
+#define NFT_PORT_ELEMS_MAX 6
 struct nft_port_elem { enum nft_set_id set; struct nft_elem elem; };
 size_t nft_port_elems(const struct network *net, const struct port *port,
 		      struct nft_port_elem ret[NFT_PORT_ELEMS_MAX]);

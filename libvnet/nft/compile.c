@@ -92,16 +92,17 @@ static const uint8_t tags[][2] = { { 0x81, 0x00 }, { 0x88, 0xa8 }, { 0x91, 0x00 
 /*
  * Who is in one VLAN must not choose another: not by a tag, which the uplink or
  * a switch behind it would believe, nor by a second one under the trunk's, which
- * comes to light where the first is taken off.  @guarded counts.
+ * comes to light where the first is taken off.  A trunk's tags are of the
+ * bridge's kind: only those are held to the port's ids.  @guarded counts.
  */
 static void compile_tags(struct nft_ruleset *rs)
 {
 	chain_begin(rs, NFT_BRIDGE, "tagged");
-	BRIDGE_RULE("tagged", "a tag from a guest of one VLAN, counted by port",
-		    IN_SET(NFT_SET_UNTAGGED, NFT_F_IIF), IN_SET(NFT_SET_GUARDED, NFT_F_IIF),
-		    expr_verdict(NFT_V_DROP));
-	BRIDGE_RULE("tagged", "not a trunk", expr_not_in(IN_SET(NFT_SET_TRUNK, NFT_F_IIF)),
-		    expr_verdict(NFT_V_RETURN));
+	BRIDGE_RULE("tagged", "free to tag, or no guest",
+		    expr_not_in(IN_SET(NFT_SET_VLAN_PORTS, NFT_F_IIF)), expr_verdict(NFT_V_RETURN));
+	BRIDGE_RULE("tagged", "a tag from a port of one VLAN, or a trunk's of another kind, counted by port",
+		    expr_not_in(IN_SET(NFT_SET_TRUNK, NFT_F_IIF, NFT_F_ETHER_TYPE)),
+		    IN_SET(NFT_SET_GUARDED, NFT_F_IIF), expr_verdict(NFT_V_DROP));
 	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
 		struct nft_elem tag = { .key = { tags[i][0], tags[i][1] } };
 
@@ -200,10 +201,13 @@ size_t nft_port_elems(const struct network *net, const struct port *port,
 		ret[n++] = (struct nft_port_elem){ NFT_SET_MEMBERS, device };
 	if (net && net->mode == NETWORK_BRIDGED && !net->host_access)
 		ret[n++] = (struct nft_port_elem){ NFT_SET_PORT_NO_HOST, device };
-	if (net && net->bridge.vlan_filtering && port->vlan.tagged.n)
-		ret[n++] = (struct nft_port_elem){ NFT_SET_TRUNK, device };
-	else if (net && (net->vlan.id || net->bridge.vlan_filtering))
-		ret[n++] = (struct nft_port_elem){ NFT_SET_UNTAGGED, device };
+	if (net && (net->vlan.id || net->bridge.vlan_filtering))
+		ret[n++] = (struct nft_port_elem){ NFT_SET_VLAN_PORTS, device };
+	if (net && net->bridge.vlan_filtering && port->vlan.tagged.n) {
+		ret[n] = (struct nft_port_elem){ NFT_SET_TRUNK, device };
+		w.at = ret[n++].elem.key + 16;
+		elem_put_port(&w, vlan_protocol_ethertype(net->bridge.vlan_protocol));
+	}
 	return n;
 }
 

@@ -43,8 +43,8 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
 	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, false },
 	[NFT_SET_TAGS] = { "tags", NFT_BRIDGE, KEY1(NFT_T_ETHER_TYPE), 0, { 0 }, false },
-	[NFT_SET_UNTAGGED] = { "untagged", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
-	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
+	[NFT_SET_VLAN_PORTS] = { "vlan_ports", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
+	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER_TYPE), 0, { 0 }, false },
 
 	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
 	[NFT_SET_CHECKED] = { "checked", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },

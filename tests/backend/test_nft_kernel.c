@@ -194,6 +194,24 @@ static void assert_kernel_has(const struct nft_ruleset *want, const struct nft_d
 	assert_string_equal(text, "");
 }
 
+/*
+ * A worker of the kernel grows a large set's hash table after the batch is done;
+ * while it does, a dump in several parts may miss elements that are there.
+ */
+static void wait_for_kernel_to_have(const struct nft_ruleset *want, const struct nft_devices *devices)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+
+	for (int i = 0; i < 100; i++) {
+		AUTO(nft_ruleset_free) struct nft_ruleset *have = dump(devices);
+
+		if (nft_ruleset_equal(want, have))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	assert_kernel_has(want, devices);
+}
+
 /* Our batch and nft's own reading of our text must make the same rules. */
 static void test_encoded_as_nft_does(void **state)
 {
@@ -287,7 +305,7 @@ static void test_many_ports(void **state)
 		vec_push(&c.ports, numbered_port(i));
 	want = nft_case_compile(&c);
 	converge(want, &numbered); /* one batch of 12,000 elements */
-	assert_kernel_has(want, &numbered);
+	wait_for_kernel_to_have(want, &numbered);
 	assert_int_equal(nft_netlink_counters(sock, NULL, &numbered, &counters, &err), 0);
 	assert_int_equal(counters.n, c.ports.n);
 
@@ -304,7 +322,7 @@ static void test_many_ports(void **state)
 	commit(txn, &numbered);
 	nft_ruleset_free(want);
 	want = nft_case_compile(&c);
-	assert_kernel_has(want, &numbered);
+	wait_for_kernel_to_have(want, &numbered);
 	vec_free(&counters);
 	nft_case_free(&c);
 }
@@ -787,6 +805,9 @@ static void test_tags_from_guests(void **state)
 	static const char one_id[] = "networks: {blue: {mode: isolated, vlan: 5, uplink: vp3}}";
 	static const char aware[] = "networks: {blue: {mode: isolated, bridge: {vlan_filtering: true}}}";
 
+	static const char provider[] =
+		"networks: {blue: {mode: isolated, bridge: {vlan_filtering: true, vlan_protocol: 802.1ad}}}";
+
 	(void)state;
 	NEED_KERNEL();
 	make_bridge_with_ports();
@@ -794,7 +815,8 @@ static void test_tags_from_guests(void **state)
 	check_tags(plain, false, "u0qsoABCDEF");
 	check_tags(one_id, false, "u");
 	check_tags(aware, false, "u");
-	check_tags(aware, true, "u0qso");
+	check_tags(aware, true, "u0q");
+	check_tags(provider, true, "us");
 	check_tags(plain, false, "u0qsoABCDEF");
 }
 

@@ -260,10 +260,12 @@ static void test_a_port_that_tags(void **state)
 		       "add element bridge vnet macs { \"vp1\" . 52:54:00:00:00:01 }\n"
 		       "add element bridge vnet guarded { \"vp1\" }\n"
 		       "add element bridge vnet members { \"vp1\" }\n"
-		       "add element bridge vnet untagged { \"vp1\" }\n");
+		       "add element bridge vnet vlan_ports { \"vp1\" }\n");
 	check_port_txn(&aware, access, trunk,
-		       "delete element bridge vnet untagged { \"vp1\" }\n"
-		       "add element bridge vnet trunk { \"vp1\" }\n");
+		       "add element bridge vnet trunk { \"vp1\" . 0x8100 }\n");
+	aware.bridge.vlan_protocol = VLAN_8021AD;
+	check_port_txn(&aware, trunk, access,
+		       "delete element bridge vnet trunk { \"vp1\" . 0x88a8 }\n");
 	/* What a port may tag means something on a VLAN-aware bridge only. */
 	check_port_txn(&one_id, access, trunk, "");
 }
