@@ -22,8 +22,9 @@ int fdb_parse_vxlan(const struct nlmsghdr *m, struct vxlan_fdb *ret)
 		return -EINVAL;
 	nl_attrs_of(m, sizeof(*ndm), tb, ARRAY_SIZE(tb));
 	if (!tb[NDA_LLADDR] || mnl_attr_get_payload_len(tb[NDA_LLADDR]) != sizeof(fdb.mac) ||
-	    (!ip_from_attr(tb[NDA_DST], AF_INET, &fdb.dst) &&
-	     !ip_from_attr(tb[NDA_DST], AF_INET6, &fdb.dst)))
+	    /* The message's family is the bridge's: only the size tells the address's, longest first. */
+	    (!ip_from_attr(tb[NDA_DST], AF_INET6, &fdb.dst) &&
+	     !ip_from_attr(tb[NDA_DST], AF_INET, &fdb.dst)))
 		return -EINVAL;
 	memcpy(&fdb.mac, mnl_attr_get_payload(tb[NDA_LLADDR]), sizeof(fdb.mac));
 	fdb.ifindex = ndm->ndm_ifindex;
