@@ -42,7 +42,7 @@ static struct uplink_watch *find(const struct netd *d, const struct network_entr
 
 bool uplink_must_watch(const struct netd *d, const struct network *net)
 {
-	if (net->mode != NETWORK_BRIDGED || !net->uplink)
+	if (!network_takes_uplink(net))
 		return false;
 	vec_each(t, &d->host.takeovers)
 		if (strcmp(t->network, net->name) == 0 && strcmp(t->uplink, net->uplink) == 0)
