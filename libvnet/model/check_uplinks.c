@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 /* --- devices that we make --- */
 
@@ -141,11 +142,15 @@ static const struct network *earlier(const struct user *a, const struct user *b)
 	return a->order > b->order ? b->net : a->net;
 }
 
-/* A NIC gives its frames to a bridge, to macvtap devices of one mode, or to one device alone. */
+static bool is_passthru(const struct network *net)
+{
+	return net->mode == NETWORK_MACVTAP && net->macvtap.mode == MACVTAP_PASSTHRU;
+}
+
+/* A NIC gives its frames to a bridge, to macvtap devices, or to one device which has its MAC. */
 static int check_sharing(const struct user *a, const struct user *b, struct vnet_error *err)
 {
 	const struct network *x = a->net, *y = b->net, *refused = later(a, b);
-	bool both = x->mode == NETWORK_MACVTAP && y->mode == NETWORK_MACVTAP;
 	char other[OTHER_MAX];
 
 	if ((x->mode == NETWORK_MACVTAP && network_takes_uplink(y)) ||
@@ -154,7 +159,7 @@ static int check_sharing(const struct user *a, const struct user *b, struct vnet
 				    "%s is in use by %s: a NIC gives its frames to a bridge or to "
 				    "macvtap devices, not to both",
 				    refused->uplink, check_other(earlier(a, b), NULL, other));
-	if (both && (x->macvtap.mode == MACVTAP_PASSTHRU || y->macvtap.mode == MACVTAP_PASSTHRU))
+	if (is_passthru(x) || is_passthru(y))
 		return check_refuse(refused, NULL, "uplink", err, "interface-conflict",
 				    "%s is in use by %s: macvtap mode passthru has its NIC for one "
 				    "port alone",
@@ -367,7 +372,8 @@ static int tunnel_cmp(const struct tunnel *x, const struct tunnel *y)
 
 	if (!r)
 		r = number_order(x->link->local.family, y->link->local.family);
-	if (!r)
+	/* To ip6_gre no key is key 0; to ip_gre they differ. */
+	if (!r && x->link->local.family == AF_INET)
 		r = number_order(x->link->has_key, y->link->has_key);
 	if (!r)
 		r = number_order(x->link->key, y->link->key);

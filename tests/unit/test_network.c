@@ -198,6 +198,32 @@ static void test_reference(void **state)
 	assert_true(n_blocks >= 5);
 }
 
+/* The error codes that definitions can meet, as the golden files have them: each is in the reference. */
+static void test_reference_of_codes(void **state)
+{
+	AUTO_FREE char *reference = read_text("docs/reference-network.md", NULL);
+	size_t missing = 0;
+	glob_t found;
+
+	(void)state;
+	assert_non_null(reference);
+	assert_int_equal(glob(GOLDEN "*.err", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		AUTO_FREE char *text = read_text(found.gl_pathv[i], NULL);
+		char *open = strrchr(text, '['), *close = strrchr(text, ']');
+		AUTO_FREE char *code = NULL;
+
+		assert_true(open && close && open < close);
+		code = mem_printf("`%.*s`", (int)(close - open - 1), open + 1);
+		if (!strstr(reference, code)) {
+			print_error("%s: %s is not in the reference\n", found.gl_pathv[i], code);
+			missing++;
+		}
+	}
+	globfree(&found);
+	assert_int_equal(missing, 0);
+}
+
 /* --- without files --- */
 
 static struct network *read_one(const char *yaml)
@@ -645,6 +671,7 @@ int main(void)
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_reference),
+		cmocka_unit_test(test_reference_of_codes),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_defaults_that_follow),
 		cmocka_unit_test(test_equal),
