@@ -14,7 +14,7 @@
 
 /* --- devices that we make --- */
 
-#define NEST_MAX 8 /* the kernel's MAX_NEST_DEV: devices on each other */
+#define NEST_MAX 7 /* devices on a NIC and each other: the kernel's MAX_NEST_DEV, less the NIC */
 
 struct device {
 	char name[16];
