@@ -149,9 +149,9 @@ static bool is_from_file(struct netd *d, const json_t *parameters, const network
 	return false;
 }
 
-static bool loses_traffic(const struct outcome *outcome)
+static bool loses_traffic(const op_vec *ops)
 {
-	vec_each(op, &outcome->ops)
+	vec_each(op, ops)
 		if (op->loses_traffic)
 			return true;
 	return false;
@@ -204,15 +204,15 @@ static void apply_done(void *arg)
 	pending_apply_free(p);
 }
 
-static int prepare(struct netd *d, network_vec *nets, struct outcome *ret, struct vnet_error *err)
+static int prepare(struct netd *d, network_vec *nets, struct preparation *ret,
+		   struct vnet_error *err)
 {
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
-	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &ret->snap, err);
 
 	if (r == 0)
-		r = networks_prepare(d, nets, &snap, err);
+		r = networks_prepare(d, nets, &ret->snap, err);
 	if (r == 0)
-		r = reconcile_plan(d, nets->v, nets->n, &snap, ret, err);
+		r = reconcile_prepare(d, nets->v, nets->n, ret, err);
 	return r;
 }
 
@@ -220,12 +220,14 @@ static int prepare(struct netd *d, network_vec *nets, struct outcome *ret, struc
 static int apply(struct pending_apply *p, const json_t *parameters, network_vec *nets,
 		 bool disruptive, struct vnet_error *err, json_t **ret_more)
 {
-	int r = prepare(p->d, nets, &p->planned, err);
+	AUTO_PREPARATION struct preparation prepared = { 0 };
+	int r = prepare(p->d, nets, &prepared, err);
 	bool from_file;
 
 	if (r < 0)
 		return r;
-	if (loses_traffic(&p->planned) && !disruptive) {
+	if (loses_traffic(&prepared.plan.ops) && !disruptive) {
+		preparation_take(&prepared, &p->planned);
 		*ret_more = json_pack("{s:o}", "operations", operations_json(&p->planned));
 		return vnet_error_set(err, -EBUSY, "needs-disruption",
 				      "running guests would notice this change; apply it with disruptive (--disruptive) if that is meant");
@@ -233,7 +235,9 @@ static int apply(struct pending_apply *p, const json_t *parameters, network_vec 
 	vec_each(net, nets)
 		vec_push(&p->names, mem_strdup((*net)->name));
 	from_file = is_from_file(p->d, parameters, nets, &p->planned);
-	return networks_apply(p->d, nets, from_file, err);
+	r = networks_apply(p->d, nets, from_file, &prepared, err);
+	preparation_take(&prepared, &p->planned);
+	return r;
 }
 
 void api_apply(void *context, struct call *call, const json_t *parameters)
@@ -272,6 +276,7 @@ void api_apply(void *context, struct call *call, const json_t *parameters)
 void api_plan(void *context, struct call *call, const json_t *parameters)
 {
 	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_PREPARATION struct preparation prepared = { 0 };
 	AUTO_OUTCOME struct outcome planned = { 0 };
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
@@ -280,7 +285,9 @@ void api_plan(void *context, struct call *call, const json_t *parameters)
 	if (!api_only_keys(call, parameters, apply_keys) ||
 	    !read_definitions(call, parameters, false, &nets))
 		return;
-	r = prepare(d, &nets, &planned, &err);
+	r = prepare(d, &nets, &prepared, &err);
+	if (r == 0)
+		preparation_take(&prepared, &planned);
 	if (r == 0)
 		is_from_file(d, parameters, &nets, &planned);
 	if (r < 0)

@@ -471,7 +471,7 @@ static void apply(struct netd *d, network_vec *nets)
 {
 	struct vnet_error err = { 0 };
 
-	if (networks_apply(d, nets, true, &err) < 0)
+	if (networks_apply(d, nets, true, NULL, &err) < 0)
 		log_problem(&err, "; the network stays as it was");
 }
 

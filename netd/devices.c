@@ -53,7 +53,7 @@ static void add_network(struct devices *devices, struct network_entry *network)
 	if (network_has_bridge(net) && net->vlan.id)
 		add(devices, network, DEVICE_VLAN, network_device(net, NETWORK_VLAN_PREFIX, buf));
 	/* A port may bring it about that traffic is shaped: the name is known in any case. */
-	if (network_has_bridge(net))
+	if (net->mode != NETWORK_SRIOV)
 		add(devices, network, DEVICE_SHAPER, network_device(net, NETWORK_IFB_PREFIX, buf));
 	if (net->uplink)
 		add(devices, network, DEVICE_UPLINK, net->uplink);
@@ -136,6 +136,8 @@ static void note(struct registry *reg, struct device *device, const struct link 
 		network->bridge_mtu = device->mtu;
 		break;
 	case DEVICE_UPLINK:
+		network->uplink_mtu = device->mtu;
+		/* fall through */
 	case DEVICE_UNDERLAY:
 		if (!link && !is_made_by_us(reg, device->name))
 			snprintf(network->missing, sizeof(network->missing), "%s", device->name);

@@ -54,6 +54,7 @@ static void check(void *arg)
 	struct netd *d = arg;
 	struct outcome outcome = { 0 };
 
+	ports_end_unowned(d);
 	networks_drop_orphans(d);
 	reconcile(d, &outcome, NULL);
 	/* Something was not as wanted, and now it is. */

@@ -48,13 +48,18 @@ static const char *level_name(int priority)
 	return "error";
 }
 
+bool log_is_on(int priority)
+{
+	return priority <= max_priority;
+}
+
 void log_msg(int priority, const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];
 	va_list args;
 	int head, n;
 
-	if (priority > max_priority)
+	if (!log_is_on(priority))
 		return;
 	if (has_journal)
 		head = snprintf(line, sizeof(line), "<%d>", priority);

@@ -17,6 +17,7 @@
 void log_init(int max_priority);
 /* "error", "warning", "notice", "info", "debug"; -EINVAL. */
 int log_level_parse(const char *name, int *ret_priority);
+bool log_is_on(int priority); /* for what is dear to put in words */
 void log_msg(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_msg(LOG_ERR, __VA_ARGS__)

@@ -83,9 +83,21 @@ void outcome_free(struct outcome *outcome);
  * the host: no snapshot, no plan, the rules refused. outcome and err may be NULL.
  */
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
-/* What networks_apply() of `nets` (may be empty) would do. Changes nothing. */
-int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
-		   struct snapshot *snap, struct outcome *ret, struct vnet_error *err);
+/* A look at the host, and what it takes to bring it to some definitions. */
+struct preparation {
+	struct snapshot snap;
+	struct plan plan;
+	op_vec services;
+};
+void preparation_free(struct preparation *p);
+#define AUTO_PREPARATION __attribute__((cleanup(preparation_free)))
+/* What networks_apply() of `nets` (may be empty) would do, by p's snapshot. Changes nothing. */
+int reconcile_prepare(struct netd *d, struct network *const *nets, size_t n_nets,
+		      struct preparation *p, struct vnet_error *err);
+/* As reconcile(), by what was prepared just now: the registry wants by now what the plan is for. */
+int reconcile_prepared(struct netd *d, struct preparation *p, struct vnet_error *err);
+/* Hands the operations and notes over. */
+void preparation_take(struct preparation *p, struct outcome *ret);
 /* In the loop, usec from now, or earlier if that was asked for before. */
 void reconcile_later(struct netd *d, uint64_t usec);
 
@@ -111,9 +123,10 @@ size_t networks_retry_refused(struct netd *d, const struct snapshot *snap);
 /*
  * Defines and, where autostart or running, starts them. nets is taken. All or
  * nothing per network: one that cannot be brought up goes back to its former
- * definition.
+ * definition. prepared: for these very nets, or NULL.
  */
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct vnet_error *err);
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file,
+		   struct preparation *prepared, struct vnet_error *err);
 int network_start(struct netd *d, struct network_entry *entry, struct outcome *outcome,
 		  struct vnet_error *err);
 /*

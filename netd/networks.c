@@ -486,14 +486,32 @@ static bool change_failed(const struct change *change, int host_failure, struct 
 	return true;
 }
 
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct vnet_error *err)
+/*
+ * Is what was prepared, before the registry had the definitions, what a plan of now
+ * would be? Not where a NIC is taken under watch, ports get what they lack first,
+ * or another network waits for its time.
+ */
+static bool is_still_good(struct netd *d, const change_vec *changes)
+{
+	vec_each(change, changes)
+		if (change->must_watch || change->entry->n_ports)
+			return false;
+	vec_each(entry, &d->registry.networks)
+		if ((*entry)->is_due)
+			return false;
+	return true;
+}
+
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file,
+		   struct preparation *prepared, struct vnet_error *err)
 {
 	change_vec changes = { 0 };
 	bool undo = false;
 	int r = define_all(d, nets, is_from_file, &changes, err);
 
 	if (r == 0)
-		r = reconcile(d, NULL, err);
+		r = prepared && is_still_good(d, &changes) ? reconcile_prepared(d, prepared, err)
+							    : reconcile(d, NULL, err);
 	vec_each(change, &changes) {
 		change->is_undone = change_failed(change, r, err);
 		if (change->is_undone)

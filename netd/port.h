@@ -47,8 +47,8 @@ void port_watch_namespaces(struct netd *d);
 int port_save(struct netd *d, const struct port_entry *entry, const struct port *port,
 	      struct vnet_error *err);
 /* Gives the port a slot if its traffic is shaped, or takes it away. */
-void port_choose_slot(const struct registry *reg, const struct network_entry *network,
-		      struct port *port);
+int port_choose_slot(const struct registry *reg, const struct network_entry *network,
+		     struct port *port, struct vnet_error *err);
 /* From now on the port ends with its owner, if its kind has none other end. */
 int port_watch_owner(struct netd *d, struct port_entry *entry, uint64_t started,
 		     struct vnet_error *err);

@@ -130,14 +130,52 @@ int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err
 	return 0;
 }
 
-int ports_detach(struct netd *d, const port_entry_vec *entries, struct vnet_error *err)
+static int take_apart_many(struct netd *d, const port_entry_vec *entries, struct vnet_error *err)
+{
+	VEC(struct plan_detach) many = { 0 };
+	AUTO_OPS op_vec ops = { 0 };
+	size_t done;
+	int r;
+
+	vec_each(entry, entries)
+		vec_push(&many, (struct plan_detach){ .net = (*entry)->network->net,
+						      .port = (*entry)->port,
+						      .device_exists = port_has_device(*entry) });
+	plan_ports_detach(many.v, many.n, &ops);
+	vec_free(&many);
+	r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
+	vec_each(entry, entries)
+		if (r == 0 && (*entry)->is_elsewhere)
+			r = device_kind((*entry)->port)->remove(d, *entry, err);
+	return r;
+}
+
+static int detach_one_by_one(struct netd *d, const port_entry_vec *entries, struct vnet_error *err)
 {
 	int r = 0;
 
-	journal_begin(d->port_journal);
 	vec_each(entry, entries)
 		if (r == 0)
 			r = port_detach(d, *entry, err);
+	return r;
+}
+
+int ports_detach(struct netd *d, const port_entry_vec *entries, struct vnet_error *err)
+{
+	int r;
+
+	if (entries->n < 2)
+		return detach_one_by_one(d, entries, err);
+	journal_begin(d->port_journal);
+	r = take_apart_many(d, entries, err);
+	if (r == 0) {
+		vec_each(entry, entries)
+			forget(d, *entry);
+	} else {
+		/* One of the guests may just have ended: alone each is looked at. */
+		vnet_error_clear(err);
+		r = detach_one_by_one(d, entries, err);
+	}
 	journal_commit(d->port_journal, NULL);
 	return r;
 }
@@ -200,21 +238,28 @@ void ports_forget_gone(struct netd *d)
 
 /* ---- the owner is gone ---- */
 
+static bool has_no_owner(const struct port_entry *entry)
+{
+	return !entry->is_attaching &&
+	       (entry->has_no_owner || (entry->owner && owner_has_ended(entry->owner)));
+}
+
 void ports_end_unowned(struct netd *d)
 {
-	for (size_t i = d->registry.ports.n; i-- > 0;) {
-		struct port_entry *entry = d->registry.ports.v[i];
-		struct vnet_error err = { 0 };
-		char text[1024];
+	port_entry_vec entries = { 0 };
+	struct vnet_error err = { 0 };
+	char text[1024];
 
-		if (entry->is_attaching ||
-		    !(entry->has_no_owner || (entry->owner && owner_has_ended(entry->owner))))
+	vec_each(entry, &d->registry.ports) {
+		if (!has_no_owner(*entry))
 			continue;
-		log_info("port %s: process %d has ended; detached", entry->port->name,
-			 (int)entry->port->owner_pid);
-		if (port_detach(d, entry, &err) == 0)
-			continue;
+		log_info("port %s: its process %d has ended", (*entry)->port->name,
+			 (int)(*entry)->port->owner_pid);
+		vec_push(&entries, *entry);
+	}
+	if (ports_detach(d, &entries, &err) < 0) {
 		log_error("%s; trying again", vnet_error_text(&err, text, sizeof(text)));
 		reconcile_later(d, RETRY_USEC);
 	}
+	vec_free(&entries);
 }

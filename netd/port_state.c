@@ -11,6 +11,7 @@
 #include "netd/log.h"
 #include "netd/owner.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 int port_save(struct netd *d, const struct port_entry *entry, const struct port *port,
@@ -38,7 +39,8 @@ static bool is_shaped(const struct network *net, const struct port *port)
 {
 	struct bandwidth in, out;
 
-	if (!network_has_bridge(net))
+	/* What is elsewhere cannot be redirected, and a function has its own shaper. */
+	if (port->kind == PORT_MACVLAN || port->kind == PORT_VF)
 		return false;
 	port_limits(port, net, &in, &out);
 	return in.rate || out.rate;
@@ -57,25 +59,33 @@ static unsigned free_slot(const struct registry *reg, const struct network_entry
 	for (unsigned slot = 1; slot <= PORT_SLOT_MAX; slot++)
 		if (!is_taken[slot])
 			return slot;
-	return 0; /* not reached: a bridge has as many ports at most */
+	return 0;
 }
 
-void port_choose_slot(const struct registry *reg, const struct network_entry *network,
-		      struct port *port)
+int port_choose_slot(const struct registry *reg, const struct network_entry *network,
+		     struct port *port, struct vnet_error *err)
 {
-	if (!is_shaped(network->net, port))
+	if (!is_shaped(network->net, port)) {
 		port->slot = 0;
-	else if (!port->slot)
+		return 0;
+	}
+	if (!port->slot)
 		port->slot = free_slot(reg, network, port);
+	/* A bridge has no more ports than that, but a NIC may have more macvtap devices. */
+	return port->slot ? 0 : vnet_error_set(err, -EUSERS, "too-many-ports",
+					       "network %s has %d ports with limits, the most it can have",
+					       network->net->name, PORT_SLOT_MAX);
 }
 
 void ports_choose_slots(struct netd *d)
 {
 	vec_each(entry, &d->registry.ports) {
 		struct port *port = (*entry)->port;
+		struct vnet_error err = { 0 };
 		unsigned before = port->slot;
 
-		port_choose_slot(&d->registry, (*entry)->network, port);
+		if (port_choose_slot(&d->registry, (*entry)->network, port, &err) < 0)
+			port_set_blocked(d, *entry, &err);
 		if (port->slot != before && !(*entry)->is_attaching)
 			port_save(d, *entry, port, NULL);
 	}

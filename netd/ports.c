@@ -72,7 +72,6 @@ static void complete(struct netd *d, struct port *port, const struct network_ent
 	/* A function has no interface of ours; its name is the port's alone. */
 	if (port->kind == PORT_VF)
 		port->ifname[0] = '\0';
-	port_choose_slot(&d->registry, network, port);
 }
 
 /* What the kind asks for beyond the policy. */
@@ -93,9 +92,10 @@ static int check_kind(const struct port *port, const struct peer *peer, struct v
 }
 
 /* May it be, and does it fit beside those that are? Rights first: who has none learns nothing else. */
-static int check(struct netd *d, const struct port *port, const struct network_entry *network,
+static int check(struct netd *d, struct port *port, const struct network_entry *network,
 		 bool mac_chosen, const struct peer *peer, struct vnet_error *err)
 {
+	const struct network in_force = network_entry_in_force(network);
 	const struct port_entry *other = registry_port(&d->registry, port->name);
 	struct access_request request = {
 		.network = network->net, .port = port, .mac_chosen = mac_chosen,
@@ -121,10 +121,12 @@ static int check(struct netd *d, const struct port *port, const struct network_e
 				      "interface %s belongs to another port; choose another name",
 				      port->ifname);
 	r = check_limits(d, network, err);
+	if (r == 0)
+		r = port_choose_slot(&d->registry, network, port, err);
 	if (r < 0)
 		return r;
 	registry_port_list(&d->registry, &ports);
-	r = port_check(port, network->net, ports.v, ports.n, err);
+	r = port_check(port, &in_force, ports.v, ports.n, err);
 	vec_free(&ports);
 	return r;
 }
@@ -154,13 +156,13 @@ static int check_is_up(const struct network_entry *network, struct vnet_error *e
 		return vnet_error_set(err, -ENETDOWN, "network-undefined",
 				      "network %s is not defined any more and goes with its last guest",
 				      network->net->name);
+	if (network->state == NETWORK_FAILED)
+		return vnet_error_set(err, -ENETDOWN, "network-failed", "network %s is not up: %s",
+				      network->net->name, network->problem.message);
 	if (!network->is_wanted)
 		return vnet_error_set(err, -ENETDOWN, "network-stopped",
 				      "network %s is not started; `vnetctl network start %s`",
 				      network->net->name, network->net->name);
-	if (network->state == NETWORK_FAILED)
-		return vnet_error_set(err, -ENETDOWN, "network-failed", "network %s is not up: %s",
-				      network->net->name, network->problem.message);
 	return 0;
 }
 
@@ -235,7 +237,7 @@ static int set_owner(struct port *port, const struct peer *peer, struct vnet_err
 }
 
 /* Everything that can be told before anything is made. */
-static int check_attach(struct netd *d, const struct port *port, const struct network_entry *network,
+static int check_attach(struct netd *d, struct port *port, const struct network_entry *network,
 			bool mac_chosen, const struct peer *peer, struct vnet_error *err)
 {
 	int r = check(d, port, network, mac_chosen, peer, err);
@@ -281,7 +283,7 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 		struct attachment *ret, struct vnet_error *err)
 {
 	struct network_entry *network = network_find(d, port->network, err);
-	struct port_entry *existing = port->name ? registry_port(&d->registry, port->name) : NULL;
+	struct port_entry *existing;
 	int r;
 
 	memset(ret->fds, -1, sizeof(ret->fds));
@@ -289,6 +291,10 @@ int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct
 		port_free(port);
 		return -ENOENT;
 	}
+	/* The network was made a moment ago, and what its bridge is like was not heard yet. */
+	if (network_entry_derives_mtu(network) && !network->bridge_mtu)
+		events_catch_up(d);
+	existing = port->name ? registry_port(&d->registry, port->name) : NULL;
 	if (is_reopened(existing, port)) {
 		port_free(port);
 		return reopen(d, existing, peer, ret, err);
@@ -324,12 +330,13 @@ static int check_change(const struct port *before, const struct port *after, str
 static int check_changed(struct netd *d, const struct port_entry *entry, const struct port *after,
 			 struct vnet_error *err)
 {
+	const struct network net = network_entry_in_force(entry->network);
 	port_ptr_vec ports = { 0 };
 	int r = check_change(entry->port, after, err);
 
 	registry_port_list(&d->registry, &ports);
 	if (r == 0)
-		r = port_check(after, entry->network->net, ports.v, ports.n, err);
+		r = port_check(after, &net, ports.v, ports.n, err);
 	vec_free(&ports);
 	return r;
 }
@@ -346,9 +353,10 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	r = check_changed(d, entry, new, err);
 	if (r < 0)
 		return r;
-	port_choose_slot(&d->registry, entry->network, new);
+	r = port_choose_slot(&d->registry, entry->network, new, err);
 	/* A netd killed from here on finishes it at its next start. */
-	r = port_save(d, entry, new, err);
+	if (r == 0)
+		r = port_save(d, entry, new, err);
 	if (r < 0)
 		return r;
 	plan_port_update(entry->network->net, entry->port, new, &ops);

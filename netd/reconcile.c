@@ -23,6 +23,7 @@
 
 #define RETRY_FIRST 2   /* s */
 #define RETRY_LAST 60   /* s */
+#define OPS_LOGGED_MAX 500 /* of one plan, each by a line */
 
 void outcome_free(struct outcome *outcome)
 {
@@ -229,13 +230,14 @@ static void note_devices(struct netd *d, const struct snapshot *snap)
 	vec_free(&before);
 }
 
-/* What the plan made decides the MTU of bridges with links: dnsmasq is to tell it. */
+/* What the plan made decides the MTU of a bridge where none is declared: dnsmasq is to tell it. */
 static void find_mtus(struct netd *d)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 
 	vec_each(entry, &d->registry.networks) {
-		if (!(*entry)->is_wanted || !network_entry_derives_mtu(*entry))
+		if (!(*entry)->is_wanted || !network_entry_derives_mtu(*entry) ||
+		    !network_wants_dnsmasq((*entry)->net))
 			continue;
 		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) == 0)
 			devices_note(&d->registry, &snap);
@@ -250,26 +252,33 @@ static void find_ifindexes(struct netd *d)
 		AUTO_SNAPSHOT struct snapshot snap = { 0 };
 		const struct link *link;
 
-		if ((*entry)->ifindex || !(*entry)->port->persistent)
+		if ((*entry)->ifindex || !(*entry)->port->persistent || (*entry)->port->kind != PORT_TAP)
 			continue;
 		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
 			return;
 		vec_each(other, &d->registry.ports) {
 			link = snapshot_link(&snap, (*other)->port->ifname);
 			if (!(*other)->ifindex && (*other)->port->persistent && link &&
-			    !registry_port_by_ifindex(&d->registry, link->ifindex))
+			    (*other)->port->kind == PORT_TAP && !registry_port_by_ifindex(&d->registry, link->ifindex))
 				registry_set_ifindex(&d->registry, *other, link->ifindex);
 		}
 		return;
 	}
 }
 
+/* Many are summed up: nobody reads a thousand lines, and writing them takes as long as the work. */
 static void report_plan(const struct plan *plan)
 {
-	vec_each(op, &plan->ops) {
-		AUTO_FREE char *text = op_to_text(op);
+	bool is_long = plan->ops.n > OPS_LOGGED_MAX;
+	int priority = is_long ? LOG_DEBUG : LOG_INFO;
 
-		log_info("%s: %s", op->network[0] ? op->network : "host", text);
+	if (is_long)
+		log_info("host: %zu operations", plan->ops.n);
+	vec_each(op, &plan->ops) {
+		AUTO_FREE char *text = log_is_on(priority) ? op_to_text(op) : NULL;
+
+		if (text)
+			log_msg(priority, "%s: %s", op->network[0] ? op->network : "host", text);
 	}
 	vec_each(note, &plan->notes)
 		log_notice("%s", *note);
@@ -309,6 +318,13 @@ static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struc
 	return r < 0 ? r : host_remember(d, ret, err);
 }
 
+void preparation_free(struct preparation *p)
+{
+	snapshot_free(&p->snap);
+	plan_free(&p->plan);
+	op_vec_free(&p->services);
+}
+
 static void outcome_take(struct outcome *ret, struct plan *plan)
 {
 	memcpy(&ret->ops, &plan->ops, sizeof(plan->ops));
@@ -317,42 +333,72 @@ static void outcome_take(struct outcome *ret, struct plan *plan)
 	memset(&plan->notes, 0, sizeof(plan->notes));
 }
 
+/* Runs the plan, or tells why there is none. */
+static int carry_out(struct run *run, struct plan *plan, int planned)
+{
+	if (planned < 0) {
+		run_host_failed(run, run->err);
+	} else {
+		report_plan(plan);
+		run_plan(run, plan);
+		if (!run->err->number && !run->failed.n)
+			host_forget(run->d, plan, NULL);
+	}
+	schedule_retry(run->d, run->err->number || run->failed.n || run->n_refused);
+	vec_free(&run->failed);
+	return run->err->number;
+}
+
+static int end_run(const struct run *run, struct vnet_error *err)
+{
+	if (err && run->err->number && !vnet_error_is_set(err))
+		*err = *run->err;
+	return run->err->number;
+}
+
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
 {
 	AUTO_PLAN struct plan plan = { 0 };
 	struct vnet_error problem = { 0 };
 	struct run run = { .d = d, .err = &problem };
 
-	if (plan_now(d, &plan, &run.n_refused, &problem) < 0) {
-		run_host_failed(&run, &problem);
-	} else {
-		report_plan(&plan);
-		run_plan(&run, &plan);
-		if (!problem.number && !run.failed.n)
-			host_forget(d, &plan, NULL);
-	}
-	schedule_retry(d, problem.number || run.failed.n || run.n_refused);
-	vec_free(&run.failed);
+	carry_out(&run, &plan, plan_now(d, &plan, &run.n_refused, &problem));
 	if (outcome)
 		outcome_take(outcome, &plan);
-	if (err && problem.number && !vnet_error_is_set(err))
-		*err = problem;
-	return problem.number;
+	return end_run(&run, err);
 }
 
-int reconcile_plan(struct netd *d, struct network *const *nets, size_t n_nets,
-		   struct snapshot *snap, struct outcome *ret, struct vnet_error *err)
+int reconcile_prepared(struct netd *d, struct preparation *p, struct vnet_error *err)
 {
-	AUTO_PLAN struct plan plan = { 0 };
+	struct vnet_error problem = { 0 };
+	struct run run = { .d = d, .err = &problem };
+
+	note_devices(d, &p->snap);
+	carry_out(&run, &p->plan, host_remember(d, &p->plan, &problem));
+	return end_run(&run, err);
+}
+
+int reconcile_prepare(struct netd *d, struct network *const *nets, size_t n_nets,
+		      struct preparation *p, struct vnet_error *err)
+{
 	struct desired desired = { 0 };
 	int r;
 
 	build_desired(d, nets, n_nets, &desired);
-	r = make_plan(d, &desired, snap, &plan, err);
+	r = make_plan(d, &desired, &p->snap, &p->plan, err);
 	desired_forget(&desired);
-	if (r < 0)
-		return r;
-	dhcp_plan(d, nets, n_nets, &plan.ops);
-	outcome_take(ret, &plan);
-	return 0;
+	if (r == 0)
+		dhcp_plan(d, nets, n_nets, &p->services);
+	return r;
+}
+
+void preparation_take(struct preparation *p, struct outcome *ret)
+{
+	vec_each(op, &p->plan.ops)
+		vec_push(&ret->ops, *op);
+	vec_each(op, &p->services)
+		vec_push(&ret->ops, *op);
+	vec_each(note, &p->plan.notes)
+		vec_push(&ret->notes, *note);
+	p->plan.ops.n = p->services.n = p->plan.notes.n = 0;
 }

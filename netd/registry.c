@@ -25,7 +25,8 @@ const char *port_state_name(enum port_state state)
 
 bool network_entry_derives_mtu(const struct network_entry *entry)
 {
-	return entry->net->links.n && !entry->net->bridge.mtu;
+	return (entry->net->links.n || entry->net->vlan.id) && !entry->net->bridge.mtu &&
+	       network_has_bridge(entry->net);
 }
 
 struct network network_entry_in_force(const struct network_entry *entry)
@@ -34,6 +35,9 @@ struct network network_entry_in_force(const struct network_entry *entry)
 
 	if (network_entry_derives_mtu(entry))
 		net.bridge.mtu = entry->bridge_mtu;
+	/* A device on a NIC cannot have more than that; one on a jumbo NIC is as wide as others. */
+	else if (net.mode == NETWORK_MACVTAP && !net.bridge.mtu && entry->uplink_mtu < network_mtu(&net))
+		net.bridge.mtu = entry->uplink_mtu;
 	return net;
 }
 

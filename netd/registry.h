@@ -42,11 +42,12 @@ struct network_entry {
 	size_t n_ports;
 	int bridge_ifindex;       /* of its bridge, or companion; 0: not there, as far as we know */
 	unsigned bridge_mtu;      /* as the kernel last told; 0: not there */
+	unsigned uplink_mtu;      /* the same of its uplink */
 	char missing[16];         /* the uplink, or a link's device, that is not there; "": none */
 };
-/* With links, and none declared: it follows from what is between the hosts. */
+/* None is declared, and the bridge's follows from its VLAN's uplink and what is between the hosts. */
 bool network_entry_derives_mtu(const struct network_entry *entry);
-/* The definition with the MTU that its bridge has then. Borrows all from the entry. */
+/* The definition with the MTU that its guests can have then. Borrows all from the entry. */
 struct network network_entry_in_force(const struct network_entry *entry);
 
 typedef VEC(struct network_entry *) network_entry_vec;

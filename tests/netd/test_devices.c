@@ -85,7 +85,7 @@ static void names_lead_to_their_networks(void **state)
 	assert_leads_to(reg, "vn-plain", DEVICE_UPLINK, "inner");
 	assert_leads_to(reg, "vn-plain", DEVICE_BRIDGE, "plain");
 	assert_leads_to(reg, "vc-direct", DEVICE_BRIDGE, "direct");
-	assert_int_equal(count(reg, "vi-direct"), 0);
+	assert_leads_to(reg, "vi-direct", DEVICE_SHAPER, "direct");
 	assert_leads_to(reg, "eth2", DEVICE_UNDERLAY, "far");
 	for (size_t i = 0; i < 2; i++)
 		assert_leads_to(reg, network_link_device(far, &far->links.v[0],
@@ -143,20 +143,31 @@ static void what_is_missing_is_known(void **state)
 	snapshot_free(&snap);
 }
 
-static void the_mtu_of_a_network_with_links_is_its_bridges(void **state)
+static void the_mtu_follows_what_is_below(void **state)
 {
 	struct registry *reg = *state;
 	struct network_entry *far = registry_network(reg, "far"), *a = registry_network(reg, "a");
+	struct network_entry *plain = registry_network(reg, "plain");
+	struct network_entry *direct = registry_network(reg, "direct");
 	struct network net = network_entry_in_force(far);
 
 	assert_true(network_entry_derives_mtu(far));
-	assert_false(network_entry_derives_mtu(a));
+	assert_true(network_entry_derives_mtu(a));
+	assert_false(network_entry_derives_mtu(registry_network(reg, "plain")));
 	assert_int_equal(network_mtu(&net), 1500);
-	far->bridge_mtu = a->bridge_mtu = 1458;
+	far->bridge_mtu = a->bridge_mtu = plain->bridge_mtu = 1458;
 	net = network_entry_in_force(far);
 	assert_int_equal(network_mtu(&net), 1458);
 	net = network_entry_in_force(a);
+	assert_int_equal(network_mtu(&net), 1458);
+	net = network_entry_in_force(plain);
 	assert_int_equal(network_mtu(&net), 1500);
+	direct->uplink_mtu = 9000;
+	net = network_entry_in_force(direct);
+	assert_int_equal(network_mtu(&net), 1500);
+	direct->uplink_mtu = 1400;
+	net = network_entry_in_force(direct);
+	assert_int_equal(network_mtu(&net), 1400);
 	far->net->bridge.mtu = 1300;
 	net = network_entry_in_force(far);
 	assert_int_equal(network_mtu(&net), 1300);
@@ -169,7 +180,7 @@ int main(void)
 		TEST(names_lead_to_their_networks),
 		TEST(a_network_that_goes_takes_its_names),
 		TEST(what_is_missing_is_known),
-		TEST(the_mtu_of_a_network_with_links_is_its_bridges),
+		TEST(the_mtu_follows_what_is_below),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
