@@ -530,6 +530,7 @@ static void test_dump_under_changes(void **state)
 	want = nft_case_compile(&c);
 	nft_case_free(&c);
 	converge(want, &numbered);
+	wait_for_kernel_to_have(want, &numbered);
 	child = fork();
 	if (child == 0) {
 		execlp("sh", "sh", "-c",
