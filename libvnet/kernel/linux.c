@@ -3,6 +3,7 @@
 
 #include "kernel/linux.h"
 #include "kernel/addr.h"
+#include "kernel/detached.h"
 #include "kernel/fdb.h"
 #include "kernel/inside.h"
 #include "kernel/link.h"
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -191,6 +193,20 @@ static int snapshot_routes(struct kernel_linux *k, struct snapshot *snap, struct
 	return dump(k, &(struct nl_dump){each_route, restart_routes, snap}, "IPv6 routes", err);
 }
 
+/*
+ * Asked in sysfs: rtnetlink does not tell, SIOCGIWNAME makes the kernel warn of
+ * whoever still uses it, and looking nl80211 up may load a module.
+ */
+static bool is_wireless(struct kernel_linux *k, const struct link *link)
+{
+	char path[64];
+
+	if (link->kind[0] || link->flags & IFF_LOOPBACK || detached_sysfs(&k->sysfs, NULL) < 0)
+		return false;
+	snprintf(path, sizeof(path), "class/net/%s/phy80211", link->name);
+	return faccessat(k->sysfs, path, F_OK, 0) == 0;
+}
+
 static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
 {
 	struct link_dump d = {k, snap};
@@ -199,9 +215,11 @@ static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct 
 	k->hardware.n = 0;
 	link_add_get(&k->query, NULL);
 	r = dump(k, &(struct nl_dump){each_link, restart_links, &d}, "devices", err);
-	vec_each(link, &snap->links)
+	vec_each(link, &snap->links) {
+		link->is_wireless = is_wireless(k, link);
 		if (r >= 0 && !strncmp(link->alias, PORT_ALIAS, strlen(PORT_ALIAS)))
 			features_read(k->control, &k->features, link->name, &link->features);
+	}
 	snapshot_sort(snap); /* the other parts look devices up */
 	return r;
 }

@@ -2,10 +2,12 @@
 /* test_backend_l2.c - kinds of devices, VLANs, forwarding entries and groups on both back ends */
 
 #include "base/strbuf.h"
+#include "kernel/nl.h"
 #include "tests/backend/harness.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/genetlink.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -838,6 +840,53 @@ static void parents_elsewhere(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+/* A simulated radio in this namespace, which goes with it: mac80211_hwsim's command 4. */
+static void make_radio(void)
+{
+	enum { HWSIM_CMD_NEW_RADIO = 4 };
+	const struct nlattr *tb[CTRL_ATTR_MAX + 1];
+	const struct nlmsghdr *answer;
+	struct genlmsghdr *genl;
+	struct nlmsghdr *m;
+	struct nl nl;
+
+	ok(nl_open(&nl, NETLINK_GENERIC, &f->err));
+	m = nl_add(&nl, GENL_ID_CTRL, 0);
+	genl = nl_header(m, sizeof(*genl));
+	*genl = (struct genlmsghdr){ .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
+	mnl_attr_put_strz(m, CTRL_ATTR_FAMILY_NAME, "MAC80211_HWSIM");
+	ok(nl_get(&nl, &answer));
+	nl_attrs_of(answer, sizeof(*genl), tb, ARRAY_SIZE(tb));
+	m = nl_add(&nl, nl_u16(tb[CTRL_ATTR_FAMILY_ID]), 0);
+	genl = nl_header(m, sizeof(*genl));
+	*genl = (struct genlmsghdr){ .cmd = HWSIM_CMD_NEW_RADIO, .version = 1 };
+	ok(nl_send(&nl)); /* its answer is the radio's number */
+	nl_close(&nl);
+}
+
+static void wireless_devices(void **state)
+{
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	size_t n = 0;
+
+	(void)state;
+	ONLY_LINUX();
+	/* Another machine's own radios would get a neighbour. */
+	if (!getenv("VNET_KERNEL_LAB")) {
+		printf("[  SKIPPED ] mac80211_hwsim is for the kernel lab\n");
+		skip();
+	}
+	command("modprobe mac80211_hwsim radios=0");
+	make_radio();
+	make_bridge("vn-blue");
+	ok(kernel_snapshot(f->k, SNAPSHOT_LINKS, &snap, &f->err));
+	vec_each(link, &snap.links) {
+		assert_int_equal(link->is_wireless, !strncmp(link->name, "wlan", 4));
+		n += link->is_wireless;
+	}
+	assert_int_equal(n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -848,7 +897,7 @@ int main(void)
 		TEST(fdb_entries), TEST(vlan_members), TEST(vlan_members_refused),
 		TEST(vlan_changes_are_told), TEST(filtering_is_switched),
 		TEST(bridge_without_filtering), TEST(port_options), TEST(groups),
-		TEST(parents_elsewhere),
+		TEST(parents_elsewhere), TEST(wireless_devices),
 	};
 
 	return run_on_both(tests, ARRAY_SIZE(tests));
