@@ -281,6 +281,30 @@ struct nft_ruleset *nft_ruleset_copy(const struct nft_ruleset *rs)
 	return copy;
 }
 
+static int cmp_device(const void *key, const void *name)
+{
+	return strncmp(key, *(const char *const *)name, 16);
+}
+
+void nft_ruleset_drop_devices(struct nft_ruleset *rs, const char *const *names, size_t n)
+{
+	for (unsigned i = 0; i < NFT_SETS; i++) {
+		struct nft_set *set = &rs->sets[i];
+		size_t kept = 0;
+
+		if (nft_sets[i].key[0] != NFT_T_IFINDEX)
+			continue;
+		vec_each (elem, &set->elems) {
+			bool is_found;
+
+			mem_search(names, n, sizeof(*names), elem->key, cmp_device, &is_found);
+			if (!is_found)
+				set->elems.v[kept++] = *elem;
+		}
+		set->elems.n = kept;
+	}
+}
+
 bool nft_ruleset_equal(const struct nft_ruleset *a, const struct nft_ruleset *b)
 {
 	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(a, b);

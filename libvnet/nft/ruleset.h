@@ -32,6 +32,8 @@ struct nft_ruleset *nft_ruleset_new(void);
 void nft_ruleset_free(struct nft_ruleset *rs);
 DEFINE_AUTO(struct nft_ruleset, nft_ruleset_free);
 struct nft_ruleset *nft_ruleset_copy(const struct nft_ruleset *rs);
+/* Takes the elements of these devices out; names are sorted. */
+void nft_ruleset_drop_devices(struct nft_ruleset *rs, const char *const *names, size_t n);
 /* Nothing to do to make one into the other.  NULL is a ruleset without tables. */
 bool nft_ruleset_equal(const struct nft_ruleset *a, const struct nft_ruleset *b);
 /* nft(8) syntax, sorted: golden files, `vnetctl plan`, bug reports; `nft -c -f` accepts it. */

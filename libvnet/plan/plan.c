@@ -115,6 +115,7 @@ static void end(struct planner *p)
 {
 	snapshot_free(&p->now);
 	link_names_free(&p->now_names);
+	nft_ruleset_free(p->rules);
 	vec_each(pn, &p->nets)
 		free_links(pn);
 	vec_free(&p->nets);
@@ -158,15 +159,33 @@ static struct nft_ruleset *wanted_rules(struct planner *p)
 	return rules;
 }
 
-static void plan_rules(struct planner *p)
+static void emit_rules(struct planner *p, const struct nft_ruleset *wanted)
 {
-	struct nft_ruleset *rules = wanted_rules(p);
-	struct nft_txn *txn = nft_diff(rules, p->snap->nft);
+	struct nft_txn *txn = nft_diff(wanted, p->rules ? p->rules : p->snap->nft);
 
 	if (nft_txn_is_empty(txn))
 		nft_txn_free(txn);
 	else
 		op_add(&p->plan->ops, OP_NFT, NULL)->nft = txn;
+}
+
+void plan_rules_forget(struct planner *p, const char *const *names, size_t n)
+{
+	struct nft_ruleset *left;
+
+	if (!p->snap->nft)
+		return;
+	left = nft_ruleset_copy(p->snap->nft);
+	nft_ruleset_drop_devices(left, names, n);
+	emit_rules(p, left);
+	p->rules = left;
+}
+
+static void plan_rules(struct planner *p)
+{
+	struct nft_ruleset *rules = wanted_rules(p);
+
+	emit_rules(p, rules);
 	nft_ruleset_free(rules);
 }
 

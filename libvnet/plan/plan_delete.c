@@ -14,7 +14,11 @@
 
 #define GROUP_MIN 4 /* devices; fewer are deleted one by one */
 
-typedef VEC(int) index_vec;
+struct victim {
+	int ifindex;
+	bool is_missed; /* guests of a network that goes on notice */
+};
+typedef VEC(struct victim) victim_vec;
 
 static bool has_prefix(const struct link *link, const char *what)
 {
@@ -57,8 +61,9 @@ static bool is_unwanted_bridge(const struct planner *p, const struct link *link)
 
 /* A bit for each place in now.links. */
 struct marks {
-	bool *is_victim, *is_busy; /* busy: carries a port that stays */
-	size_t n;
+	bool *is_victim;
+	bool *is_busy;   /* carries a port that stays */
+	bool *has_guest; /* one of those is a guest's */
 };
 
 static size_t place_of(const struct planner *p, const struct link *link)
@@ -66,40 +71,60 @@ static size_t place_of(const struct planner *p, const struct link *link)
 	return (size_t)(link - p->now.links.v);
 }
 
-static void find_busy_bridges(const struct planner *p, struct marks *m)
+static void look_at_bridges(const struct planner *p, struct marks *m)
 {
 	vec_each(link, &p->now.links) {
 		const struct link *master =
 			link->master ? snapshot_link_by_index(&p->now, link->master) : NULL;
 
-		if (master && !m->is_victim[place_of(p, link)])
-			m->is_busy[place_of(p, master)] = true;
+		if (!master || m->is_victim[place_of(p, link)])
+			continue;
+		m->is_busy[place_of(p, master)] = true;
+		if (has_prefix(link, "port:"))
+			m->has_guest[place_of(p, master)] = true;
 	}
 }
 
-/* Devices before the bridges that they are on. */
-static void find_victims(struct planner *p, bool bridges_only, index_vec *ret)
+/* A VLAN or a tunnel that is made anew, or a VLAN that goes; a peer that goes was to be missed. */
+static bool is_missed(const struct planner *p, const struct marks *m, const struct link *link)
 {
-	struct marks m = { .is_victim = mem_alloc((p->now.links.n + 1) * sizeof(bool)),
-			   .is_busy = mem_alloc((p->now.links.n + 1) * sizeof(bool)) };
+	const struct link *master =
+		link->master ? snapshot_link_by_index(&p->now, link->master) : NULL;
 
-	vec_each(link, &p->now.links)
-		if (!bridges_only && (is_unwanted_device(p, link) || plan_is_orphan(p, link))) {
-			m.is_victim[place_of(p, link)] = true;
-			vec_push(ret, link->ifindex);
-		}
-	find_busy_bridges(p, &m);
-	vec_each(link, &p->now.links)
-		if (is_unwanted_bridge(p, link) && !m.is_busy[place_of(p, link)])
-			vec_push(ret, link->ifindex);
-	free(m.is_victim);
-	free(m.is_busy);
+	return master && m->has_guest[place_of(p, master)] &&
+	       (has_prefix(link, "vlan:") || plan_has_device(p, link->name));
 }
 
-static bool is_victim(const index_vec *victims, int ifindex)
+/* Devices before the bridges that they are on. */
+static void collect(struct planner *p, bool bridges_only, struct marks *m, victim_vec *ret)
+{
+	vec_each(link, &p->now.links)
+		if (!bridges_only && (is_unwanted_device(p, link) || plan_is_orphan(p, link)))
+			m->is_victim[place_of(p, link)] = true;
+	look_at_bridges(p, m);
+	vec_each(link, &p->now.links)
+		if (m->is_victim[place_of(p, link)])
+			vec_push(ret, (struct victim){ link->ifindex, is_missed(p, m, link) });
+	vec_each(link, &p->now.links)
+		if (is_unwanted_bridge(p, link) && !m->is_busy[place_of(p, link)])
+			vec_push(ret, (struct victim){ link->ifindex, false });
+}
+
+static void find_victims(struct planner *p, bool bridges_only, victim_vec *ret)
+{
+	size_t n = p->now.links.n + 1;
+	struct marks m = { mem_alloc(n), mem_alloc(n), mem_alloc(n) };
+
+	collect(p, bridges_only, &m, ret);
+	free(m.is_victim);
+	free(m.is_busy);
+	free(m.has_guest);
+}
+
+static bool is_victim(const victim_vec *victims, int ifindex)
 {
 	vec_each(victim, victims)
-		if (*victim == ifindex)
+		if (victim->ifindex == ifindex)
 			return true;
 	return false;
 }
@@ -116,7 +141,7 @@ static void emit_group(struct planner *p, const struct link *link, uint32_t grou
 }
 
 /* False when somebody else's device is in the group, so that it cannot be used. */
-static bool clear_group(struct planner *p, const index_vec *victims)
+static bool clear_group(struct planner *p, const victim_vec *victims)
 {
 	bool is_ours = true;
 
@@ -133,44 +158,69 @@ static bool clear_group(struct planner *p, const index_vec *victims)
 	return is_ours;
 }
 
-static void delete_group(struct planner *p, const index_vec *victims)
+static void delete_group(struct planner *p, const victim_vec *victims)
 {
 	struct op op = plan_op(OP_GROUP_DELETE, NULL);
 
 	vec_each(victim, victims) {
-		const struct link *link = snapshot_link_by_index(&p->now, *victim);
+		const struct link *link = snapshot_link_by_index(&p->now, victim->ifindex);
 
 		if (link->group != LINK_GROUP_DELETE)
 			emit_group(p, link, LINK_GROUP_DELETE);
+		op.loses_traffic |= victim->is_missed;
 	}
 	op.link.group = LINK_GROUP_DELETE;
 	plan_emit(p, &op);
 }
 
-static void delete_each(struct planner *p, const index_vec *victims)
+static void delete_each(struct planner *p, const victim_vec *victims)
 {
 	vec_each(victim, victims) {
-		const struct link *link = snapshot_link_by_index(&p->now, *victim);
+		const struct link *link = snapshot_link_by_index(&p->now, victim->ifindex);
 		struct op op = plan_op(OP_LINK_DELETE, NULL);
 
 		if (!link)
 			continue; /* it stood on one that has gone */
 		network_of(link, op.network);
 		snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
+		op.loses_traffic = victim->is_missed;
 		plan_emit(p, &op);
 	}
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Elements are found by the device; once it is gone, its name leads to the next one. */
+static void forget_remade(struct planner *p, const victim_vec *victims)
+{
+	VEC(const char *) names = { 0 };
+
+	vec_each(victim, victims) {
+		const struct link *link = snapshot_link_by_index(&p->now, victim->ifindex);
+
+		if (plan_has_device(p, link->name))
+			vec_push(&names, link->name);
+	}
+	vec_sort(&names, compare_names);
+	if (names.n)
+		plan_rules_forget(p, names.v, names.n);
+	vec_free(&names);
+}
+
 static void delete_victims(struct planner *p, bool bridges_only)
 {
-	index_vec victims = { 0 };
+	victim_vec victims = { 0 };
 	bool is_group_free;
 
 	find_victims(p, bridges_only, &victims);
 	is_group_free = clear_group(p, &victims);
 	vec_each(victim, &victims)
-		if (has_prefix(snapshot_link_by_index(&p->now, *victim), "ifb:"))
-			plan_unshape(p, *victim);
+		if (has_prefix(snapshot_link_by_index(&p->now, victim->ifindex), "ifb:"))
+			plan_unshape(p, victim->ifindex);
+	forget_remade(p, &victims);
 	if (victims.n >= GROUP_MIN && is_group_free)
 		delete_group(p, &victims);
 	else

@@ -119,6 +119,11 @@ bool plan_device_can_be(struct planner *p, const struct planned_device *device)
 	return true;
 }
 
+bool plan_has_device(const struct planner *p, const char *name)
+{
+	return find_device(p, name);
+}
+
 bool plan_device_is_wanted(const struct planner *p, const struct link *link)
 {
 	const struct planned_device *device = find_device(p, link->name);
@@ -190,13 +195,6 @@ void plan_devices_make(struct planner *p)
 
 /* Joining and raising. */
 
-static bool is_on_bridge_of_vlans(const struct planner *p, const struct planned_device *device)
-{
-	const struct planned_network *pn = plan_network(p, device->network);
-
-	return pn && device->link.master[0] && pn->net->bridge.vlan_filtering;
-}
-
 /* A VLAN device cannot be up while the one below is down; the kernel raises both together. */
 static bool can_be_up(const struct planner *p, const struct link *link)
 {
@@ -205,14 +203,15 @@ static bool can_be_up(const struct planner *p, const struct link *link)
 	return strcmp(link->kind, "vlan") != 0 || !below || below->flags & IFF_UP;
 }
 
-static void emit_set(struct planner *p, const struct planned_device *device, uint32_t set)
+/*
+ * The kernel raises a VLAN device with the one below.  It is told so all the
+ * same: what it was seen to be counts, not what it should have become.
+ */
+static bool is_up(const struct planner *p, const struct link *link)
 {
-	struct op op = plan_op(OP_LINK_SET, device->network);
+	const struct link *seen = snapshot_link_by_index(p->snap, link->ifindex);
 
-	op.link = device->link;
-	op.link.set = set;
-	if (set)
-		plan_emit(p, &op);
+	return link->flags & IFF_UP && seen && seen->flags & IFF_UP;
 }
 
 static void join(struct planner *p, const struct planned_device *device)
@@ -221,22 +220,18 @@ static void join(struct planner *p, const struct planned_device *device)
 	const struct link *master =
 		device->link.master[0] ? plan_link(p, device->link.master) : NULL;
 	bool stays = link->master == (master ? master->ifindex : 0);
-	bool must_rise = !(link->flags & IFF_UP), has_vlans = is_on_bridge_of_vlans(p, device);
-	uint32_t set = stays ? 0 : LINK_SET_MASTER, up = 0;
+	struct op op = plan_op(OP_LINK_SET, device->network);
 
-	if (must_rise && !can_be_up(p, link))
+	op.link = device->link;
+	op.link.set = stays ? 0 : LINK_SET_MASTER;
+	if (master && (stays && link->port.isolated) != device->link.port.isolated)
+		op.link.set |= LINK_SET_ISOLATED;
+	if (!can_be_up(p, link))
 		plan_vlan_note_down(p, device);
-	else if (must_rise)
-		up = LINK_SET_UP;
-	if (master && (stays ? link->port.isolated : false) != device->link.port.isolated)
-		set |= LINK_SET_ISOLATED;
-	if (!has_vlans) {
-		emit_set(p, device, set | up);
-		return;
-	}
-	emit_set(p, device, set);
-	plan_members_of_trunk(p, plan_network(p, device->network), device->link.name);
-	emit_set(p, device, up);
+	else if (!is_up(p, link))
+		op.link.set |= LINK_SET_UP;
+	if (op.link.set)
+		plan_emit(p, &op);
 }
 
 void plan_devices_join(struct planner *p)

@@ -13,6 +13,15 @@
 #include <linux/if_link.h>
 #include <stdio.h>
 
+/* Another network has it in its bridge, which is given back before this one begins. */
+static bool is_given_back(const struct planner *p, const char *uplink)
+{
+	vec_each(record, &p->d->takeovers)
+		if (strcmp(record->uplink, uplink) == 0)
+			return true;
+	return false;
+}
+
 static bool check_uplink(struct planner *p, const struct planned_network *pn)
 {
 	const char *name = pn->net->name, *uplink = pn->net->uplink;
@@ -24,7 +33,7 @@ static bool check_uplink(struct planner *p, const struct planned_network *pn)
 		return false;
 	}
 	master = nic && nic->master ? snapshot_link_by_index(&p->now, nic->master) : NULL;
-	if (!nic || !nic->master || pn->net->mode == NETWORK_SRIOV)
+	if (!nic || !nic->master || pn->net->mode == NETWORK_SRIOV || is_given_back(p, uplink))
 		return true;
 	plan_note(p, "network %s: uplink %s belongs to %s, which takes all its frames; the network "
 		     "is left out", name, uplink, master ? master->name : "another device");

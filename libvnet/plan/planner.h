@@ -55,6 +55,7 @@ struct planner {
 	const struct snapshot *snap; /* as it was observed */
 	struct snapshot now;         /* as it is after the operations so far; without nft */
 	struct link_names now_names; /* of now */
+	struct nft_ruleset *rules;   /* as they are now where that differs from snap's; or NULL */
 	struct plan *plan;
 	struct vnet_error *err;
 	int result;                  /* of the first operation that op_apply() refused */
@@ -119,6 +120,9 @@ void plan_delete(struct planner *p);
 /* Bridges that their ports have left since; those that cannot go get a note. */
 void plan_delete_left(struct planner *p);
 
+/* plan.c: the rules' elements of devices that are deleted and made anew under their names */
+void plan_rules_forget(struct planner *p, const char *const *names, size_t n);
+
 /* plan_bridge.c */
 /* A bridge that we made: by our mark, or (someone took that off) by the MAC that only we give. */
 bool plan_bridge_is_ours(const struct link *link, const struct network *net);
@@ -152,6 +156,8 @@ bool plan_device_can_be(struct planner *p, const struct planned_device *device);
 void plan_devices_index(struct planner *p);
 /* A device of ours is as it should be, but for what can be changed. */
 bool plan_device_is_wanted(const struct planner *p, const struct link *link);
+/* There shall be a device of that name. */
+bool plan_has_device(const struct planner *p, const char *name);
 void plan_devices_make(struct planner *p);
 void plan_devices_join(struct planner *p);
 
