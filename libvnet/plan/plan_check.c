@@ -208,6 +208,8 @@ int plan_check_host(const struct network *net, const struct snapshot *snap, stru
 	char bridge[16];
 	int rc;
 
+	if (!network_has_bridge(net))
+		return 0;
 	network_bridge(net, bridge);
 	if (!network_owns_bridge(net))
 		return check_foreign_bridge(net, bridge, snap, err);
