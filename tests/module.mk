@@ -36,7 +36,7 @@ sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
 
 .PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest check-kernel \
-	kernel-lab test demo bench deps
+	guest-asleep kernel-lab test demo bench deps
 # Everything that the checks need built, but not run.
 tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
 
@@ -53,7 +53,7 @@ check-lab: all $(test-programs)
 check-bad-input: all $(test-programs)
 	$(Q)$(pytest) $(LAB) tests/lab/test_bad_input.py
 
-check-guest: all $(test-programs) $(B)/guest/stamp
+check-guest: all $(test-programs) $(B)/guest/stamp guest-asleep
 	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/guest/test_*.py))
 
 # On one of Debian's kernels (KERNEL=, see tests/kernel-lab/build) in a virtual machine.
@@ -64,7 +64,7 @@ MACHINES ?= 1
 kernel-suites = $(backend-tests)
 kernel-picked = $(if $(LABS),$(foreach name,$(LABS),$(filter %/$(name),$(backend-tests)) \
 	$(wildcard tests/lab/$(name).py tests/guest/$(name).py)),$(kernel-suites))
-check-kernel: all $(backend-tests) $(test-programs) $(B)/guest/stamp
+check-kernel: all $(backend-tests) $(test-programs) $(B)/guest/stamp guest-asleep
 	$(Q)VNET_BUILD=$(B) LAB='$(LAB)' tests/kernel-lab/check -k $(KERNEL) -j $(MACHINES) $(kernel-picked)
 
 # A shell there, on the terminal.
@@ -76,6 +76,10 @@ check: check-unit
 
 $(B)/guest/stamp: tests/guest/build-guest tests/guest/init.sh tests/support/vmlinux
 	$(Q)tests/guest/build-guest $(B)/guest
+
+# It depends on QEMU too, which the script looks after.
+guest-asleep: $(B)/guest/stamp
+	$(Q)$(sandbox) tests/guest/freeze-guest $(B)/guest/asleep
 
 test:
 	$(Q)tests/run-all

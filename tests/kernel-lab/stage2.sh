@@ -18,6 +18,11 @@ command_as_caller() {
 	eval "exec $1"
 }
 
+# A view of all processes, the kernel's own too, for who looks from a PID namespace.
+mkdir -p /mnt/kernel-lab-proc
+mount --bind /proc /mnt/kernel-lab-proc
+export VNET_KERNEL_LAB_PROC=/mnt/kernel-lab-proc
+
 if [ -e "$shared/interactive" ]; then
 	read -r rows columns <"$shared/interactive" &&
 		stty rows "$rows" cols "$columns" </dev/ttyS0

@@ -19,6 +19,11 @@ from .patience import patience
 BOOT_SECONDS = 90
 COMMAND_SECONDS = 60
 
+# The guest of tests/guest/freeze-guest: who wakes it gives it the same machine and card.
+ASLEEP_MAC = "52:54:00:00:00:05"
+ASLEEP_CARD = "virtio-net-pci,netdev=%s,romfile=,mq=on,vectors=6,mac=" + ASLEEP_MAC
+ASLEEP_MACHINE = ["-smp", "2"]
+
 
 def has_kvm():
     """/dev/kvm alone says little: without vmx or svm it cannot start an ordinary kernel."""

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""test_kernel_vhost.py - real guests on what a full kernel offers: vhost-net, many queues
+
+Of the kernel's work there are two witnesses: the threads vhost-PID, which have run when
+packets went by, and what QEMU says of its card.  The guest was booted elsewhere and
+wakes up here, because an emulated machine within an emulated one boots for minutes.
+"""
+
+import glob
+import os
+import re
+
+from vnetlab import HostCase, HttpServer, INTERNET4, HOST4, SkipFeature, nft_elements, wait_until
+from vnetlab.netd import build_path
+from vnetlab.qemu import ASLEEP_CARD, ASLEEP_MAC, ASLEEP_MACHINE, QemuGuest
+
+NETWORK = """
+networks:
+  blue:
+    mode: nat
+    addresses: [10.10.0.1/24]
+    dhcp: true
+"""
+# The whole machine's processes: the threads of Linux before 6.4 are the kernel's own, which the
+# sandbox's PID namespace does not show.  The kernel lab has a view of them.
+PROC = os.environ.get("VNET_KERNEL_LAB_PROC", "/proc")
+
+
+class VhostThreads:
+    """vhost's workers for a QEMU process, as directories of /proc."""
+
+    def __init__(self, pid):
+        self.pid = self._outer_pid(pid)
+        self.tasks = sorted(self._find("vhost-%d" % self.pid))
+
+    @staticmethod
+    def _outer_pid(pid):
+        for path in glob.glob(PROC + "/[0-9]*/status"):
+            try:
+                with open(path, encoding="ascii", errors="replace") as f:
+                    text = f.read()
+            except OSError:
+                continue
+            found = re.search(r"^NSpid:\t(\d+)\b.*?(\d+)$", text + "\n", re.M)
+            if found and int(found.group(2)) == pid and text.startswith("Name:\tqemu-system"):
+                return int(found.group(1))
+        raise AssertionError("no QEMU with pid %d below %s" % (pid, PROC))
+
+    @staticmethod
+    def _find(name):
+        for path in glob.glob(PROC + "/[0-9]*/task/[0-9]*/comm"):
+            try:
+                with open(path, encoding="ascii", errors="replace") as f:
+                    if f.read().strip() == name:
+                        yield os.path.dirname(path)
+            except OSError:
+                continue
+
+    def wakeups(self):
+        """How often each worker has gone to sleep after some work."""
+        counts = []
+        for task in self.tasks:
+            with open(task + "/status", encoding="ascii", errors="replace") as f:
+                counts.append(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", f.read(),
+                                            re.M).group(1)))
+        return counts
+
+
+class KernelGuest(HostCase):
+    @classmethod
+    def setUpClass(cls):
+        if not os.path.exists("/dev/vhost-net"):
+            raise SkipFeature("this machine has no vhost-net (/dev/vhost-net)")
+
+    def wake_up(self, reply):
+        """The guest with the descriptors of a port: whatever netd's arguments say, but its card."""
+        netdev = reply["qemuArgs"][1]
+        for i, fd in enumerate(reply.fds):
+            netdev = netdev.replace("%%fd%d%%" % i, str(fd))
+        name = re.search(r"\bid=([^,]+)", netdev).group(1)
+        guest = QemuGuest(self.host, self.folder,
+                          ["-netdev", netdev, "-device", ASLEEP_CARD % name] + ASLEEP_MACHINE,
+                          append="mini.dhcp=no", asleep=os.path.abspath(build_path("guest/asleep")),
+                          pass_fds=reply.fds)
+        self.stack.callback(guest.close)
+        for fd in reply.fds:
+            os.close(fd)
+        reply.fds.clear()
+        return guest
+
+    def run_in(self, guest, command):
+        status, text = guest.run(command)
+        self.assertEqual(status, 0, text)
+        return text
+
+
+class Vhost(KernelGuest):
+    def test_many_queues_by_vhost(self):
+        netd = self.netd_with(NETWORK)
+        web = HttpServer(self.outside, 80, "::", "internet")
+        self.addCleanup(web.close)
+        reply = netd.call("AttachPort", network="blue", name="vm", mac=ASLEEP_MAC, queues=2,
+                          vhost="on")
+        self.assertEqual(sorted((f["role"], f["queue"]) for f in reply["fds"]),
+                         [("tap", 0), ("tap", 1), ("vhost", 0), ("vhost", 1)])
+        guest = self.wake_up(reply)
+        threads = VhostThreads(guest.process.pid)
+        self.assertEqual(len(threads.tasks), 2)
+
+        text = self.run_in(guest, "ip link set eth0 up && "
+                           "udhcpc -q -n -f -t 60 -T 1 -i eth0 -s /dhcp.sh")
+        self.assertRegex(text, r"MINI addr eth0 10\.10\.0\.\d+/24 10\.10\.0\.1\b")
+        before = threads.wakeups()
+        # Each processor of the guest sends through a queue of its own.
+        for processor in (1, 2):
+            self.run_in(guest, "taskset %d ping -c 3 -W 10 10.10.0.1" % processor)
+        for old, new in zip(before, threads.wakeups()):
+            self.assertGreaterEqual(new, old + 3)
+        self.assertIn("internet " + HOST4, self.run_in(
+            guest, "wget -q -O - http://%s/" % INTERNET4))
+        card = guest.qmp.call("x-query-virtio-status", path=self.virtio_path(guest))
+        self.assertTrue(card["vhost-started"])
+
+        # The guard stands before vhost's frames as before others.
+        before = dict(nft_elements(self.host, "bridge", "guarded"))[reply["port"]["ifname"]]
+        guest.run("ip link set eth0 address 52:54:00:66:66:66; arping -c 2 -w 4 -I eth0 10.10.0.1")
+        after = dict(nft_elements(self.host, "bridge", "guarded"))[reply["port"]["ifname"]]
+        self.assertGreaterEqual(after, before + 2)
+
+        guest.kill()
+        wait_until(lambda: not netd.call("ListPorts")["ports"])
+        self.assertIsNone(self.host.link(reply["port"]["ifname"]))
+        self.assertEqual(nft_elements(self.host, "bridge", "macs"), [])
+
+    @staticmethod
+    def virtio_path(guest):
+        return next(d["path"] for d in guest.qmp.call("x-query-virtio") if d["name"] == "virtio-net")
