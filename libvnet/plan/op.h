@@ -62,7 +62,7 @@ enum link_field {           /* what OP_LINK_SET sets */
 	LINK_SET_MCAST_FLOOD = 1 << 14,
 	LINK_SET_HAIRPIN = 1 << 15,
 	LINK_SET_PROXY_ARP = 1 << 16,
-	LINK_SET_KIND = 1 << 17,    /* what the kind has and lets change: gre, vxlan (not its identity) */
+	LINK_SET_KIND = 1 << 17,    /* what the kind has and lets change: gre, vxlan (not its identity); names kind and parent */
 };
 
 struct op_link {
