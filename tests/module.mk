@@ -56,14 +56,20 @@ check-bad-input: all $(test-programs)
 check-guest: all $(test-programs) $(B)/guest/stamp guest-asleep
 	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/guest/test_*.py))
 
-# On one of Debian's kernels (KERNEL=, see tests/kernel-lab/build) in a virtual machine.
-# LABS="test_vlan test_links" picks suites by the names of their files; LAB="-k PATTERN"
-# picks tests.
+# On one of Debian's kernels (KERNEL=, see tests/kernel-lab/build), in MACHINES virtual ones.
+# LABS: all; wires (what asks for features that a kernel may lack: the guests, the labs that
+# say need or SkipFeature, the back ends); or names of suites, like "test_vlan test_backend".
+# LAB="-k PATTERN" picks tests.  Long suites first, so that the machines end together.
 KERNEL ?= debian
-MACHINES ?= 1
-kernel-suites = $(backend-tests)
-kernel-picked = $(if $(LABS),$(foreach name,$(LABS),$(filter %/$(name),$(backend-tests)) \
-	$(wildcard tests/lab/$(name).py tests/guest/$(name).py)),$(kernel-suites))
+MACHINES ?= 2
+LABS ?= all
+# The fake netd needs no kernel.
+kernel-labs = $(filter-out %/test_cli_fake.py,$(shell ls -S tests/lab/test_*.py))
+kernel-wires = $(wildcard tests/guest/test_kernel_*.py) \
+	$(shell grep -lE 'need[^a-z ]|SkipFeature' $(kernel-labs)) $(backend-tests)
+kernel-all = $(kernel-wires) $(filter-out $(kernel-wires),$(kernel-labs))
+kernel-picked = $(or $(kernel-$(LABS)),$(foreach name,$(LABS),$(filter %/$(name),$(backend-tests)) \
+	$(wildcard tests/lab/$(name).py tests/guest/$(name).py)))
 check-kernel: all $(backend-tests) $(test-programs) $(B)/guest/stamp guest-asleep
 	$(Q)VNET_BUILD=$(B) LAB='$(LAB)' tests/kernel-lab/check -k $(KERNEL) -j $(MACHINES) $(kernel-picked)
 
