@@ -240,7 +240,7 @@ int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *s
 		r = check_together(d, nets, err);
 	vec_each(net, nets) {
 		if (r == 0)
-			r = plan_check_host(*net, snap, err);
+			r = plan_check_host(*net, nets->v, nets->n, snap, err);
 		if (r == 0)
 			r = check_ports(d, *net, err);
 	}
@@ -271,6 +271,21 @@ static int check_defined(struct netd *d, struct network_entry *entry,
 	return r;
 }
 
+/* Its uplink may be the bridge of another one that is to run. */
+static int check_host(struct netd *d, const struct network_entry *entry,
+		      const struct snapshot *snap, struct vnet_error *err)
+{
+	VEC(struct network *) others = { 0 };
+	int r;
+
+	vec_each(other, &d->registry.networks)
+		if ((*other)->is_wanted && (*other)->state != NETWORK_FAILED)
+			vec_push(&others, (*other)->net);
+	r = plan_check_host(entry->net, others.v, others.n, snap, err);
+	vec_free(&others);
+	return r;
+}
+
 /* One of those that were read at start, beside those before it in the registry. */
 static int check_at_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
 			  struct vnet_error *err)
@@ -279,7 +294,7 @@ static int check_at_start(struct netd *d, struct network_entry *entry, const str
 
 	/* What runs already has its place on this host, whatever came beside it since. */
 	if (r == 0 && !entry->fallback && entry->is_wanted)
-		r = plan_check_host(entry->net, snap, err);
+		r = check_host(d, entry, snap, err);
 	return r;
 }
 
@@ -289,7 +304,7 @@ static int check_to_start(struct netd *d, struct network_entry *entry, const str
 {
 	int r = check_defined(d, entry, NULL, snap, err);
 
-	return r < 0 ? r : plan_check_host(entry->net, snap, err);
+	return r < 0 ? r : check_host(d, entry, snap, err);
 }
 
 static void refuse_at_start(struct netd *d, struct network_entry *entry, struct vnet_error *err)

@@ -12,7 +12,6 @@
 static void begin(struct planner *p, const struct desired *d, const struct snapshot *snap,
 		  struct plan *plan, struct vnet_error *err);
 static void plan_rules(struct planner *p);
-static void tell_mtus(struct planner *p);
 static void end(struct planner *p);
 
 int plan_make(const struct desired *d, const struct snapshot *snap, struct plan *ret,
@@ -55,7 +54,6 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 	/* 5. And leave the host. */
 	plan_forwarding(&p);
 
-	tell_mtus(&p);
 	end(&p);
 	if (p.result < 0) {
 		plan_free(&plan);
@@ -127,19 +125,6 @@ static void end(struct planner *p)
 	vec_free(&p->device_names);
 }
 
-static void tell_mtus(struct planner *p)
-{
-	vec_each(pn, &p->nets) {
-		struct plan_mtu *mtu;
-
-		if (!pn->is_usable || !pn->mtu || pn->mtu == network_mtu(pn->net))
-			continue;
-		mtu = vec_add(&p->plan->mtus);
-		snprintf(mtu->network, sizeof(mtu->network), "%s", pn->net->name);
-		mtu->mtu = pn->mtu;
-	}
-}
-
 static struct nft_ruleset *wanted_rules(struct planner *p)
 {
 	VEC(const struct network *) nets = { 0 };
@@ -198,7 +183,6 @@ void plan_free(struct plan *plan)
 		takeover_free(takeover);
 	vec_free(&plan->to_take_over);
 	vec_free(&plan->given_back);
-	vec_free(&plan->mtus);
 	vec_each(note, &plan->notes)
 		free(*note);
 	vec_free(&plan->notes);

@@ -54,8 +54,6 @@ void desired_free(struct desired *d); /* not what networks and ports point to */
 typedef VEC(struct sysctl) sysctl_vec;
 void plan_wanted_sysctls(const struct desired *d, const struct snapshot *snap, sysctl_vec *ret);
 
-struct plan_mtu { char network[16]; uint32_t mtu; };
-
 struct plan {
 	op_vec ops;
 	/* To be recorded durably before the operations run. */
@@ -64,11 +62,6 @@ struct plan {
 	/* To be forgotten once all operations ran (never before). */
 	VEC(struct saved_sysctl) to_forget; /* by path */
 	VEC(struct takeover_key) given_back;
-	/*
-	 * MTUs in force where they are not network_mtu(): the way out of the network leaves less.
-	 * What works with one network (ports, dnsmasq) wants it as bridge.mtu.
-	 */
-	VEC(struct plan_mtu) mtus;
 	/* One sentence each, for the operator: what is switched globally, what could not be done. */
 	VEC(char *) notes;
 };
@@ -80,11 +73,14 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 
 /*
  * What the host must offer for the network to run, checked against the
- * snapshot: no foreign device by the bridge's name, uplink present and not in
- * another bridge, no overlap with a route or address of the host, the existing
- * bridge exists.  The error has the network's source.
+ * snapshot: no foreign device by the bridge's name, uplink present and fit for
+ * what is wanted of it, no overlap with a route or address of the host, the
+ * existing bridge exists, links start at an address of the host and fit the
+ * underlay.  others: networks that run or will, for what stands on their bridges;
+ * may hold net.  The error has the network's source.
  */
-int plan_check_host(const struct network *net, const struct snapshot *snap, struct vnet_error *err);
+int plan_check_host(const struct network *net, struct network *const *others, size_t n_others,
+		    const struct snapshot *snap, struct vnet_error *err);
 
 /*
  * The attach path: the operations for one port whose device exists already

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* plan_check.c - what the host must offer for a network to run */
+/* plan_check.c - what the host must offer for a network to run; of its wires: plan_check_wire.c */
 
+#include "plan/check.h"
 #include "plan/planner.h"
 
 #include <errno.h>
@@ -9,12 +10,6 @@
 #include <stdio.h>
 
 #define IP6_RT_PRIO_USER 1024
-
-static int refuse(const struct network *net, const char *path, struct vnet_error *err)
-{
-	network_locate(net, path, err);
-	return err ? err->number : -EINVAL;
-}
 
 static const char *kind_text(const struct link *link)
 {
@@ -31,7 +26,7 @@ static int check_own_bridge(const struct network *net, const char *bridge,
 	vnet_error_set(err, -EEXIST, "device-exists",
 		       "a %s named %s exists already and is not ours; give the network another "
 		       "bridge.name, or remove that device", kind_text(link), bridge);
-	refuse(net, "bridge.name", err);
+	network_locate(net, "bridge.name", err);
 	return -EEXIST;
 }
 
@@ -52,39 +47,8 @@ static int check_foreign_bridge(const struct network *net, const char *bridge,
 		    "there is no bridge %s on this host; create it, or give the network an "
 		    "uplink instead",
 		    bridge);
-	refuse(net, "bridge.name", err);
+	network_locate(net, "bridge.name", err);
 	return link ? -EINVAL : -ENODEV;
-}
-
-static int uplink_error(const struct network *net, int number, const char *reason,
-			struct vnet_error *err)
-{
-	vnet_error_set(err, number, "bad-uplink", "uplink %s %s", net->uplink, reason);
-	refuse(net, "uplink", err);
-	return number;
-}
-
-static int check_uplink(const struct network *net, const char *bridge, const struct snapshot *snap,
-			struct vnet_error *err)
-{
-	const struct link *nic = snapshot_link(snap, net->uplink), *master;
-	char reason[128];
-
-	if (!nic)
-		return uplink_error(net, -ENODEV, "does not exist on this host", err);
-	if (nic->flags & IFF_LOOPBACK)
-		return uplink_error(net, -EINVAL, "is the loopback device", err);
-	if (strcmp(nic->kind, "bridge") == 0)
-		return uplink_error(net, -EINVAL, "is a bridge itself; give it as bridge.name, "
-				    "without uplink", err);
-	if (link_is_ours(nic))
-		return uplink_error(net, -EINVAL, "is a guest's port", err);
-	master = nic->master ? snapshot_link_by_index(snap, nic->master) : NULL;
-	if (!nic->master || (master && (link_is_ours(master) || strcmp(master->name, bridge) == 0)))
-		return 0;
-	snprintf(reason, sizeof(reason), "belongs to %s already; take it out first",
-		 master ? master->name : "another device");
-	return uplink_error(net, -EBUSY, reason, err);
 }
 
 /* Addresses. */
@@ -144,7 +108,7 @@ static int check_address(const struct network *net, size_t index, const char *br
 		vnet_error_set(err, -EAFNOSUPPORT, "no-ipv6",
 			       "this host was started without IPv6; leave %s out, or start it with",
 			       own);
-		refuse(net, path, err);
+		network_locate(net, path, err);
 		return -EAFNOSUPPORT;
 	}
 	vec_each(addr, &snap->addrs) {
@@ -155,7 +119,7 @@ static int check_address(const struct network *net, size_t index, const char *br
 		    err, -EADDRINUSE, "subnet-in-use",
 		    "%s overlaps %s on interface %s; choose another subnet, or subnet: auto", own,
 		    prefix_format(&addr->prefix, other), name_of(snap, addr->ifindex));
-		refuse(net, path, err);
+		network_locate(net, path, err);
 		return -EADDRINUSE;
 	}
 	vec_each(route, &snap->routes) {
@@ -165,7 +129,7 @@ static int check_address(const struct network *net, size_t index, const char *br
 			       "%s overlaps the route to %s through %s; choose another subnet, or "
 			       "subnet: auto", own, prefix_format(&route->dst, other),
 			       name_of(snap, route->oif));
-		refuse(net, path, err);
+		network_locate(net, path, err);
 		return -EADDRINUSE;
 	}
 	return 0;
@@ -197,32 +161,64 @@ static int check_route(const struct network *net, size_t index, const char *brid
 		    "a route to %s with this metric exists already, through %s; give another "
 		    "metric",
 		    prefix_format(&to, text), name_of(snap, route->oif));
-		refuse(net, path, err);
+		network_locate(net, path, err);
 		return -EEXIST;
 	}
 	return 0;
 }
 
-int plan_check_host(const struct network *net, const struct snapshot *snap, struct vnet_error *err)
+/* A companion is on a segment that exists; only its very addresses must be free there. */
+static int check_companion_address(const struct network *net, size_t index, const char *companion,
+				   const struct snapshot *snap, struct vnet_error *err)
 {
-	char bridge[16];
-	int rc;
+	const struct prefix *prefix = &net->addresses.v[index];
+	char path[32], own[ADDR_TEXT_MAX];
 
-	if (!network_has_bridge(net))
-		return 0;
-	network_bridge(net, bridge);
-	if (!network_owns_bridge(net))
-		return check_foreign_bridge(net, bridge, snap, err);
-	if ((rc = check_own_bridge(net, bridge, snap, err)) < 0)
-		return rc;
-	/* The addresses of a bridge that takes a NIC's place belong beside those of the NIC. */
-	if (net->mode == NETWORK_BRIDGED)
-		return check_uplink(net, bridge, snap, err);
-	for (size_t i = 0; i < net->addresses.n; i++)
-		if ((rc = check_address(net, i, bridge, snap, err)) < 0)
-			return rc;
-	for (size_t i = 0; i < net->routes.n; i++)
-		if ((rc = check_route(net, i, bridge, snap, err)) < 0)
-			return rc;
+	snprintf(path, sizeof(path), "addresses[%zu]", index);
+	vec_each(addr, &snap->addrs) {
+		const char *name = name_of(snap, addr->ifindex);
+
+		if (ip_cmp(&addr->prefix.addr, &prefix->addr) != 0 || strcmp(name, companion) == 0)
+			continue;
+		vnet_error_set(err, -EADDRINUSE, "address-in-use",
+			       "%s is an address of %s; the companion needs one of its own",
+			       ip_format(&prefix->addr, own), name);
+		network_locate(net, path, err);
+		return -EADDRINUSE;
+	}
 	return 0;
+}
+
+static int check_addresses(const struct network *net, const char *interface,
+			   const struct snapshot *snap, struct vnet_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < net->addresses.n && !rc; i++)
+		rc = network_has_bridge(net) ?
+			     check_address(net, i, interface, snap, err) :
+			     check_companion_address(net, i, interface, snap, err);
+	for (size_t i = 0; i < net->routes.n && !rc; i++)
+		rc = check_route(net, i, interface, snap, err);
+	return rc;
+}
+
+int plan_check_host(const struct network *net, struct network *const *others, size_t n_others,
+		    const struct snapshot *snap, struct vnet_error *err)
+{
+	const struct check c = { net, others, n_others, snap, err };
+	char bridge[16];
+	int rc = 0;
+
+	network_bridge(net, bridge);
+	if (network_has_bridge(net) && !network_owns_bridge(net))
+		return check_foreign_bridge(net, bridge, snap, err);
+	if (network_owns_bridge(net))
+		rc = check_own_bridge(net, bridge, snap, err);
+	if (!rc)
+		rc = check_uplink(&c, bridge);
+	if (!rc)
+		rc = check_links(&c);
+	/* The addresses of a bridge that takes a NIC's place belong beside those of the NIC. */
+	return rc || network_takes_uplink(net) ? rc : check_addresses(net, bridge, snap, err);
 }

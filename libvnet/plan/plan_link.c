@@ -110,6 +110,29 @@ static void copy_peers(struct planner *p, const struct planned_network *pn,
 			vec_push(&to->peers, *peer);
 }
 
+/* Not an error: the route may come, and the other peers are served. */
+static void note_unreachable(struct planner *p, const struct planned_network *pn,
+			     const struct network_link *link)
+{
+	const struct ip *first = NULL;
+	char buf[ADDR_TEXT_MAX];
+	uint32_t unused;
+	size_t n = 0;
+
+	vec_each(peer, &link->peers) {
+		if (link->device || plan_underlay(&p->now, link, peer, &unused))
+			continue;
+		first = first ? first : peer;
+		n++;
+	}
+	if (n > 1)
+		plan_note(p, "network %s: link %s: no single route leads to %s and %zu other peers",
+			  pn->net->name, link->name, ip_format(first, buf), n - 1);
+	else if (n)
+		plan_note(p, "network %s: link %s: no single route leads to %s", pn->net->name,
+			  link->name, ip_format(first, buf));
+}
+
 void plan_resolve_links(struct planner *p, struct planned_network *pn)
 {
 	vec_each(link, &pn->net->links) {
@@ -121,6 +144,7 @@ void plan_resolve_links(struct planner *p, struct planned_network *pn)
 		copy = vec_add(&pn->links);
 		*copy = *link;
 		copy_peers(p, pn, link, copy);
+		note_unreachable(p, pn, link);
 	}
 	/* The bridge's address hangs on the first link, whether that can be had or not. */
 	if (!pn->effective.bridge.has_mac) {
@@ -132,6 +156,18 @@ void plan_resolve_links(struct planner *p, struct planned_network *pn)
 	pn->effective.links.cap = 0;
 }
 
+/* Linux holds a VXLAN device that is bound to another to what fits that, whatever was declared. */
+static uint32_t device_mtu(struct planner *p, struct planned_network *pn,
+			   const struct network_link *link)
+{
+	uint32_t mtu = plan_mtu(p, pn), limit;
+
+	if (link->kind != LINK_VXLAN || !link->device)
+		return mtu;
+	limit = plan_device_mtu(p, link->device, mtu) - network_link_overhead(link);
+	return limit < mtu ? limit : mtu;
+}
+
 static void want_device(struct planner *p, struct planned_network *pn,
 			const struct network_link *link, const struct ip *peer)
 {
@@ -139,7 +175,7 @@ static void want_device(struct planner *p, struct planned_network *pn,
 
 	fill_device(pn, link, peer, device);
 	snprintf(device->link.master, sizeof(device->link.master), "%s", pn->bridge);
-	device->link.mtu = plan_mtu(p, pn);
+	device->link.mtu = device_mtu(p, pn, link);
 	device->link.port.isolated = link->kind == LINK_GRETAP && link->split_horizon;
 	if (!peer)
 		device->peers = link;

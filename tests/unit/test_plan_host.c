@@ -23,6 +23,19 @@
 	"link 7 vp0 kind tun alias vnet:port:old:vm1\n" \
 	"link 8 eth2 master br0 up\n" \
 	"link 9 eth3 master vn-old up\n" \
+	"link 10 wlan0 up wireless\n" \
+	"link 11 br1 kind bridge up vlan_filtering\n" \
+	"link 12 eth4 master br1 up\n" \
+	"link 13 bond0 kind bond up\n" \
+	"link 14 eth5 master bond0 up\n" \
+	"link 15 eth0.7 kind vlan parent eth0 id 7\n" \
+	"link 16 vn-trunk kind bridge up vlan_filtering alias vnet:bridge:trunk\n" \
+	"link 17 vc-taken\n" \
+	"link 18 vl-old kind vlan parent eth0 id 8 alias vnet:vlan:old\n" \
+	"link 19 small mtu 1200 up\n" \
+	"link 20 pf0 up\n" \
+	"vlan 5-9 dev eth4\n" \
+	"vf 0 dev pf0\nvf 1 dev pf0\n" \
 	"addr 127.0.0.1/8 dev lo\n" \
 	"addr ::1/128 dev lo\n" \
 	"addr 192.0.2.2/24 dev eth0\n" \
@@ -36,6 +49,7 @@
 	"route 172.16.0.0/12 dev eth1\n" \
 	"route 10.20.30.0/24 via 192.0.2.8 dev eth0\n" \
 	"route 10.50.0.0/24 dev vn-old proto kernel\n" \
+	"route 203.0.113.0/24 dev small\n" \
 	"route 10.99.0.0/16 via 10.50.0.9 dev vn-old proto vnet\n"
 
 static const struct {
@@ -105,6 +119,97 @@ static const struct {
 	  "uplink br0 is a bridge itself; give it as bridge.name, without uplink" },
 	{ "port as uplink", "mode: bridged\nuplink: vp0", -EINVAL, "bad-uplink", "blue.uplink",
 	  "uplink vp0 is a guest's port" },
+	{ "VLAN of a NIC", "mode: nat\nuplink: eth0\nvlan: 5", 0, NULL, NULL, NULL },
+	{ "VLAN of a bridge", "mode: nat\nuplink: br0\nvlan: 5", 0, NULL, NULL, NULL },
+	{ "VLAN of a bridge of ours", "mode: nat\nuplink: vn-old\nvlan: 5", 0, NULL, NULL, NULL },
+	{ "VLAN that we have ourselves", "mode: nat\nuplink: eth0\nvlan: 8", 0, NULL, NULL, NULL },
+	{ "VLAN beside a plain bridge", "mode: nat\nuplink: eth2\nvlan: 5", 0, NULL, NULL, NULL },
+	{ "VLAN that the aware bridge lacks", "mode: nat\nuplink: eth4\nvlan: 4", 0, NULL, NULL, NULL },
+	{ "VLAN of another protocol", "mode: nat\nuplink: eth4\nvlan: {id: 5, protocol: 802.1ad}", 0,
+	  NULL, NULL, NULL },
+	{ "outer tag of another protocol", "mode: nat\nuplink: eth0\nvlan: {id: 9, service: 7}", 0, NULL,
+	  NULL, NULL },
+	{ "VLAN without uplink", "mode: nat\nuplink: eth9\nvlan: 5", -ENODEV, "bad-uplink",
+	  "blue.uplink", "uplink eth9 does not exist on this host" },
+	{ "VLAN of the loopback", "mode: nat\nuplink: lo\nvlan: 5", -EINVAL, "bad-uplink", "blue.uplink",
+	  "uplink lo is the loopback device" },
+	{ "VLAN on the air", "mode: nat\nuplink: wlan0\nvlan: 5", -EOPNOTSUPP, "bad-uplink",
+	  "blue.uplink", "uplink wlan0 is wireless, and its access point takes frames of its own address "
+	  "only; use mode: nat or routed instead" },
+	{ "VLAN of a guest's port", "mode: nat\nuplink: vp0\nvlan: 5", -EINVAL, "bad-uplink",
+	  "blue.uplink", "uplink vp0 is a device of ours; name the interface that it stands on, or a "
+	  "bridge" },
+	{ "VLAN of a VLAN-aware bridge", "mode: nat\nuplink: vn-trunk\nvlan: 5", -EINVAL, "bad-uplink",
+	  "blue.uplink", "uplink vn-trunk is a VLAN-aware bridge, whose VLANs are for its ports; attach "
+	  "guests there with vlan" },
+	{ "VLAN that the aware bridge has", "mode: nat\nuplink: eth4\nvlan: 5", -EBUSY, "vlan-conflict",
+	  "blue.vlan", "VLAN 5 of eth4 belongs to the VLAN-aware bridge br1, which eth4 is in; take it out "
+	  "there, or choose another id" },
+	{ "VLAN of a bond's NIC", "mode: nat\nuplink: eth5\nvlan: 5", -EBUSY, "bad-uplink",
+	  "blue.uplink", "uplink eth5 belongs to bond0; name that as the uplink" },
+	{ "VLAN that somebody has", "mode: nat\nuplink: eth0\nvlan: 7", -EEXIST, "vlan-conflict",
+	  "blue.vlan", "VLAN 7 of eth0 is device eth0.7 already, which is not ours; remove that, or choose "
+	  "another id" },
+	{ "wireless taken over", "mode: bridged\nuplink: wlan0", -EOPNOTSUPP, "bad-uplink", "blue.uplink",
+	  "uplink wlan0 is wireless, and its access point takes frames of its own address only; use mode: "
+	  "nat or routed instead" },
+	{ "macvtap", "mode: macvtap\nuplink: eth0", 0, NULL, NULL, NULL },
+	{ "macvtap with a companion in the NIC's subnet",
+	  "mode: macvtap\nuplink: eth0\nmacvtap: {companion: true}\naddresses: [192.0.2.10/24]", 0, NULL,
+	  NULL, NULL },
+	{ "macvtap on the air", "mode: macvtap\nuplink: wlan0", -EOPNOTSUPP, "bad-uplink", "blue.uplink",
+	  "uplink wlan0 is wireless, and its access point takes frames of its own address only; use mode: "
+	  "nat or routed instead" },
+	{ "macvtap without NIC", "mode: macvtap\nuplink: eth9", -ENODEV, "bad-uplink", "blue.uplink",
+	  "uplink eth9 does not exist on this host" },
+	{ "macvtap on a bridge port", "mode: macvtap\nuplink: eth2", -EBUSY, "bad-uplink", "blue.uplink",
+	  "uplink eth2 belongs to br0 already, which takes all its frames" },
+	{ "companion with the NIC's address",
+	  "mode: macvtap\nuplink: eth0\nmacvtap: {companion: true}\naddresses: [192.0.2.2/24]",
+	  -EADDRINUSE, "address-in-use", "blue.addresses[0]",
+	  "192.0.2.2 is an address of eth0; the companion needs one of its own" },
+	{ "functions", "mode: sriov\nuplink: pf0\nsriov: {vfs: 0-1}", 0, NULL, NULL, NULL },
+	{ "no functions", "mode: sriov\nuplink: eth0", -ENODEV, "bad-uplink", "blue.uplink",
+	  "uplink eth0 has no virtual functions; make some, as in: echo 8 > "
+	  "/sys/class/net/eth0/device/sriov_numvfs" },
+	{ "functions that are not there", "mode: sriov\nuplink: pf0\nsriov: {vfs: 0-2}", -ERANGE,
+	  "no-such-vf", "blue.sriov.vfs",
+	  "pf0 has 2 virtual functions, 0 to 1; name some of these" },
+	{ "functions of no NIC", "mode: sriov\nuplink: pf9", -ENODEV, "bad-uplink", "blue.uplink",
+	  "uplink pf9 does not exist on this host" },
+#define LINK(more) "links: [{name: a, kind: gretap, local: 192.0.2.2, peers: [192.0.2.3]" more "}]"
+	{ "link", "mode: isolated\nhost_access: false\n" LINK(""), 0, NULL, NULL, NULL },
+	{ "link from an address of nobody",
+	  "mode: isolated\nhost_access: false\nlinks: [{name: a, kind: gretap, local: 192.0.2.9, peers: "
+	  "[192.0.2.3]}]", -EADDRNOTAVAIL, "no-local-address", "blue.links[0].local",
+	  "192.0.2.9 is no address of this host; give one that the other hosts know it by" },
+	{ "link over no device", "mode: isolated\nhost_access: false\n" LINK(", device: eth9"), -ENODEV,
+	  "no-device", "blue.links[0].device", "device eth9 does not exist on this host" },
+	{ "MTU that fits", "mode: isolated\nhost_access: false\nbridge: {mtu: 1462}\n" LINK(""), 0, NULL,
+	  NULL, NULL },
+	{ "MTU that does not", "mode: isolated\nhost_access: false\nbridge: {mtu: 1463}\n" LINK(""),
+	  -EMSGSIZE, "mtu-too-large", "blue.bridge.mtu",
+	  "link a can carry an MTU of 1462 over eth0; leave bridge.mtu out, or give no more, or let outer "
+	  "packets be fragmented with pmtudisc: false" },
+	{ "MTU that is fragmented",
+	  "mode: isolated\nhost_access: false\nbridge: {mtu: 1500}\n" LINK(", pmtudisc: false"), 0, NULL,
+	  NULL, NULL },
+	{ "VXLAN bound to a device",
+	  "mode: isolated\nhost_access: false\nbridge: {mtu: 1500}\nlinks: [{name: a, kind: vxlan, vni: 5, "
+	  "local: 192.0.2.2, device: eth0, pmtudisc: false, peers: [192.0.2.3]}]",
+	  -EMSGSIZE, "mtu-too-large", "blue.bridge.mtu",
+	  "link a can carry an MTU of 1450 over eth0; leave bridge.mtu out, or give no more" },
+	{ "too small for IPv6",
+	  "mode: isolated\naddresses: ['fd00:7::1/64']\nlinks: [{name: a, kind: gretap, local: 192.0.2.2, "
+	  "peers: [192.0.2.3, 203.0.113.9]}]", -EMSGSIZE, "mtu-too-small", "blue.links[0]",
+	  "link a can carry an MTU of 1162 over small, and IPv6 needs 1280 (RFC 8200); raise the MTU of "
+	  "small, or leave IPv6 addresses out" },
+	{ "small, but IPv4",
+	  "mode: isolated\nhost_access: false\nlinks: [{name: a, kind: gretap, local: 192.0.2.2, "
+	  "peers: [203.0.113.9]}]", 0, NULL, NULL, NULL },
+	{ "no route to the peer",
+	  "mode: isolated\nhost_access: false\nbridge: {mtu: 1500}\nlinks: [{name: a, kind: gretap, "
+	  "local: '2001:db8:1::2', pmtudisc: false, peers: ['2001:db8:9::3']}]", 0, NULL, NULL, NULL },
 };
 
 static void indent(const char *definition, struct strbuf *ret)
@@ -140,7 +245,7 @@ static void test_check_host(void **state)
 		struct vnet_error err = { 0 };
 
 		read_network(cases[i].definition, &nets);
-		if (plan_check_host(nets.v[0], &snap, &err) != cases[i].number)
+		if (plan_check_host(nets.v[0], nets.v, nets.n, &snap, &err) != cases[i].number)
 			fail_msg("%s: %d, %s", cases[i].name, err.number, err.message);
 		if (!cases[i].number)
 			continue;
@@ -149,8 +254,28 @@ static void test_check_host(void **state)
 		assert_string_equal(err.path, cases[i].path);
 		assert_string_equal(err.file, "blue.yaml");
 		assert_int_not_equal(err.line, 0);
-		assert_int_equal(plan_check_host(nets.v[0], &snap, NULL), cases[i].number);
+		assert_int_equal(plan_check_host(nets.v[0], nets.v, nets.n, &snap, NULL), cases[i].number);
 	}
+}
+
+/* What stands on a bridge that another network makes need not wait for that. */
+static void test_check_chain(void **state)
+{
+	static const char yaml[] = "networks:\n"
+				   "  blue: {mode: bridged, uplink: br7, vlan: 5}\n"
+				   "  base: {mode: isolated, host_access: false, bridge: {name: br7}}\n"
+				   "  tap: {mode: macvtap, uplink: br7}\n";
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(snapshot_from_text(HOST, &snap, NULL), 0);
+	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "x.yaml", &nets, &err), 0);
+	for (size_t i = 0; i < nets.n; i++)
+		assert_int_equal(plan_check_host(nets.v[i], nets.v, nets.n, &snap, &err), 0);
+	assert_int_equal(plan_check_host(nets.v[0], NULL, 0, &snap, &err), -ENODEV);
+	assert_string_equal(err.code, "bad-uplink");
 }
 
 static void test_host_without_ipv6(void **state)
@@ -162,7 +287,7 @@ static void test_host_without_ipv6(void **state)
 	(void)state;
 	assert_int_equal(snapshot_from_text("link 1 lo up loopback addrgen off\n", &snap, NULL), 0);
 	read_network("mode: nat\naddresses: [10.1.0.1/24, 'fd00::1/64']", &nets);
-	assert_int_equal(plan_check_host(nets.v[0], &snap, &err), -EAFNOSUPPORT);
+	assert_int_equal(plan_check_host(nets.v[0], nets.v, nets.n, &snap, &err), -EAFNOSUPPORT);
 	assert_string_equal(err.code, "no-ipv6");
 	assert_string_equal(err.path, "blue.addresses[1]");
 }
@@ -338,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check_host),
+		cmocka_unit_test(test_check_chain),
 		cmocka_unit_test(test_host_without_ipv6),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_attach_options),
