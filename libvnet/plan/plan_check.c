@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* plan_check.c - what the host must offer for a network to run; of its wires: plan_check_wire.c */
 
-#include "plan/check.h"
+#include "plan/plan_check.h"
 #include "plan/planner.h"
 
 #include <errno.h>
@@ -216,9 +216,9 @@ int plan_check_host(const struct network *net, struct network *const *others, si
 	if (network_owns_bridge(net))
 		rc = check_own_bridge(net, bridge, snap, err);
 	if (!rc)
-		rc = check_uplink(&c, bridge);
+		rc = plan_check_uplink(&c, bridge);
 	if (!rc)
-		rc = check_links(&c);
+		rc = plan_check_links(&c);
 	/* The addresses of a bridge that takes a NIC's place belong beside those of the NIC. */
 	return rc || network_takes_uplink(net) ? rc : check_addresses(net, bridge, snap, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* plan_check_wire.c - what a network's uplink and its links want of the host */
 
-#include "plan/check.h"
+#include "plan/plan_check.h"
 #include "plan/planner.h"
 
 #include <errno.h>
@@ -207,7 +207,7 @@ static int check_vfs(const struct check *c, const struct link *nic)
 	return fail(c, "sriov.vfs", -ERANGE);
 }
 
-int check_uplink(const struct check *c, const char *bridge)
+int plan_check_uplink(const struct check *c, const char *bridge)
 {
 	const struct network *net = c->net;
 	const struct link *nic;
@@ -331,7 +331,7 @@ static int check_link_mtu(const struct check *c, const struct network_link *link
 	return link_error(c, link, "", -EMSGSIZE);
 }
 
-int check_links(const struct check *c)
+int plan_check_links(const struct check *c)
 {
 	int rc = 0;
 

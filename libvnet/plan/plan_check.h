@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VNET_PLAN_CHECK_H
-#define VNET_PLAN_CHECK_H
+#ifndef VNET_PLAN_PLAN_CHECK_H
+#define VNET_PLAN_PLAN_CHECK_H
 
-/* check.h - what the parts of plan_check_host() share */
+/* plan_check.h - what the parts of plan_check_host() share */
 
 #include "plan/plan.h"
 
@@ -15,7 +15,7 @@ struct check {
 };
 
 /* plan_check_wire.c */
-int check_uplink(const struct check *c, const char *bridge);
-int check_links(const struct check *c);
+int plan_check_uplink(const struct check *c, const char *bridge);
+int plan_check_links(const struct check *c);
 
 #endif
