@@ -29,7 +29,6 @@ struct device_kind {
 	/* After a restart: is the port's device there? link is that of the recorded index, or NULL. */
 	bool (*is_there)(struct netd *d, struct port_entry *entry, const struct link *link,
 			 const struct snapshot *snap);
-	bool is_for_root; /* reaches into what is not the client's: a namespace, a PCI function */
 	bool has_owner;   /* ends with the process that it is for */
 	bool has_persistence; /* may outlive its user; a namespace's end is the end of what is in it */
 	bool is_remade;   /* a persistent one that vanished is made again by the next plan */

@@ -435,11 +435,11 @@ const struct device_kind *device_kind(const struct port *port)
 				   .is_there = macvtap_is_there, .has_owner = true,
 				   .has_persistence = true },
 		[PORT_MACVLAN] = { .open = macvlan_open, .remove = macvlan_remove,
-				   .is_there = macvlan_is_there, .is_for_root = true },
+				   .is_there = macvlan_is_there },
 		[PORT_VETH] = { .open = veth_open, .remove = delete_device,
-				.is_there = veth_is_there, .is_for_root = true },
+				.is_there = veth_is_there },
 		[PORT_VF] = { .open = vf_open, .remove = vf_remove, .is_there = vf_is_there,
-			      .is_for_root = true, .has_owner = true, .has_persistence = true },
+			      .has_owner = true, .has_persistence = true },
 	};
 
 	return &kinds[port->kind];

@@ -74,15 +74,9 @@ static void complete(struct netd *d, struct port *port, const struct network_ent
 		port->ifname[0] = '\0';
 }
 
-/* What the kind asks for beyond the policy. */
-static int check_kind(const struct port *port, const struct peer *peer, struct vnet_error *err)
+static int check_persistence(const struct port *port, struct vnet_error *err)
 {
-	const struct device_kind *kind = device_kind(port);
-
-	if (kind->is_for_root && peer->uid != 0)
-		return vnet_error_set(err, -EPERM, "root-only", "only root may have ports of kind %s",
-				      port_kind_name(port->kind));
-	if (!port->persistent || kind->has_persistence)
+	if (!port->persistent || device_kind(port)->has_persistence)
 		return 0;
 	vnet_error_set(err, -EINVAL, "bad-request",
 		       "a %s port lives as long as its namespace; leave persistent out",
@@ -105,7 +99,7 @@ static int check(struct netd *d, struct port *port, const struct network_entry *
 	int r = access_check_attach(d->policy, peer, &request, err);
 
 	if (r == 0)
-		r = check_kind(port, peer, err);
+		r = check_persistence(port, err);
 	if (r < 0)
 		return r;
 	if (other && !access_may_see(d->policy, peer, other->network->net))
@@ -157,8 +151,8 @@ static int check_is_up(const struct network_entry *network, struct vnet_error *e
 				      "network %s is not defined any more and goes with its last guest",
 				      network->net->name);
 	if (network->state == NETWORK_FAILED)
-		return vnet_error_set(err, -ENETDOWN, "network-failed", "network %s is not up: %s",
-				      network->net->name, network->problem.message);
+		return vnet_error_set(err, -ENETDOWN, "network-failed", "its network is not up: %s",
+				      network->problem.message);
 	if (!network->is_wanted)
 		return vnet_error_set(err, -ENETDOWN, "network-stopped",
 				      "network %s is not started; `vnetctl network start %s`",

@@ -428,6 +428,9 @@ static int run_op(struct kernel_fake *k, const struct op *op, struct vnet_error 
 		vnet_error_prefix(err, "%s", text);
 	else
 		tell_op(k, op);
+	vec_each(link, &endangered)
+		if (!snapshot_link_by_index(&k->state, link->ifindex))
+			drop_ends(k, link->name);
 	tell_gone(k, &endangered);
 	vec_free(&endangered);
 	return r;
