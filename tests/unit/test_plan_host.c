@@ -424,37 +424,241 @@ static void test_learned(void **state)
 	assert_ops(&ops, "firewall: 1 element added, 1 element deleted\nset vp0: mac fe:54:00:00:00:07\n");
 }
 
-/* The hot path and a full plan come to the same end: the second finds nothing to do. */
-static void test_hot_path_is_complete(void **state)
+static void assert_attach(const char *definition, const char *port_text, const char *wanted)
 {
-	static const char *const ports[] = {
-		"{" VM ", \"mac\": \"52:54:00:00:00:01\"}",
-		"{" VM ", \"learnMac\": true, \"isolated\": true, \"mtu\": 1300}",
-		"{" VM ", \"mac\": \"fe:54:00:00:00:01\", \"linkDown\": true, \"txqueuelen\": 7}",
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *port = read_port(port_text);
+	AUTO_OPS op_vec ops = { 0 };
+
+	read_network(definition, &nets);
+	plan_port_attach(nets.v[0], port, &ops);
+	assert_ops(&ops, wanted);
+}
+
+static void assert_detach(const char *definition, const char *port_text, bool device_exists,
+			  const char *wanted)
+{
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO(port_free) struct port *port = read_port(port_text);
+	AUTO_OPS op_vec ops = { 0 };
+
+	read_network(definition, &nets);
+	plan_port_detach(nets.v[0], port, device_exists, &ops);
+	assert_ops(&ops, wanted);
+}
+
+#define MAC ", \"mac\": \"52:54:00:00:00:01\", \"mtu\": 1500"
+#define NAT "mode: nat\naddresses: [10.1.0.1/24]"
+#define AWARE NAT "\nbridge: {vlan_filtering: true, native: 5}"
+#define WIRE "mode: macvtap\nuplink: eth0"
+#define SRIOV "mode: sriov\nuplink: eth0\nvlan: 100"
+#define JOIN "join vn-blue, mac fe:54:00:00:00:01, mtu 1500, txqueuelen 1000, ipv6 link-local none, " \
+	     "alias \"vnet:port:blue:vm1\""
+#define OWN "mac 52:54:00:00:00:01, mtu 1500, txqueuelen 1000, ipv6 link-local none, " \
+	    "alias \"vnet:port:blue:vm1\""
+
+/* In the order that lets nothing pass before it may. */
+static void test_attach_kinds(void **state)
+{
+	(void)state;
+	assert_attach(NAT, "{" VM MAC ", \"kind\": \"veth\", \"netns\": \"/run/netns/a\"}",
+		      "firewall: 3 elements added\nset vp0: " JOIN ", up\n");
+	assert_attach(AWARE, "{" VM MAC ", \"vlan\": {\"native\": 7, \"tagged\": [10, \"20-30\"]}}",
+		      "firewall: 5 elements added\n"
+		      "set vp0: " JOIN "\n"
+		      "add VLAN 10 to vp0 (tagged)\nadd VLANs 20-30 to vp0 (tagged)\n"
+		      "add VLAN 7 to vp0 (native, untagged)\n"
+		      "set vp0: up\n");
+	assert_attach(AWARE, "{" VM MAC ", \"linkDown\": true}",
+		      "firewall: 4 elements added\nset vp0: " JOIN "\n"
+		      "add VLAN 5 to vp0 (native, untagged)\nset vp0: down\n");
+	assert_attach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}",
+		      "firewall: 1 chain added, 2 rules written\nset vp0: " OWN ", up\n");
+	assert_attach(WIRE, "{" VM MAC ", \"kind\": \"macvlan\", \"netns\": \"/run/netns/a\"}", "");
+	assert_attach(SRIOV, "{" VM MAC ", \"kind\": \"vf\", \"vf\": 3, \"bandwidth\": {\"out\": \"1gbit\"}}",
+		      "set virtual function 3 of eth0: mac 52:54:00:00:00:01, vlan 100, spoofchk on, trust "
+		      "off, at most 1000 Mbit/s, link auto\n");
+	assert_attach(NAT "\nports: {flood: false}",
+		      "{" VM MAC ", \"learning\": false, \"multicastFlood\": false, \"hairpin\": true, "
+		      "\"proxyArp\": true, \"offloads\": {\"tso\": false, \"rx\": true}}",
+		      "firewall: 3 elements added\noffloads of vp0: rx on, tso off\n"
+		      "set vp0: " JOIN ", no learning, no flood, no multicast flood, hairpin, proxy arp, up\n");
+}
+
+/* The network has its IFB from the start where it declares a limit; else the port brings it. */
+static void test_attach_shaped(void **state)
+{
+#define SLOW MAC ", \"slot\": 9, \"bandwidth\": {\"in\": \"10mbit\"}"
+	(void)state;
+	assert_attach(NAT, "{" VM SLOW "}",
+		      "firewall: 3 elements added\n"
+		      "create ifb vi-blue (ipv6 link-local none)\n"
+		      "limit of all on vi-blue: in unlimited, out unlimited\n"
+		      "set vi-blue: up\n"
+		      "shape vp0 by vi-blue: in 10mbit burst 15140, out unlimited, slot 9\n"
+		      "set vp0: " JOIN ", up\n");
+	assert_attach(NAT "\nbandwidth: {out: 1gbit}", "{" VM SLOW "}",
+		      "firewall: 3 elements added\n"
+		      "shape vp0 by vi-blue: in 10mbit burst 15140, out 1gbit burst 625000, slot 9\n"
+		      "set vp0: " JOIN ", up\n");
+	assert_attach(NAT "\nbandwidth: {out: 1gbit}", "{" VM MAC "}",
+		      "firewall: 3 elements added\nset vp0: " JOIN ", up\n"); /* no slot, no classes */
+	assert_attach(WIRE "\nbandwidth: {out: 1gbit}", "{" VM SLOW ", \"kind\": \"macvtap\"}",
+		      "firewall: 1 chain added, 2 rules written\n"
+		      "shape vp0 by vi-blue: in 1gbit burst 625000, out 10mbit burst 15140, slot 9\n"
+		      "set vp0: " OWN ", up\n");
+}
+
+static void test_detach_kinds(void **state)
+{
+	(void)state;
+	assert_detach(NAT, "{" VM SLOW "}", true,
+		      "! set vp0: leave its bridge, alias \"\", down\n"
+		      "stop shaping vp0\nfirewall: 3 elements deleted\n");
+	assert_detach(NAT, "{" VM SLOW "}", false, "stop shaping vp0\nfirewall: 3 elements deleted\n");
+	assert_detach(NAT, "{" VM MAC ", \"kind\": \"veth\", \"netns\": \"/run/netns/a\"}", true,
+		      "! set vp0: leave its bridge, down\nfirewall: 3 elements deleted\n"
+		      "delete device vp0\n");
+	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}", true,
+		      "! set vp0: down\nfirewall: 1 chain deleted\ndelete device vp0\n");
+	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}", false, "firewall: 1 chain deleted\n");
+	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvlan\", \"netns\": \"/run/netns/a\"}", true, "");
+	assert_detach(SRIOV, "{" VM MAC ", \"kind\": \"vf\", \"vf\": 3}", true,
+		      "set virtual function 3 of eth0: mac 00:00:00:00:00:00, no vlan, spoofchk on, trust "
+		      "off, link auto\n");
+}
+
+static void test_update_kinds(void **state)
+{
+	static const struct { const char *definition, *port, *before, *after, *ops; } updates[] = {
+		{ AWARE, "", "", "", "" },
+		{ AWARE, "", ", \"vlan\": {\"native\": 7, \"tagged\": [10, \"20-30\"]}",
+		  ", \"vlan\": {\"native\": 10, \"tagged\": [\"25-40\"]}",
+		  "remove VLAN 7 from vp0\nremove VLANs 20-24 from vp0\n"
+		  "add VLANs 31-40 to vp0 (tagged)\nadd VLAN 10 to vp0 (native, untagged)\n" },
+		{ NAT, ", \"slot\": 9", "", ", \"bandwidth\": {\"in\": \"10mbit\"}",
+		  "create ifb vi-blue (ipv6 link-local none)\n"
+		  "limit of all on vi-blue: in unlimited, out unlimited\nset vi-blue: up\n"
+		  "shape vp0 by vi-blue: in 10mbit burst 15140, out unlimited, slot 9\n" },
+		{ NAT "\nbandwidth: {in: 1gbit}", ", \"slot\": 9", ", \"bandwidth\": {\"in\": \"10mbit\"}",
+		  ", \"bandwidth\": {\"in\": \"20mbit\"}",
+		  "shape vp0 by vi-blue: in 20mbit burst 15140, out unlimited, slot 9\n" },
+		{ NAT, ", \"slot\": 9", ", \"bandwidth\": {\"in\": \"10mbit\"}", "", "stop shaping vp0\n" },
+		{ NAT, ", \"slot\": 9", ", \"bandwidth\": {\"in\": \"10mbit\"}",
+		  ", \"bandwidth\": {\"in\": \"10mbit\"}", "" },
+		{ NAT, "", ", \"offloads\": {\"tso\": false, \"gro\": false}",
+		  ", \"offloads\": {\"gro\": false, \"tx\": false}", "offloads of vp0: tx off, tso on\n" },
+		{ NAT, "", ", \"flood\": false", ", \"hairpin\": true", "set vp0: flood, hairpin\n" },
+		{ WIRE, ", \"kind\": \"macvtap\"", "", ", \"linkDown\": true", "set vp0: down\n" },
+		{ SRIOV, ", \"kind\": \"vf\", \"vf\": 3", "", ", \"linkDown\": true",
+		  "set virtual function 3 of eth0: mac 52:54:00:00:00:01, vlan 100, spoofchk on, trust off, "
+		  "link off\n" },
+		{ SRIOV, ", \"kind\": \"vf\", \"vf\": 3", "", "", "" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(updates); i++) {
+		AUTO_FREE char *old = mem_printf("{" VM MAC "%s%s}", updates[i].port, updates[i].before);
+		AUTO_FREE char *new = mem_printf("{" VM MAC "%s%s}", updates[i].port, updates[i].after);
+		AUTO(port_free) struct port *before = read_port(old), *after = read_port(new);
 		AUTO_NETWORKS network_vec nets = { 0 };
-		AUTO(port_free) struct port *port = read_port(ports[i]);
+		AUTO_OPS op_vec ops = { 0 };
+
+		read_network(updates[i].definition, &nets);
+		plan_port_update(nets.v[0], before, after, &ops);
+		assert_ops(&ops, updates[i].ops);
+	}
+}
+
+/* Guests of a bridge of ours stay on it until all devices go at once: the rules hold them. */
+static void test_detach_many(void **state)
+{
+	AUTO_NETWORKS network_vec ours = { 0 }, foreign = { 0 }, wire = { 0 }, sriov = { 0 };
+	AUTO(port_free) struct port *tap = read_port("{" VM MAC "}"), *adopted = port_copy(tap);
+	AUTO(port_free) struct port *macvtap = read_port("{" VM MAC ", \"kind\": \"macvtap\"}");
+	AUTO(port_free) struct port *vf = read_port("{" VM MAC ", \"kind\": \"vf\", \"vf\": 3}");
+	AUTO_OPS op_vec ops = { 0 }, none = { 0 };
+	AUTO_STRBUF struct strbuf text = { 0 };
+
+	(void)state;
+	read_network(NAT, &ours);
+	read_network("mode: bridged\nbridge: {name: br0}", &foreign);
+	read_network(WIRE, &wire);
+	read_network(SRIOV, &sriov);
+	strcpy(adopted->ifname, "tap1");
+	adopted->adopted = true;
+	const struct plan_detach all[] = { { ours.v[0], tap, true }, { ours.v[0], adopted, true },
+					   { foreign.v[0], tap, true }, { wire.v[0], macvtap, true },
+					   { sriov.v[0], vf, false }, { ours.v[0], tap, false } };
+
+	plan_ports_detach(all, ARRAY_SIZE(all), &ops);
+	vec_each(op, &ops) {
+		AUTO_FREE char *words = op_to_text(op);
+
+		strbuf_printf(&text, "%s%s\n", op->loses_traffic ? "! " : "", words);
+	}
+	assert_string_equal(text.s, "! set vp0: marked for deletion\n"
+				    "! set tap1: leave its bridge, alias \"\", down\n"
+				    "! set vp0: leave its bridge, marked for deletion, down\n"
+				    "! set vp0: marked for deletion, down\n"
+				    "set virtual function 3 of eth0: mac 00:00:00:00:00:00, no vlan, spoofchk "
+				    "on, trust off, link auto\n"
+				    "firewall: 1 chain deleted, 11 elements deleted\n"
+				    "delete the marked devices\n");
+	plan_ports_detach(&all[4], 1, &none);
+	assert_int_equal(none.n, 1);
+}
+
+/* The hot path and a full plan come to the same end: the second finds nothing to do. */
+static void test_hot_path_is_complete(void **state)
+{
+	static const struct { const char *definition, *device, *port; } attached[] = {
+#define ISOLATED "mode: isolated\naddresses: [10.1.0.1/24]"
+#define TAP "link 9 vp0 kind tun lower_up\n"
+		{ ISOLATED, TAP, "{" VM ", \"mac\": \"52:54:00:00:00:01\"}" },
+		{ ISOLATED, TAP, "{" VM ", \"learnMac\": true, \"isolated\": true, \"mtu\": 1300}" },
+		{ ISOLATED, TAP, "{" VM ", \"mac\": \"fe:54:00:00:00:01\", \"linkDown\": true, "
+		  "\"txqueuelen\": 7}" },
+		{ ISOLATED "\nbridge: {vlan_filtering: true}", TAP, "{" VM MAC "}" },
+		{ ISOLATED "\nbridge: {vlan_filtering: true}", TAP,
+		  "{" VM MAC ", \"vlan\": {\"native\": 7, \"tagged\": [10, \"20-30\"]}}" },
+		{ ISOLATED, TAP, "{" VM SLOW ", \"offloads\": {\"tso\": false}, \"flood\": false}" },
+		{ ISOLATED "\nbandwidth: {in: 1gbit}", TAP, "{" VM SLOW "}" },
+		{ ISOLATED, "link 9 vp0 kind veth lower_up\n",
+		  "{" VM MAC ", \"kind\": \"veth\", \"netns\": \"/run/netns/a\"}" },
+		{ WIRE, "link 2 eth0 up\nlink 9 vp0 kind macvtap parent eth0 lower_up\n",
+		  "{" VM SLOW ", \"kind\": \"macvtap\"}" },
+		{ SRIOV, "link 2 eth0 up\nvf 3 dev eth0\n", "{" VM MAC ", \"kind\": \"vf\", \"vf\": 3}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(attached); i++) {
+		AUTO_NETWORKS network_vec nets = { 0 };
+		AUTO(port_free) struct port *port = read_port(attached[i].port);
+		AUTO_FREE char *host = mem_printf("link 1 lo up loopback\n%s", attached[i].device);
 		AUTO_SNAPSHOT struct snapshot snap = { 0 };
 		AUTO_PLAN struct plan start = { 0 }, again = { 0 };
 		AUTO_OPS op_vec attach = { 0 };
+		struct vnet_error err = { 0 };
 		struct desired d = { 0 };
 
-		read_network("mode: isolated\naddresses: [10.1.0.1/24]", &nets);
+		read_network(attached[i].definition, &nets);
 		vec_push(&d.networks, nets.v[0]);
-		assert_int_equal(snapshot_from_text("link 1 lo up loopback\nlink 9 vp0 kind tun lower_up\n",
-						    &snap, NULL), 0);
+		assert_int_equal(snapshot_from_text(host, &snap, NULL), 0);
 		assert_int_equal(plan_make(&d, &snap, &start, NULL), 0);
 		vec_each(op, &start.ops)
 			assert_int_equal(op_apply(op, &snap, NULL), 0);
 		plan_port_attach(nets.v[0], port, &attach);
 		vec_each(op, &attach)
-			assert_int_equal(op_apply(op, &snap, NULL), 0);
+			if (op_apply(op, &snap, &err) < 0)
+				fail_msg("%s: %s", attached[i].port, err.message);
 		vec_push(&d.ports, port);
 		assert_int_equal(plan_make(&d, &snap, &again, NULL), 0);
-		assert_int_equal(again.ops.n, 0);
+		if (again.ops.n) {
+			AUTO_FREE char *words = op_to_text(again.ops.v);
+
+			fail_msg("%s: %s", attached[i].port, words);
+		}
 		desired_free(&d);
 	}
 }
@@ -470,6 +674,11 @@ int main(void)
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_update),
 		cmocka_unit_test(test_learned),
+		cmocka_unit_test(test_attach_kinds),
+		cmocka_unit_test(test_attach_shaped),
+		cmocka_unit_test(test_detach_kinds),
+		cmocka_unit_test(test_update_kinds),
+		cmocka_unit_test(test_detach_many),
 		cmocka_unit_test(test_hot_path_is_complete),
 	};
 
