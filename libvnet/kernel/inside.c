@@ -87,10 +87,21 @@ static const char *inside_name(const struct kernel_inside *inside)
 	return inside->inside->ifname[0] ? inside->inside->ifname : "eth0";
 }
 
+/*
+ * The kernel looks for a new macvlan's name among our own devices too, and
+ * there eth0 exists nearly always: it is made with the name that is free here,
+ * and renamed in its namespace.  A veth's peer is looked for in its own only.
+ */
+static const char *made_name(const struct kernel_inside *inside)
+{
+	return !strcmp(inside->kind, "veth") || !inside->name[0] ? inside_name(inside) :
+								   inside->name;
+}
+
 /* What the device inside is made with; in a message of its own or as veth's peer. */
 static void put_inside(struct nlmsghdr *m, const struct kernel_inside *inside, int netns)
 {
-	mnl_attr_put_strz(m, IFLA_IFNAME, inside_name(inside));
+	mnl_attr_put_strz(m, IFLA_IFNAME, made_name(inside));
 	if (!mac_is_zero(&inside->mac))
 		mnl_attr_put(m, IFLA_ADDRESS, sizeof(inside->mac), &inside->mac);
 	if (inside->mtu)
@@ -238,6 +249,10 @@ static int set_up(struct nl *nl, const struct kernel_inside *inside, int ifindex
 
 	link_add_alias(nl, ifindex, inside->alias);
 	r = ask(nl, inside, "mark it", err);
+	if (r >= 0 && strcmp(made_name(inside), inside_name(inside))) {
+		link_add_rename(nl, ifindex, inside_name(inside));
+		r = ask(nl, inside, "give it its name", err);
+	}
 	for (size_t i = 0; i < inside->inside->addresses.n && r >= 0; i++)
 		r = add_address(nl, inside, ifindex, &inside->inside->addresses.v[i], err);
 	if (r >= 0) {
@@ -260,10 +275,10 @@ static int create_inside(struct kernel_linux *k, struct kernel_inside *inside, i
 	if ((r = check_names(k, nl, inside, err)) < 0 ||
 	    (r = create_device(k, inside, netns, err)) < 0)
 		return r;
-	r = find_inside(nl, inside_name(inside), &link);
+	r = find_inside(nl, made_name(inside), &link);
 	if (r < 0)
 		kernel_error(err, r, nl_text(nl, 0), "namespace %s: %s is gone already",
-			     inside->netns, inside_name(inside));
+			     inside->netns, made_name(inside));
 	else
 		r = set_up(nl, inside, link.ifindex, err);
 	if (r < 0 && link.ifindex) {

@@ -88,7 +88,7 @@ struct kernel_macvtap {
  */
 struct kernel_inside {
 	char kind[16];
-	char name[16];          /* veth: of the end that stays */
+	char name[16];          /* veth: of the end that stays; macvlan: free here, for the moment of its making */
 	char parent[16];        /* macvlan */
 	uint32_t mode;          /* macvlan */
 	char alias[LINK_ALIAS_MAX]; /* of both ends */

@@ -250,6 +250,15 @@ void link_add_alias(struct nl *nl, int ifindex, const char *alias)
 	mnl_attr_put_strz(m, IFLA_IFALIAS, alias);
 }
 
+void link_add_rename(struct nl *nl, int ifindex, const char *name)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_SETLINK, 0);
+	struct ifinfomsg *ifi = nl_header(m, sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+	mnl_attr_put_strz(m, IFLA_IFNAME, name);
+}
+
 void link_add_delete_group(struct nl *nl, uint32_t group)
 {
 	struct nlmsghdr *m = nl_add(nl, RTM_DELLINK, 0);

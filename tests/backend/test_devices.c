@@ -406,15 +406,17 @@ static void veth_inside(void **state)
 static void macvlan_inside(void **state)
 {
 	struct port_inside inside = {0};
-	struct kernel_inside v = {.kind = "macvlan", .parent = "v0", .mode = MACVLAN_MODE_BRIDGE,
-				  .mac = mac_of(0x44), .inside = &inside,
-				  .alias = "vnet:port:lab:c1"};
+	struct kernel_inside v = {.kind = "macvlan", .name = "vp1", .parent = "eth0",
+				  .mode = MACVLAN_MODE_BRIDGE, .mac = mac_of(0x44),
+				  .inside = &inside, .alias = "vnet:port:lab:c1"};
 	char path[32];
 	int netns;
 
 	(void)state;
 	need("macvlan", "ip link add v0 type veth && ip link add link v0 type macvlan");
-	command("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
+	/* Here as inside there is an eth0. */
+	command("ip link add eth0 type veth peer name v1 && ip link set eth0 up && "
+		"ip link set v1 up");
 	netns = new_namespace(path);
 	v.netns = path;
 	add_prefix(&inside, "10.1.2.3/24");
@@ -423,7 +425,7 @@ static void macvlan_inside(void **state)
 	assert_prints_in(netns, "ip -d link show eth0", "macvlan mode bridge");
 	assert_prints_in(netns, "ip -d link show eth0", "alias vnet:port:lab:c1");
 	assert_prints_in(netns, "ip addr show eth0", "10.1.2.3/24");
-	assert_false(exists("eth0"));
+	assert_false(exists("vp1") || prints_in(netns, "ip link", "vp1"));
 	ok(kernel_inside_delete(f->k, path, "eth0", &f->err));
 	assert_false(prints_in(netns, "ip link", "eth0"));
 	close(netns);
