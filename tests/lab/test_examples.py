@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from vnetlab import HostCase, build_path, need, wait_until
+from vnetlab import HOST4, HostCase, build_path, need, wait_until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 # What an example asks of the kernel. That of SR-IOV asks for a card, too: test_sriov.py has one.
@@ -71,8 +71,9 @@ class Networks(HostCase):
             with self.subTest(os.path.basename(path)), open(path, encoding="utf-8") as f:
                 text = f.read()
                 need(*NEEDS.get(os.path.basename(path), []))
-                # The names of NICs are the reader's; here there is one.
+                # The names of NICs and the host's address are the reader's.
                 text = re.sub(r"(uplink: )[a-z0-9]+", r"\1up0", text)
+                text = re.sub(r"(local: )[0-9.]+", r"\g<1>" + HOST4, text)
                 for bridge in re.findall(r"bridge: *{? *\n? *name: ([\w-]+)", text):
                     self.host.ip("link", "add", bridge, "type", "bridge")
                 reply = netd.call("Apply", yaml=text, file=path)
