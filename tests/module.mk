@@ -66,7 +66,7 @@ LABS ?= all
 # The fake netd needs no kernel.
 kernel-labs = $(filter-out %/test_cli_fake.py,$(shell ls -S tests/lab/test_*.py))
 kernel-wires = $(wildcard tests/guest/test_kernel_*.py) \
-	$(shell grep -lE 'need[^a-z ]|SkipFeature' $(kernel-labs)) $(backend-tests)
+	$(shell grep -lE ', need,|SkipFeature' $(kernel-labs)) $(backend-tests)
 kernel-all = $(kernel-wires) $(filter-out $(kernel-wires),$(kernel-labs))
 kernel-picked = $(or $(kernel-$(LABS)),$(foreach name,$(LABS),$(filter %/$(name),$(backend-tests)) \
 	$(wildcard tests/lab/$(name).py tests/guest/$(name).py)))
