@@ -3,10 +3,10 @@
 
 #include "netd/api.h"
 
+#include "netd/devices.h"
 #include "netd/uplink.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 
 /* ---- objects out ---- */
@@ -36,7 +36,7 @@ json_t *network_info(struct netd *d, const struct network_entry *entry)
 	bool has_device = net->mode != NETWORK_MACVTAP || net->macvtap.companion;
 	char bridge[16];
 	const char *name = has_device ? network_bridge(net, bridge) : "";
-	unsigned ifindex = name[0] ? if_nametoindex(name) : 0;
+	unsigned ifindex = name[0] ? devices_index(name) : 0;
 	struct vnet_error problem = { 0 };
 	json_t *info = json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:b,s:o,s:I}", "name", entry->net->name,
 				 "mode", network_mode_name(entry->net->mode), "state",

@@ -4,6 +4,7 @@
 #include "netd/api.h"
 
 #include "base/strbuf.h"
+#include "netd/devices.h"
 #include "netd/log.h"
 
 #include <ctype.h>
@@ -366,7 +367,7 @@ void api_list_fdb(void *context, struct call *call, const json_t *parameters)
 	vec_each(network, &d->registry.networks) {
 		char buf[16];
 		const char *bridge = network_bridge((*network)->net, buf);
-		int ifindex = (int)if_nametoindex(bridge);
+		int ifindex = (int)devices_index(bridge);
 		fdb_vec entries = { 0 };
 
 		if (r < 0 || !ifindex || !network_has_bridge((*network)->net) ||

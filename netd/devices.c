@@ -5,6 +5,8 @@
 
 #include <net/if.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 struct devices {
 	VEC(struct device) all; /* by name, then network */
@@ -165,6 +167,17 @@ void devices_note(struct registry *reg, const struct snapshot *snap)
 		     i < links.n && strcmp(links.v[i]->name, device->name) == 0 ? links.v[i] : NULL);
 	}
 	vec_free(&links);
+}
+
+unsigned devices_index(const char *name)
+{
+	static int fd = -1;
+	struct ifreq request = { 0 };
+
+	if (fd < 0)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return fd >= 0 && ioctl(fd, SIOCGIFINDEX, &request) == 0 ? (unsigned)request.ifr_ifindex : 0;
 }
 
 struct devices *devices_free(struct devices *devices)

@@ -42,6 +42,8 @@ struct device *devices_all(struct registry *reg, size_t *ret_n);
 void devices_note(struct registry *reg, const struct snapshot *snap);
 /* What somebody else's device was like when netd looked last is not so any more. */
 bool device_differs(const struct device *device, const struct link *link);
+/* The kernel's index of a device by this name, or 0: if_nametoindex(3) opens a socket each time. */
+unsigned devices_index(const char *name);
 struct devices *devices_free(struct devices *devices);
 
 #endif

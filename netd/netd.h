@@ -34,6 +34,8 @@ struct settings {               /* /etc/vnet/netd.yaml */
 
 struct monitor;
 
+#define NETWORKS_LOGGED_MAX 50 /* more that start or stop together are summed up in the log */
+
 struct netd {
 	const char *config_dir, *run_dir, *state_dir;
 	struct loop *loop;
@@ -144,9 +146,9 @@ struct network_entry *network_find(struct netd *d, const char *name, struct vnet
 void network_unknown(const char *name, struct vnet_error *err);
 /* Remembers what runs, for the next netd. */
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
-/* Sets the state, saying so to log and subscribers when it changed. */
+/* Set the state, saying so to log (at log_priority) and subscribers when it changed. */
 void network_set_failed(struct netd *d, struct network_entry *entry, const struct vnet_error *err);
-void network_set_running(struct netd *d, struct network_entry *entry);
+void network_set_running(struct netd *d, struct network_entry *entry, int log_priority);
 
 /* ---- ports.c ---- */
 

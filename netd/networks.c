@@ -37,14 +37,23 @@ static void forget(struct netd *d, struct network_entry *entry);
 
 /* ---- state and its echo ---- */
 
-int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
+static int save_runtime(struct netd *d, const struct network_entry *entry, json_t *definition,
+			struct vnet_error *err)
 {
-	json_t *object = json_pack("{s:o,s:b,s:b,s:s}", "definition", network_to_json(entry->net),
-				   "wanted", entry->is_wanted || entry->is_due, "from_file", entry->is_from_file,
+	json_t *object = json_pack("{s:O,s:b,s:b,s:s}", "definition", definition, "wanted", entry->is_wanted || entry->is_due, "from_file", entry->is_from_file,
 				   "file", entry->net->source.file ? entry->net->source.file : "");
 	int r = store_put(d->store, STORE_NETWORKS, entry->net->name, object, err);
 
 	json_decref(object);
+	return r;
+}
+
+int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
+{
+	json_t *definition = network_to_json(entry->net);
+	int r = save_runtime(d, entry, definition, err);
+
+	json_decref(definition);
 	return r;
 }
 
@@ -62,13 +71,13 @@ void network_set_failed(struct netd *d, struct network_entry *entry, const struc
 	entry->problem = *err;
 }
 
-void network_set_running(struct netd *d, struct network_entry *entry)
+void network_set_running(struct netd *d, struct network_entry *entry, int log_priority)
 {
 	if (entry->state == NETWORK_RUNNING)
 		return;
 	entry->state = NETWORK_RUNNING;
 	vnet_error_clear(&entry->problem);
-	log_info("network %s: running", entry->net->name);
+	log_msg(log_priority, "network %s: running", entry->net->name);
 	monitor_emit(d, "network-started", entry->net->name, NULL, NULL, "network %s is up",
 		     entry->net->name);
 }
@@ -377,18 +386,17 @@ struct change {
 
 static int persist(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
 {
-	json_t *object;
+	json_t *definition = network_to_json(entry->net), *object;
 	int r = save_auto(d, entry->net, err);
 
 	if (r == 0)
-		r = network_save_runtime(d, entry, err);
-	if (r < 0)
-		return r;
+		r = save_runtime(d, entry, definition, err);
+	object = json_pack("{s:o}", "definition", definition);
 	/* A file's word replaces what was applied before: that must not come back with a restart. */
-	if (entry->is_from_file)
-		return store_remove(d->store, STORE_DEFINITIONS, entry->net->name, err);
-	object = json_pack("{s:o}", "definition", network_to_json(entry->net));
-	r = store_put(d->store, STORE_DEFINITIONS, entry->net->name, object, err);
+	if (r == 0)
+		r = entry->is_from_file
+			    ? store_remove(d->store, STORE_DEFINITIONS, entry->net->name, err)
+			    : store_put(d->store, STORE_DEFINITIONS, entry->net->name, object, err);
 	json_decref(object);
 	return r;
 }
@@ -635,6 +643,8 @@ static int tell_stopped(struct netd *d, const network_entry_vec *entries, struct
 {
 	int r = 0;
 
+	if (entries->n > NETWORKS_LOGGED_MAX)
+		log_info("%zu networks are stopped", entries->n);
 	vec_each(it, entries) {
 		struct network_entry *entry = *it;
 
@@ -646,7 +656,8 @@ static int tell_stopped(struct netd *d, const network_entry_vec *entries, struct
 			continue;
 		}
 		vnet_error_clear(&entry->problem);
-		log_info("network %s: stopped", entry->net->name);
+		log_msg(entries->n > NETWORKS_LOGGED_MAX ? LOG_DEBUG : LOG_INFO, "network %s: stopped",
+			entry->net->name);
 		monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL,
 			     "network %s is stopped", entry->net->name);
 	}

@@ -284,6 +284,21 @@ static void report_plan(const struct plan *plan)
 		log_notice("%s", *note);
 }
 
+static void set_running(const struct run *run)
+{
+	const struct registry *reg = &run->d->registry;
+	size_t n = 0;
+
+	vec_each(entry, &reg->networks)
+		n += (*entry)->is_wanted && (*entry)->state != NETWORK_RUNNING;
+	if (n > NETWORKS_LOGGED_MAX)
+		log_info("%zu networks are brought up", n);
+	vec_each(entry, &reg->networks)
+		if ((*entry)->is_wanted && !run_failed(run, *entry))
+			network_set_running(run->d, *entry,
+					    n > NETWORKS_LOGGED_MAX ? LOG_DEBUG : LOG_INFO);
+}
+
 /* Executes the plan and tells the networks how it went. */
 static void run_plan(struct run *run, const struct plan *plan)
 {
@@ -295,9 +310,7 @@ static void run_plan(struct run *run, const struct plan *plan)
 	if (!rules_stand)
 		return;
 	run_services(run);
-	vec_each(entry, &d->registry.networks)
-		if ((*entry)->is_wanted && !run_failed(run, *entry))
-			network_set_running(d, *entry);
+	set_running(run);
 }
 
 static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struct vnet_error *err)
@@ -394,11 +407,13 @@ int reconcile_prepare(struct netd *d, struct network *const *nets, size_t n_nets
 
 void preparation_take(struct preparation *p, struct outcome *ret)
 {
-	vec_each(op, &p->plan.ops)
-		vec_push(&ret->ops, *op);
-	vec_each(op, &p->services)
-		vec_push(&ret->ops, *op);
 	vec_each(note, &p->plan.notes)
 		vec_push(&ret->notes, *note);
-	p->plan.ops.n = p->services.n = p->plan.notes.n = 0;
+	p->plan.notes.n = 0;
+	op_vec_free(&ret->ops);
+	memcpy(&ret->ops, &p->plan.ops, sizeof(ret->ops));
+	memset(&p->plan.ops, 0, sizeof(p->plan.ops));
+	vec_each(op, &p->services)
+		vec_push(&ret->ops, *op);
+	p->services.n = 0;
 }

@@ -377,26 +377,26 @@ static void connection_update(struct connection *c)
 		c->events = events;
 }
 
+static int append_out(const char *text, size_t size, void *arg)
+{
+	struct connection *c = arg;
+
+	mem_vec_grow((void **)&c->out, &c->out_cap, c->out_size + size, 1);
+	memcpy(c->out + c->out_size, text, size);
+	c->out_size += size;
+	return 0;
+}
+
 static void connection_queue(struct connection *c, const json_t *message)
 {
-	size_t room, size;
-
 	/* A reader who is never quite done must not make the buffer grow by all that it has read. */
 	if (c->out_sent > BUFFER_KEEP) {
 		c->out_size -= c->out_sent;
 		memmove(c->out, c->out + c->out_sent, c->out_size);
 		c->out_sent = 0;
 	}
-	/* Dumped straight into the buffer; a second try when it was too small. */
-	mem_vec_grow((void **)&c->out, &c->out_cap, c->out_size + 1024, 1);
-	room = c->out_cap - c->out_size;
-	size = json_dumpb(message, c->out + c->out_size, room, JSON_COMPACT);
-	if (size + 1 > room) {
-		mem_vec_grow((void **)&c->out, &c->out_cap, c->out_size + size + 1, 1);
-		json_dumpb(message, c->out + c->out_size, size, JSON_COMPACT);
-	}
-	c->out[c->out_size + size] = '\0';
-	c->out_size += size + 1;
+	json_dump_callback(message, append_out, c, JSON_COMPACT);
+	append_out("", 1, c);
 }
 
 /* ---- calls ---- */

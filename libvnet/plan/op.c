@@ -47,12 +47,14 @@ json_t *op_to_json(const struct op *op)
 {
 	AUTO_FREE char *text = op_to_text(op);
 
-	json_t *json = json_pack("{s:s, s:s, s:s, s:b}", "op", op_kind_name(op->kind), "network",
-				 op->network, "text", text, "losesTraffic", op->loses_traffic);
+	json_t *json = json_object(), *line = json_string(text);
 
-	if (!json) /* a foreign device's name or alias may be bytes that are no UTF-8 */
-		json = json_pack("{s:s, s:s, s:s, s:b}", "op", op_kind_name(op->kind), "network",
-				 op->network, "text", "(names that are not UTF-8)", "losesTraffic",
-				 op->loses_traffic);
+	/* There may be thousands: json_pack() reads its format for each. */
+	json_object_set_new_nocheck(json, "op", json_string_nocheck(op_kind_name(op->kind)));
+	json_object_set_new_nocheck(json, "network", json_string_nocheck(op->network));
+	/* A foreign device's name or alias may be bytes that are no UTF-8. */
+	json_object_set_new_nocheck(json, "text",
+				    line ? line : json_string("(names that are not UTF-8)"));
+	json_object_set_new_nocheck(json, "losesTraffic", json_boolean(op->loses_traffic));
 	return json;
 }
