@@ -190,7 +190,7 @@ static const struct {
 	{ "ra", has_ra, SERVING, SEGMENT_WHY },
 	{ "dns", has_dns, SERVING, SEGMENT_WHY },
 	{ "domain", has_domain, SERVING, SEGMENT_WHY },
-	{ "routes", has_routes, SERVING, "the host's own routes stay in force" },
+	{ "routes", has_routes, SERVING | MACVTAP, "the host's own routes stay in force" },
 	{ "nat", has_nat, NAT, "only mode: nat translates addresses" },
 	{ "forwards", has_forwards, NAT | ROUTED,
 	  "guests of the other modes are not reached through this host's rules" },
@@ -283,6 +283,10 @@ static int check_companion(const struct network *net, struct vnet_error *err)
 	if (net->addresses.n && !macvtap->companion)
 		return check_refuse(net, NULL, "addresses", err, "mode-conflict",
 				    "without a companion this host has no interface for addresses; "
+				    "set macvtap: {companion: true}, or leave them out");
+	if (net->routes.n && !macvtap->companion)
+		return check_refuse(net, NULL, "routes", err, "mode-conflict",
+				    "without a companion this host has no interface for routes; "
 				    "set macvtap: {companion: true}, or leave them out");
 	if (macvtap->companion && macvtap->mode != MACVTAP_BRIDGE)
 		return check_refuse(net, NULL, "macvtap.companion", err, "mode-conflict",

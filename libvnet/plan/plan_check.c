@@ -167,22 +167,36 @@ static int check_route(const struct network *net, size_t index, const char *brid
 	return 0;
 }
 
-/* A companion is on a segment that exists; only its very addresses must be free there. */
+/*
+ * A companion is on a segment that exists: its address must be free there, and
+ * its subnet not be the uplink's as well, or the host's answers to guests leave
+ * by the uplink, which does not lead to them.
+ */
 static int check_companion_address(const struct network *net, size_t index, const char *companion,
 				   const struct snapshot *snap, struct vnet_error *err)
 {
 	const struct prefix *prefix = &net->addresses.v[index];
-	char path[32], own[ADDR_TEXT_MAX];
+	char path[32], own[ADDR_TEXT_MAX], alone[ADDR_TEXT_MAX];
 
 	snprintf(path, sizeof(path), "addresses[%zu]", index);
 	vec_each(addr, &snap->addrs) {
 		const char *name = name_of(snap, addr->ifindex);
 
-		if (ip_cmp(&addr->prefix.addr, &prefix->addr) != 0 || strcmp(name, companion) == 0)
+		if (strcmp(name, companion) == 0)
 			continue;
-		vnet_error_set(err, -EADDRINUSE, "address-in-use",
-			       "%s is an address of %s; the companion needs one of its own",
-			       ip_format(&prefix->addr, own), name);
+		if (ip_cmp(&addr->prefix.addr, &prefix->addr) == 0)
+			vnet_error_set(err, -EADDRINUSE, "address-in-use",
+				       "%s is an address of %s; the companion needs one of its own",
+				       ip_format(&prefix->addr, own), name);
+		else if (prefix->len < ip_bits(&prefix->addr) &&
+			 prefix_overlaps(&addr->prefix, prefix))
+			vnet_error_set(err, -EADDRINUSE, "subnet-in-use",
+				       "%s is in the subnet of %s, so answers to guests would leave "
+				       "by that; give the companion %s/%u, and routes to the guests' "
+				       "addresses", prefix_format(prefix, own), name,
+				       ip_format(&prefix->addr, alone), ip_bits(&prefix->addr));
+		else
+			continue;
 		network_locate(net, path, err);
 		return -EADDRINUSE;
 	}

@@ -154,9 +154,14 @@ static const struct {
 	  "uplink wlan0 is wireless, and its access point takes frames of its own address only; use mode: "
 	  "nat or routed instead" },
 	{ "macvtap", "mode: macvtap\nuplink: eth0", 0, NULL, NULL, NULL },
-	{ "macvtap with a companion in the NIC's subnet",
-	  "mode: macvtap\nuplink: eth0\nmacvtap: {companion: true}\naddresses: [192.0.2.10/24]", 0, NULL,
-	  NULL, NULL },
+	{ "companion with the way to its guests",
+	  "mode: macvtap\nuplink: eth0\nmacvtap: {companion: true}\naddresses: [192.0.2.10/32]\n"
+	  "routes: [{to: 192.0.2.16/28}]", 0, NULL, NULL, NULL },
+	{ "companion in the NIC's subnet",
+	  "mode: macvtap\nuplink: eth0\nmacvtap: {companion: true}\naddresses: [192.0.2.10/24]",
+	  -EADDRINUSE, "subnet-in-use", "blue.addresses[0]",
+	  "192.0.2.10/24 is in the subnet of eth0, so answers to guests would leave by that; give the "
+	  "companion 192.0.2.10/32, and routes to the guests' addresses" },
 	{ "macvtap on the air", "mode: macvtap\nuplink: wlan0", -EOPNOTSUPP, "bad-uplink", "blue.uplink",
 	  "uplink wlan0 is wireless, and its access point takes frames of its own address only; use mode: "
 	  "nat or routed instead" },
