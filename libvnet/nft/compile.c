@@ -269,6 +269,13 @@ static void compile_link(struct nft_ruleset *rs, const struct network *net,
 				      NULL);
 }
 
+static bool has_uplink(const struct network *net)
+{
+	char buf[16];
+
+	return strcmp(net->uplink, network_bridge(net, buf)) != 0;
+}
+
 static void compile_bridge(struct nft_ruleset *rs, const struct network *net)
 {
 	struct mac mac = network_bridge_mac(net);
@@ -279,7 +286,7 @@ static void compile_bridge(struct nft_ruleset *rs, const struct network *net)
 		return;
 	if (network_takes_uplink(net))
 		elem_add_name(rs, NFT_SET_MEMBERS, net->uplink, NULL);
-	if (net->vlan.id)
+	if (net->vlan.id && has_uplink(net))
 		elem_add_name(rs, NFT_SET_MEMBERS, network_device(net, NETWORK_VLAN_PREFIX, buf), NULL);
 	vec_each (link, &net->links)
 		compile_link(rs, net, link);

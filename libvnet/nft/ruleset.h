@@ -39,7 +39,11 @@ bool nft_ruleset_equal(const struct nft_ruleset *a, const struct nft_ruleset *b)
 /* nft(8) syntax, sorted: golden files, `vnetctl plan`, bug reports; `nft -c -f` accepts it. */
 char *nft_ruleset_to_text(const struct nft_ruleset *rs);
 
-/* The rules that these networks and ports want.  Never fails: the model was checked. */
+/*
+ * The rules that these networks and ports want.  Never fails: the model was
+ * checked.  A network with a VLAN whose `uplink` is its own bridge has no way
+ * out at the moment, and no VLAN device.
+ */
 struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets,
 				const struct port *const *ports, size_t n_ports);
 

@@ -43,11 +43,14 @@ static bool is_too_deep(const struct planner *p, const struct planned_network *p
 	return true;
 }
 
+/*
+ * The bridge stays ours and its guests may send no tags, as before: a port that
+ * comes meanwhile counts on rules for that.  Its own bridge as uplink is none.
+ */
 static void leave_out(struct planned_network *pn)
 {
 	pn->has_vlan = false;
-	pn->effective.vlan = (struct vlan_config){ 0 };
-	pn->effective.uplink = NULL;
+	pn->effective.uplink = pn->bridge;
 }
 
 static void vlan_device(const struct planned_network *pn, struct op_link *ret)

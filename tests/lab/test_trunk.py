@@ -47,6 +47,8 @@ class TrunkCase(LabCase):
 
     def make_uplink(self):
         veth(self.host, "up0", self.switch, "eth0")
+        # The same machine when it comes back, or neighbours would look for the old one first.
+        self.switch.ip("link", "set", "eth0", "address", "02:00:00:00:00:01")
         self.host.ip("addr", "add", "192.0.2.2/24", "dev", "up0")
         self.switch.ip("addr", "add", "192.0.2.1/24", "dev", "eth0")
         for vid in (10, 20):
