@@ -182,6 +182,11 @@ static void copy_uplink_sysctls(struct planner *p, const struct planned_network 
 	}
 }
 
+/*
+ * All bridges, then all switches: requests that follow each other are sent
+ * together, and right after a device is made the kernel's own workers hold the
+ * lock that a switch waits for by trying again and again.
+ */
 void plan_bridges(struct planner *p)
 {
 	vec_each(pn, &p->nets) {
@@ -194,6 +199,10 @@ void plan_bridges(struct planner *p)
 			adjust(p, pn, link);
 		else
 			create(p, pn);
+	}
+	vec_each(pn, &p->nets) {
+		if (!pn->is_ours || !pn->is_usable)
+			continue;
 		plan_members_of_bridge(p, pn);
 		if (network_takes_uplink(pn->net))
 			copy_uplink_sysctls(p, pn);
