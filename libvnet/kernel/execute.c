@@ -359,7 +359,7 @@ static int settle(struct kernel_linux *k, const struct op *ops, const struct bat
 	*ret_n = answers.n;
 	if (!answers.failed.result)
 		return 0;
-	r = runner->settle(k, op, &answers);
+	r = runner->settle ? runner->settle(k, op, &answers) : answers.failed.result;
 	return r < 0 ? op_error(op, r, answers.failed.text, err) : 0;
 }
 
@@ -436,8 +436,8 @@ static const struct op_runner *runner_of(const struct op *op)
 		[OP_ROUTE_DEL] = {route_gather, route_settle, NULL},
 		[OP_VLAN_ADD] = {vlan_gather, vlan_settle, NULL},
 		[OP_VLAN_DEL] = {vlan_gather, vlan_settle, NULL},
-		[OP_FDB_ADD] = {fdb_gather, fdb_settle, NULL},
-		[OP_FDB_DEL] = {fdb_gather, fdb_settle, NULL},
+		[OP_FDB_ADD] = {fdb_add_gather, NULL, NULL},
+		[OP_FDB_DEL] = {.run = fdb_delete_run},
 		[OP_SHAPE] = {.run = shaper_set},
 		[OP_SHAPE_ROOT] = {.run = shaper_set_root},
 		[OP_FEATURES] = {.run = features_run},

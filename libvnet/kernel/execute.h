@@ -8,7 +8,7 @@
  * An operation is either gathered with its neighbours into one send, or runs
  * alone.  gather() adds its messages to k->rt, none when nothing is to be done.
  * When one of them failed, settle() looks once more whether all is as it should
- * be: 0 then; it may send more.
+ * be: 0 then; it may send more.  Without settle() a failure is one.
  */
 
 #include "kernel/linux.h"
@@ -47,7 +47,7 @@ int group_delete_run(struct kernel_linux *k, const struct op *op, struct vnet_er
 int tap_create_run(struct kernel_linux *k, const struct op *op, struct vnet_error *err);
 int vlan_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err);
 int vlan_settle(struct kernel_linux *k, const struct op *op, struct op_answers *answers);
-int fdb_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err);
-int fdb_settle(struct kernel_linux *k, const struct op *op, struct op_answers *answers);
+int fdb_add_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err);
+int fdb_delete_run(struct kernel_linux *k, const struct op *op, struct vnet_error *err);
 
 #endif

@@ -293,24 +293,73 @@ int vlan_settle(struct kernel_linux *k, const struct op *op, struct op_answers *
 
 /* OP_FDB_ADD, OP_FDB_DEL. */
 
-int fdb_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+static int no_remote(const struct op *op, struct vnet_error *err)
 {
-	bool is_add = op->kind == OP_FDB_ADD;
-	int ifindex, r = op_resolve(k, op->fdb.ifname, !is_add, &ifindex, err);
+	return vnet_error_set(err, -EINVAL, "bad-fdb",
+			      "device %s: a forwarding entry without remote", op->fdb.ifname);
+}
+
+int fdb_add_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+{
+	int ifindex, r = op_resolve(k, op->fdb.ifname, false, &ifindex, err);
+
+	if (r)
+		return r;
+	r = fdb_add_request(&k->rt, true, &op->fdb.fdb, ifindex);
+	return r < 0 ? no_remote(op, err) : 0;
+}
+
+struct learnt_search { const struct ip *dst; int ifindex; VEC(struct vxlan_fdb) found; };
+
+static void each_learnt(const struct nlmsghdr *m, void *context)
+{
+	struct learnt_search *search = context;
+	struct vxlan_fdb fdb;
+
+	if (fdb_parse_learnt(m, &fdb) == 0 && fdb.ifindex == search->ifindex &&
+	    ip_cmp(&fdb.dst, search->dst) == 0)
+		vec_push(&search->found, fdb);
+}
+
+static void restart_learnt(void *context)
+{
+	((struct learnt_search *)context)->found.n = 0;
+}
+
+/*
+ * What the device learnt from a peer that is none any more would send its
+ * guests' frames there until it ages.  An entry that goes by itself is fine.
+ */
+static int forget_learnt(struct kernel_linux *k, const struct ip *dst, int ifindex)
+{
+	struct learnt_search search = {.dst = dst, .ifindex = ifindex};
+	int r;
+
+	fdb_add_dump(&k->query, ifindex);
+	r = nl_dump(&k->query, &(struct nl_dump){each_learnt, restart_learnt, &search});
+	for (size_t i = 0; i < search.found.n && r >= 0;) {
+		for (; i < search.found.n && k->rt.n < NL_BATCH_MAX; i++)
+			fdb_add_request(&k->rt, false, &search.found.v[i], ifindex);
+		r = nl_send(&k->rt);
+	}
+	vec_free(&search.found);
+	return r;
+}
+
+int fdb_delete_run(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
+{
+	const struct vxlan_fdb *fdb = &op->fdb.fdb;
+	struct nl_answer answer = {0};
+	int ifindex, r = op_resolve(k, op->fdb.ifname, true, &ifindex, err);
 
 	if (r)
 		return r < 0 ? r : 0;
-	r = fdb_add_request(&k->rt, is_add, &op->fdb.fdb, ifindex);
-	return r < 0 ? vnet_error_set(err, r, "bad-fdb",
-				      "device %s: a forwarding entry without remote",
-				      op->fdb.ifname)
-		     : 0;
-}
-
-int fdb_settle(struct kernel_linux *k, const struct op *op, struct op_answers *answers)
-{
-	int r = answers->failed.result;
-
-	(void)k;
-	return op->kind == OP_FDB_DEL && (r == -ENOENT || r == -ENODEV) ? 0 : r;
+	if (fdb_add_request(&k->rt, false, fdb, ifindex) < 0)
+		return no_remote(op, err);
+	r = op_send(k, &answer);
+	if (r == -ENOENT)
+		r = 0;
+	if (r >= 0 && mac_is_zero(&fdb->mac))
+		r = forget_learnt(k, &fdb->dst, ifindex);
+	return r < 0 && r != -ENODEV ? op_error(op, r, answer.text, err) : 0;
 }

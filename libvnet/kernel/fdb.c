@@ -8,7 +8,14 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-int fdb_parse_vxlan(const struct nlmsghdr *m, struct vxlan_fdb *ret)
+static bool is_learnt(const struct nlmsghdr *m)
+{
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(m);
+
+	return !(ndm->ndm_flags & NTF_EXT_LEARNED) && !(ndm->ndm_state & (NUD_PERMANENT | NUD_NOARP));
+}
+
+static int parse(const struct nlmsghdr *m, struct vxlan_fdb *ret)
 {
 	const struct ndmsg *ndm = mnl_nlmsg_get_payload(m);
 	const struct nlattr *tb[NDA_MAX + 1];
@@ -18,8 +25,6 @@ int fdb_parse_vxlan(const struct nlmsghdr *m, struct vxlan_fdb *ret)
 	    ndm->ndm_family != AF_BRIDGE || ndm->ndm_ifindex <= 0 || !(ndm->ndm_flags & NTF_SELF))
 		return -EINVAL;
 	fdb.is_external = ndm->ndm_flags & NTF_EXT_LEARNED;
-	if (!fdb.is_external && !(ndm->ndm_state & (NUD_PERMANENT | NUD_NOARP)))
-		return -EINVAL;
 	nl_attrs_of(m, sizeof(*ndm), tb, ARRAY_SIZE(tb));
 	if (!tb[NDA_LLADDR] || mnl_attr_get_payload_len(tb[NDA_LLADDR]) != sizeof(fdb.mac) ||
 	    /* The message's family is the bridge's: only the size tells the address's, longest first. */
@@ -30,6 +35,30 @@ int fdb_parse_vxlan(const struct nlmsghdr *m, struct vxlan_fdb *ret)
 	fdb.ifindex = ndm->ndm_ifindex;
 	*ret = fdb;
 	return 0;
+}
+
+int fdb_parse_vxlan(const struct nlmsghdr *m, struct vxlan_fdb *ret)
+{
+	struct vxlan_fdb fdb;
+	int r = parse(m, &fdb);
+
+	if (r == 0 && is_learnt(m))
+		r = -EINVAL;
+	if (r == 0)
+		*ret = fdb;
+	return r;
+}
+
+int fdb_parse_learnt(const struct nlmsghdr *m, struct vxlan_fdb *ret)
+{
+	struct vxlan_fdb fdb;
+	int r = parse(m, &fdb);
+
+	if (r == 0 && !is_learnt(m))
+		r = -EINVAL;
+	if (r == 0)
+		*ret = fdb;
+	return r;
 }
 
 void fdb_add_dump(struct nl *nl, int ifindex)

@@ -12,6 +12,8 @@
  * one that the device learnt itself.
  */
 int fdb_parse_vxlan(const struct nlmsghdr *m, struct vxlan_fdb *ret);
+/* The reverse: only what the device learnt from frames. */
+int fdb_parse_learnt(const struct nlmsghdr *m, struct vxlan_fdb *ret);
 /* A dump of one device. */
 void fdb_add_dump(struct nl *nl, int ifindex);
 /* Adding one that is there already changes nothing; -EINVAL without a message: no remote. */

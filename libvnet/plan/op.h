@@ -34,7 +34,7 @@ enum op_kind {
 	OP_ADDR_ADD, OP_ADDR_DEL,
 	OP_ROUTE_ADD, OP_ROUTE_DEL,
 	OP_VLAN_ADD, OP_VLAN_DEL, /* of a bridge port, or of the bridge itself */
-	OP_FDB_ADD, OP_FDB_DEL,   /* of a VXLAN device */
+	OP_FDB_ADD, OP_FDB_DEL,   /* of a VXLAN device; with a peer goes what was learnt from it */
 	OP_SHAPE,          /* a port's limits; both rates 0 take them away, also when the port is gone */
 	OP_SHAPE_ROOT,     /* the IFB's HTB and the limits of all */
 	OP_FEATURES,       /* offloads that differ from TRI_DEFAULT */

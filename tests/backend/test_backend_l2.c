@@ -513,8 +513,12 @@ static void fdb_entries(void **state)
 		run_twice(&guest);
 		assert_fdb("vx0 " ZERO_MAC " 192.0.2.2\nvx0 " ZERO_MAC " 192.0.2.3\n"
 			   "vx0 " GUEST_MAC " 192.0.2.3 external\n");
-		/* Learnt ones are not told, nor are those of other people's devices. */
-		command("bridge fdb add 52:54:00:00:00:02 dev vx0 dst 192.0.2.9 self dynamic");
+		/*
+		 * Learnt ones are not told, nor are those of other people's devices.  They go
+		 * with their peer, the others' stay.
+		 */
+		command("bridge fdb add 52:54:00:00:00:02 dev vx0 dst 192.0.2.2 self dynamic");
+		command("bridge fdb add 52:54:00:00:00:03 dev vx0 dst 192.0.2.3 self dynamic");
 		snprintf(foreign.link.name, sizeof(foreign.link.name), "vxlan9");
 		snprintf(foreign.link.alias, sizeof(foreign.link.alias), "theirs");
 		foreign.link.vxlan.vni = 9;
@@ -527,8 +531,10 @@ static void fdb_entries(void **state)
 	run_twice(&guest);
 	run_twice(&first);
 	assert_fdb("vx0 " ZERO_MAC " 192.0.2.3\n");
-	if (is_linux)
-		command("bridge fdb del 52:54:00:00:00:02 dev vx0 dst 192.0.2.9 self");
+	if (is_linux) {
+		witness_of("\"52:54:00:00:00:03\"", "bridge -j fdb show dev vx0 dynamic|mac");
+		command("bridge fdb del 52:54:00:00:00:03 dev vx0 dst 192.0.2.3 self");
+	}
 	witness_of("\"192.0.2.3\"", "bridge -j fdb show dev vx0|dst");
 	made = delete_op("vx0", false);
 	run(&made, 1);
