@@ -24,7 +24,7 @@
 #define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
 #define REPAIR_INTERVAL_USEC 10000000ull
 #define PATIENCE_MAX_USEC 30000000ull
-#define VLAN_LOOK_USEC 1000000    /* at most this often because of VLANs on a bridge */
+#define LOOK_USEC 1000000         /* at most this often where our own changes are told, too */
 
 /*
  * How long to wait before the next repair: someone who undoes our work again and
@@ -223,6 +223,9 @@ static void device_changed(struct netd *d, struct device *device, const struct l
 		device->network->bridge_mtu = link->mtu;
 	}
 	device->is_suspect = device_is_wrong(device, link);
+	/* Of an uplink the last look counts, for the plan was made by that. */
+	if (device->role == DEVICE_LINK)
+		device->ifindex = link->ifindex;
 	d->has_suspects |= device->is_suspect;
 }
 
@@ -351,7 +354,19 @@ static void bridge_port_changed(struct netd *d, const struct link *link)
 	if (port)
 		link_changed(d, link);
 	if (entry && entry->is_wanted && entry->net->bridge.vlan_filtering)
-		reconcile_later(d, VLAN_LOOK_USEC);
+		reconcile_later(d, LOOK_USEC);
+}
+
+static void fdb_changed(struct netd *d, int ifindex)
+{
+	struct device *devices;
+	size_t n;
+
+	devices = devices_all(&d->registry, &n);
+	for (size_t i = 0; i < n; i++)
+		if (devices[i].role == DEVICE_LINK && devices[i].ifindex == ifindex &&
+		    devices[i].network->is_wanted)
+			reconcile_later(d, LOOK_USEC);
 }
 
 /* An address changed on a bridge of ours? */
@@ -401,6 +416,9 @@ static void on_event(void *context, const struct kernel_event *event)
 		break;
 	case KERNEL_EVENT_BRIDGE_PORT:
 		bridge_port_changed(d, &event->link);
+		break;
+	case KERNEL_EVENT_FDB:
+		fdb_changed(d, event->link.ifindex);
 		break;
 	case KERNEL_EVENT_FRAME:
 		learn(d, event);

@@ -235,11 +235,11 @@ static bool read_namespace(const char *path, struct port_namespace *ret)
 static int macvlan_open(struct netd *d, struct port_entry *entry, bool exists,
 			struct attachment *ret, struct vnet_error *err)
 {
-	int ifindex, r;
+	int r;
 
 	(void)exists;
 	(void)ret;
-	r = inside_create(d, entry, "macvlan", &ifindex, err);
+	r = inside_create(d, entry, "macvlan", &entry->inside_ifindex, err);
 	if (r < 0)
 		return r;
 	entry->is_elsewhere = true;
@@ -248,31 +248,46 @@ static int macvlan_open(struct netd *d, struct port_entry *entry, bool exists,
 	return 0;
 }
 
-static int macvlan_remove(struct netd *d, struct port_entry *entry, struct vnet_error *err)
+/* Where it is, and by which name; -ENOENT: it is gone, or its namespace is. */
+static int find_macvlan(struct netd *d, const struct port_entry *entry, char ret_name[16],
+			struct vnet_error *err)
 {
-	const char *ifname = entry->port->inside.ifname;
 	struct port_namespace now;
 
 	if (!entry->is_elsewhere || !read_namespace(entry->port->netns, &now) ||
 	    now.inode != entry->namespace.inode || now.device != entry->namespace.device)
+		return -ENOENT;
+	return kernel_inside_find(d->kernel, entry->port->netns, entry->inside_ifindex, ret_name, err);
+}
+
+static int macvlan_remove(struct netd *d, struct port_entry *entry, struct vnet_error *err)
+{
+	struct vnet_error problem = { 0 };
+	char name[16];
+	int r = find_macvlan(d, entry, name, &problem);
+
+	if (r == -ENOENT)
 		return 0;
-	return kernel_inside_delete(d->kernel, entry->port->netns, ifname[0] ? ifname : "eth0", err);
+	if (r < 0) {
+		if (err)
+			*err = problem;
+		return r;
+	}
+	return kernel_inside_delete(d->kernel, entry->port->netns, name, err);
 }
 
 static bool macvlan_is_there(struct netd *d, struct port_entry *entry, const struct link *link,
 			     const struct snapshot *snap)
 {
-	struct port_namespace now;
+	char name[16];
 
 	(void)link;
 	(void)snap;
-	if (!read_namespace(entry->port->netns, &now))
+	/* What cannot be told now may be told the next time. */
+	if (find_macvlan(d, entry, name, NULL) == -ENOENT)
 		return false;
-	if (!entry->is_elsewhere)
-		entry->namespace = now;
-	entry->is_elsewhere = true;
 	port_watch_namespaces(d);
-	return now.inode == entry->namespace.inode && now.device == entry->namespace.device;
+	return true;
 }
 
 /*

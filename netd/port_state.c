@@ -23,8 +23,9 @@ int port_save(struct netd *d, const struct port_entry *entry, const struct port 
 	json_object_set_new(object, "ifindex", json_integer(entry->ifindex));
 	if (entry->is_elsewhere)
 		json_object_set_new(object, "namespace",
-				    json_pack("[I,I]", (json_int_t)entry->namespace.device,
-					      (json_int_t)entry->namespace.inode));
+				    json_pack("[I,I,i]", (json_int_t)entry->namespace.device,
+					      (json_int_t)entry->namespace.inode,
+					      entry->inside_ifindex));
 	if (entry->owner)
 		json_object_set_new(object, "ownerStarted",
 				    json_integer((json_int_t)owner_started(entry->owner)));
@@ -115,6 +116,7 @@ struct record {
 	int ifindex;
 	bool is_elsewhere;
 	struct port_namespace namespace;
+	int inside_ifindex;
 	uint64_t owner_started;
 };
 
@@ -133,6 +135,7 @@ static struct record take_record(json_t *object)
 		.is_elsewhere = json_is_array(namespace),
 		.namespace.device = (uint64_t)json_integer_value(json_array_get(namespace, 0)),
 		.namespace.inode = (uint64_t)json_integer_value(json_array_get(namespace, 1)),
+		.inside_ifindex = (int)json_integer_value(json_array_get(namespace, 2)),
 	};
 
 	json_object_del(object, "namespace");
@@ -162,6 +165,7 @@ static bool find_device(const struct restore *restore, struct port_entry *entry,
 
 	entry->is_elsewhere = record->is_elsewhere;
 	entry->namespace = record->namespace;
+	entry->inside_ifindex = record->inside_ifindex;
 	if (registry_port_by_ifindex(&d->registry, record->ifindex))
 		link = NULL;
 	if (kind->is_there(d, entry, link, restore->snap)) {

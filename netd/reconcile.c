@@ -230,6 +230,29 @@ static void note_devices(struct netd *d, const struct snapshot *snap)
 	vec_free(&before);
 }
 
+static bool has_static_peers(const struct network *net)
+{
+	vec_each(link, &net->links)
+		if (link->kind == LINK_VXLAN && !link->external)
+			return true;
+	return false;
+}
+
+/* Peers of a VXLAN are forwarding entries, which others could take away. */
+static void watch_fdb(struct netd *d)
+{
+	struct vnet_error err = { 0 };
+	bool wants = false;
+
+	vec_each(entry, &d->registry.networks)
+		wants |= (*entry)->is_wanted && has_static_peers((*entry)->net);
+	if (!wants || d->watches_fdb)
+		return;
+	d->watches_fdb = true;
+	if (kernel_watch_fdb(d->kernel, &err) < 0)
+		log_error("%s; peers of VXLANs that others take away are missed", err.message);
+}
+
 /* What the plan made decides the MTU of a bridge where none is declared: dnsmasq is to tell it. */
 static void find_mtus(struct netd *d)
 {
@@ -324,6 +347,7 @@ static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struc
 	sweep_ports(d, &snap);
 	ports_choose_slots(d);
 	note_devices(d, &snap);
+	watch_fdb(d);
 	*ret_refused = networks_retry_refused(d, &snap);
 	build_desired(d, NULL, 0, &desired);
 	r = make_plan(d, &desired, &snap, ret, err);
@@ -387,6 +411,7 @@ int reconcile_prepared(struct netd *d, struct preparation *p, struct vnet_error 
 	struct run run = { .d = d, .err = &problem };
 
 	note_devices(d, &p->snap);
+	watch_fdb(d);
 	carry_out(&run, &p->plan, host_remember(d, &p->plan, &problem));
 	return end_run(&run, err);
 }

@@ -70,6 +70,7 @@ struct port_entry {
 	int ifindex;              /* 0: no device yet, or none in this namespace */
 	bool is_elsewhere;        /* its device is in the namespace of port->netns alone */
 	struct port_namespace namespace; /* of such a one */
+	int inside_ifindex;       /* and its index there: the name is its owner's to change */
 	char pci_address[32];     /* of a virtual function, or "" */
 	struct owner *owner;      /* the process that it ends with, or NULL */
 	bool has_no_owner;        /* it had ended when netd started */

@@ -28,12 +28,15 @@ struct kernel_ops {
 			     struct vnet_error *err);
 	int (*inside_delete)(struct kernel *k, const char *netns, const char *ifname,
 			     struct vnet_error *err);
+	int (*inside_find)(struct kernel *k, const char *netns, int ifindex, char ret_name[16],
+			   struct vnet_error *err);
 	int (*vf_address)(struct kernel *k, const char *ifname, unsigned vf, char ret[32],
 			  struct vnet_error *err);
 	int (*vhost_open)(struct kernel *k, unsigned n, int *ret_fds, struct vnet_error *err);
 	int (*list_fdb)(struct kernel *k, int bridge, fdb_vec *ret, struct vnet_error *err);
 	int (*drop_counters)(struct kernel *k, const char *ifname, drop_counter_vec *ret,
 			     struct vnet_error *err);
+	int (*watch_fdb)(struct kernel *k, struct vnet_error *err);
 	int (*probe_neigh)(struct kernel *k, const char *ifname, const struct ip *ip,
 			   struct vnet_error *err);
 	const char *(*note)(struct kernel *k, size_t i);

@@ -47,8 +47,9 @@ struct event_source {
 };
 
 struct events {
-	struct event_source sources[3];
+	struct event_source sources[4];
 	size_t n;
+	int fdb_fd;             /* one of them, of no group before events_want_fdb() */
 	bool nft_touches_ours;  /* from one dispatch to the next */
 	char notes[2][256];
 	size_t n_notes;
@@ -58,6 +59,7 @@ struct events {
 static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *err);
 static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err);
 static int open_log(struct events *ev, struct vnet_error *err);
+static int open_fdb(struct events *ev, struct vnet_error *err);
 static int drain(struct events *ev, const struct event_source *src, struct events_sink *sink,
 		 struct vnet_error *err);
 
@@ -67,7 +69,7 @@ int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret, str
 	int r;
 
 	if ((r = open_route(ev, route_port, err)) < 0 || (r = open_nft(ev, nft_port, err)) < 0 ||
-	    (r = open_log(ev, err)) < 0) {
+	    (r = open_log(ev, err)) < 0 || (r = open_fdb(ev, err)) < 0) {
 		events_close(ev);
 		return r;
 	}
@@ -232,6 +234,29 @@ int events_want_neighbours(struct events *ev, struct vnet_error *err)
 	return join(ev->sources[0].fd, RTNLGRP_NEIGH, err);
 }
 
+/* A socket of its own, for what L3 neighbours do is told in the same group. Offsets as above. */
+static int open_fdb(struct events *ev, struct vnet_error *err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 0, 3),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NUD_PERMANENT | NUD_NOARP), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog filter = {ARRAY_SIZE(code), code};
+	int fd = add_source(ev, NETLINK_ROUTE, events_read_fdb, &filter, KERNEL_EVENT_RCVBUF, err);
+
+	ev->fdb_fd = fd;
+	return fd < 0 ? fd : 0;
+}
+
+int events_want_fdb(struct events *ev, struct vnet_error *err)
+{
+	return join(ev->fdb_fd, RTNLGRP_NEIGH, err);
+}
+
 static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err)
 {
 	struct sock_filter code[] = {
@@ -361,6 +386,23 @@ static void read_route_message(const struct nlmsghdr *m, struct events_sink *sin
 			sink->handler(sink->context, &event);
 		break;
 	}
+}
+
+static void read_fdb_message(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {.kind = KERNEL_EVENT_FDB};
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(m);
+
+	if ((m->nlmsg_type != RTM_NEWNEIGH && m->nlmsg_type != RTM_DELNEIGH) ||
+	    mnl_nlmsg_get_payload_len(m) < sizeof(*ndm) || ndm->ndm_family != AF_BRIDGE)
+		return;
+	event.link.ifindex = ndm->ndm_ifindex;
+	sink->handler(sink->context, &event);
+}
+
+void events_read_fdb(const void *data, size_t size, struct events_sink *sink)
+{
+	each_message(data, size, sink, read_fdb_message);
 }
 
 void events_read_route(const void *data, size_t size, struct events_sink *sink)

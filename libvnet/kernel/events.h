@@ -26,6 +26,8 @@ int events_dispatch(struct events *ev, kernel_handler handler, void *context,
 		    struct vnet_error *err);
 /* From now on neighbours that become reachable or fail are told, too. */
 int events_want_neighbours(struct events *ev, struct vnet_error *err);
+/* From now on lasting forwarding entries that come and go are told, too. */
+int events_want_fdb(struct events *ev, struct vnet_error *err);
 /* The ith thing that this kernel lacks, in a sentence, or NULL. */
 const char *events_note(const struct events *ev, size_t i);
 
@@ -38,6 +40,7 @@ struct events_sink {
 };
 void events_read_route(const void *data, size_t size, struct events_sink *sink);
 void events_read_nft(const void *data, size_t size, struct events_sink *sink);
+void events_read_fdb(const void *data, size_t size, struct events_sink *sink);
 void events_read_log(const void *data, size_t size, struct events_sink *sink);
 
 #endif

@@ -35,6 +35,7 @@ struct fake_inside {            /* an interface in another namespace */
 	char *netns;
 	char ifname[16];
 	char outside[16];       /* veth: its other end, "": none */
+	int ifindex;
 };
 
 struct kernel_fake {
@@ -47,6 +48,8 @@ struct kernel_fake {
 	drop_counter_vec drops;
 	int event_fd;           /* readable while events wait */
 	int epoll;              /* what the caller polls: event_fd and the queues' ends */
+	int next_inside;        /* index of the next device in another namespace */
+	bool watches_fdb;
 	size_t fail_in;         /* 0: never */
 	int fail_number;
 };
@@ -402,6 +405,17 @@ static void tell_op(struct kernel_fake *k, const struct op *op)
 		}
 		break;
 	}
+	case OP_FDB_ADD:
+	case OP_FDB_DEL: {
+		const struct link *link = snapshot_link(&k->state, op->fdb.ifname);
+
+		event.kind = KERNEL_EVENT_FDB;
+		if (link && k->watches_fdb) {
+			event.link.ifindex = link->ifindex;
+			kernel_fake_event(&k->base, &event);
+		}
+		break;
+	}
 	default:
 		break;
 	}
@@ -667,8 +681,9 @@ static int fake_inside_create(struct kernel *base, struct kernel_inside *inside,
 		inside->ret_ifindex = link->ifindex;
 		memcpy(new.outside, inside->name, sizeof(new.outside));
 	} else {
-		inside->ret_ifindex = (int)k->insides.n + 2;
+		inside->ret_ifindex = k->next_inside + 2;
 	}
+	new.ifindex = 2 + k->next_inside++;
 	new.netns = mem_strdup(inside->netns);
 	snprintf(new.ifname, sizeof(new.ifname), "%s", ifname);
 	vec_push(&k->insides, new);
@@ -691,6 +706,18 @@ static int fake_inside_delete(struct kernel *base, const char *netns, const char
 	free(inside->netns);
 	vec_remove(&k->insides, (size_t)(inside - k->insides.v));
 	return 0;
+}
+
+static int fake_inside_find(struct kernel *base, const char *netns, int ifindex, char ret_name[16],
+			    struct vnet_error *err)
+{
+	vec_each(inside, &self(base)->insides)
+		if (!strcmp(inside->netns, netns) && inside->ifindex == ifindex) {
+			memcpy(ret_name, inside->ifname, sizeof(inside->ifname));
+			return 0;
+		}
+	return vnet_error_set(err, -ENOENT, "no-device", "namespace %s has no device with index %d",
+			      netns, ifindex);
 }
 
 /* As a card at 03:00.0 numbers them whose functions begin at device 16. */
@@ -772,6 +799,13 @@ static int fake_drop_counters(struct kernel *base, const char *ifname, drop_coun
 }
 
 /* Nobody is out there: no answer, as on a wire without neighbours. */
+static int fake_watch_fdb(struct kernel *base, struct vnet_error *err)
+{
+	(void)err;
+	self(base)->watches_fdb = true;
+	return 0;
+}
+
 static int fake_probe_neigh(struct kernel *base, const char *ifname, const struct ip *ip,
 			    struct vnet_error *err)
 {
@@ -815,10 +849,12 @@ static const struct kernel_ops fake_ops = {
 	.macvtap_open = fake_macvtap_open,
 	.inside_create = fake_inside_create,
 	.inside_delete = fake_inside_delete,
+	.inside_find = fake_inside_find,
 	.vf_address = fake_vf_address,
 	.vhost_open = fake_vhost_open,
 	.list_fdb = fake_list_fdb,
 	.drop_counters = fake_drop_counters,
+	.watch_fdb = fake_watch_fdb,
 	.probe_neigh = fake_probe_neigh,
 	.note = fake_note,
 };

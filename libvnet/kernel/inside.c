@@ -351,3 +351,44 @@ int linux_inside_delete(struct kernel *base, const char *netns, const char *ifna
 	close(fd);
 	return r;
 }
+
+static int find_index(struct nl *nl, int ifindex, struct link *ret)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_GETLINK, 0);
+	struct ifinfomsg *ifi = nl_header(m, sizeof(*ifi));
+	const struct nlmsghdr *answer;
+	int r;
+
+	ifi->ifi_index = ifindex;
+	mnl_attr_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nl_get(nl, &answer);
+	return r < 0 ? r : answer->nlmsg_type == RTM_NEWLINK ? link_parse(answer, ret) : -EPROTO;
+}
+
+int linux_inside_find(struct kernel *base, const char *netns, int ifindex, char ret_name[16],
+		      struct vnet_error *err)
+{
+	struct nl nl = {.fd = -1};
+	struct link link;
+	int fd, r;
+
+	(void)base;
+	r = open_namespace(netns, &fd, err);
+	if (r < 0)
+		return r == -EINVAL ? -ENOENT : r;
+	r = open_inside(fd, netns, &nl, err);
+	if (r >= 0) {
+		r = find_index(&nl, ifindex, &link);
+		if (r >= 0)
+			memcpy(ret_name, link.name, sizeof(link.name));
+		else if (r == -ENODEV)
+			r = vnet_error_set(err, -ENOENT, "no-device",
+					   "namespace %s has no device with index %d", netns,
+					   ifindex);
+		else
+			kernel_error(err, r, nl_text(&nl, 0), "namespace %s", netns);
+	}
+	nl_close(&nl);
+	close(fd);
+	return r < 0 ? r : 0;
+}

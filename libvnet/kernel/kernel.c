@@ -120,6 +120,12 @@ int kernel_inside_delete(struct kernel *k, const char *netns, const char *ifname
 	return k->ops->inside_delete(k, netns, ifname, err);
 }
 
+int kernel_inside_find(struct kernel *k, const char *netns, int ifindex, char ret_name[16],
+		       struct vnet_error *err)
+{
+	return k->ops->inside_find(k, netns, ifindex, ret_name, err);
+}
+
 int kernel_vf_address(struct kernel *k, const char *ifname, unsigned vf, char ret[32],
 		      struct vnet_error *err)
 {
@@ -161,6 +167,11 @@ int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec 
 			 struct vnet_error *err)
 {
 	return k->ops->drop_counters(k, ifname, ret, err);
+}
+
+int kernel_watch_fdb(struct kernel *k, struct vnet_error *err)
+{
+	return k->ops->watch_fdb(k, err);
 }
 
 int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip,

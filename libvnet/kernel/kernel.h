@@ -35,6 +35,7 @@ enum kernel_event_kind {
 	KERNEL_EVENT_FRAME,      /* first frame of a port that learns: link.ifindex, mac = source */
 	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable; from the first probe on */
 	KERNEL_EVENT_OVERRUN,    /* messages were lost: resynchronise */
+	KERNEL_EVENT_FDB,        /* a lasting forwarding entry of link.ifindex; see kernel_watch_fdb() */
 	KERNEL_EVENT_BRIDGE_PORT, /* of link only ifindex, name, master, flags, mac, mtu and port are told */
 };
 
@@ -159,6 +160,8 @@ int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct
 int kernel_macvtap_open(struct kernel *k, struct kernel_macvtap *macvtap, struct vnet_error *err);
 /* -ENOENT no such namespace; -EINVAL the path is no network namespace; -EEXIST the name inside is taken. */
 int kernel_inside_create(struct kernel *k, struct kernel_inside *inside, struct vnet_error *err);
+/* The name that the interface has inside now: whoever lives there may rename it. -ENOENT: it is gone. */
+int kernel_inside_find(struct kernel *k, const char *netns, int ifindex, char ret_name[16], struct vnet_error *err);
 /* Deletes the interface called ifname inside; one that is gone, or a namespace that is, is fine. */
 int kernel_inside_delete(struct kernel *k, const char *netns, const char *ifname, struct vnet_error *err);
 /* "0000:03:10.1", or "" where the function has no PCI address (netdevsim). */
@@ -171,6 +174,11 @@ int kernel_list_fdb(struct kernel *k, int bridge_ifindex, fdb_vec *ret, struct v
 typedef VEC(struct drop_counter) drop_counter_vec;
 /* ifname NULL: of every guarded port. */
 int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec *ret, struct vnet_error *err);
+/*
+ * From now on lasting forwarding entries that come and go are told, ours too: where
+ * there are none to look after, each port of a bridge would be one for nothing.
+ */
+int kernel_watch_fdb(struct kernel *k, struct vnet_error *err);
 /* Asks the kernel to resolve the neighbour now; the answer comes as KERNEL_EVENT_NEIGH. */
 int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip, struct vnet_error *err);
 

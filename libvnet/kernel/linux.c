@@ -480,6 +480,11 @@ static int linux_probe_neigh(struct kernel *base, const char *ifname, const stru
 	return r < 0 ? r : neigh_probe(&k->query, ifindex, ip, err);
 }
 
+static int linux_watch_fdb(struct kernel *base, struct vnet_error *err)
+{
+	return events_want_fdb(self(base)->events, err);
+}
+
 static const struct kernel_ops linux_ops = {
 	.free = linux_free,
 	.fds = linux_fds,
@@ -492,10 +497,12 @@ static const struct kernel_ops linux_ops = {
 	.macvtap_open = linux_macvtap_open,
 	.inside_create = linux_inside_create,
 	.inside_delete = linux_inside_delete,
+	.inside_find = linux_inside_find,
 	.vf_address = linux_vf_address,
 	.vhost_open = linux_vhost_open,
 	.list_fdb = linux_list_fdb,
 	.drop_counters = linux_drop_counters,
+	.watch_fdb = linux_watch_fdb,
 	.probe_neigh = linux_probe_neigh,
 	.note = linux_note,
 };

@@ -409,7 +409,7 @@ static void macvlan_inside(void **state)
 	struct kernel_inside v = {.kind = "macvlan", .name = "vp1", .parent = "eth0",
 				  .mode = MACVLAN_MODE_BRIDGE, .mac = mac_of(0x44),
 				  .inside = &inside, .alias = "vnet:port:lab:c1"};
-	char path[32];
+	char path[32], name[16];
 	int netns;
 
 	(void)state;
@@ -426,8 +426,12 @@ static void macvlan_inside(void **state)
 	assert_prints_in(netns, "ip -d link show eth0", "alias vnet:port:lab:c1");
 	assert_prints_in(netns, "ip addr show eth0", "10.1.2.3/24");
 	assert_false(exists("vp1") || prints_in(netns, "ip link", "vp1"));
+	ok(kernel_inside_find(f->k, path, v.ret_ifindex, name, &f->err));
+	assert_string_equal(name, "eth0");
 	ok(kernel_inside_delete(f->k, path, "eth0", &f->err));
 	assert_false(prints_in(netns, "ip link", "eth0"));
+	assert_int_equal(kernel_inside_find(f->k, path, v.ret_ifindex, name, &f->err), -ENOENT);
+	assert_int_equal(kernel_inside_find(f->k, "/run/netns/never-was", 2, name, NULL), -ENOENT);
 	close(netns);
 	free_inside(&inside);
 }

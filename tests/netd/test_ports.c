@@ -543,6 +543,25 @@ static void a_vlan_uplink_that_goes_comes_back(void **state)
 	assert_int_equal(link_of(host, "vl-tagged")->master, bridge);
 }
 
+/* Others take an entry away: our own are told, too, so a look follows either. */
+static void peers_that_others_take_away_come_back(void **state)
+{
+	struct host *host = *state;
+	struct snapshot *kernel = kernel_fake_state(host->d.kernel);
+	struct kernel_event event = { .kind = KERNEL_EVENT_FDB };
+
+	apply(host, "networks: {far: {mode: isolated, dns: false, links: [{name: x, kind: vxlan, "
+		    "vni: 7, local: 192.0.2.1, peers: [192.0.2.2, 192.0.2.3]}]}}\n");
+	assert_int_equal(kernel->fdb.n, 2);
+	settle(host);
+	event.link.ifindex = kernel->fdb.v[0].ifindex;
+	vec_remove(&kernel->fdb, 0);
+	kernel_fake_event(host->d.kernel, &event);
+	for (int i = 0; i < ROUNDS_MAX && kernel->fdb.n < 2; i++)
+		loop_once(host->d.loop, 10);
+	assert_int_equal(kernel->fdb.n, 2);
+}
+
 /* ---- in a namespace ---- */
 
 static json_t *inside(const char *kind, const char *network, const char *name, const char *netns)
@@ -596,6 +615,10 @@ static void a_macvlan_is_elsewhere_and_ends_with_its_namespace(void **state)
 	assert_non_null(entry);
 	assert_true(entry->is_elsewhere);
 	assert_int_equal(port_detach(&host->d, entry, &err), 0);
+	/* Deleted by whoever lives there. */
+	attach(host, inside("macvlan", "direct", "v", netns_path(pid)));
+	assert_int_equal(kernel_inside_delete(host->d.kernel, netns_path(pid), "eth0", &err), 0);
+	assert_true(goes(host, "v"));
 	attach(host, inside("macvlan", "direct", "v", netns_path(pid)));
 	end_process(host, pid);
 	assert_true(goes(host, "v"));
@@ -854,6 +877,7 @@ int main(void)
 		TEST(a_persistent_port_is_opened_again),
 		TEST(a_nic_that_goes_takes_its_ports_and_comes_back),
 		TEST(a_vlan_uplink_that_goes_comes_back),
+		TEST(peers_that_others_take_away_come_back),
 		TEST(a_veth_joins_bridge_and_namespace),
 		TEST(a_macvlan_is_elsewhere_and_ends_with_its_namespace),
 		TEST(a_namespace_that_went_meanwhile_takes_its_port),
