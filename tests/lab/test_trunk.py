@@ -217,7 +217,8 @@ class Guests(TrunkCase):
 
     def test_the_host_is_in_the_native_vlan_alone(self):
         netd = self.netd_with()
-        self.assertTrue(self.host.ping("192.0.2.1", timeout=5))
+        # The kernel takes its time to notice a bridge's first carrier.
+        wait_until(lambda: self.host.ping("192.0.2.1", timeout=1), timeout=12)
         n1 = self.guest(netd, "lan").address("192.0.2.9/24")
         self.assertTrue(n1.ping("192.0.2.2", timeout=5))
         a10 = self.guest(netd, "lan", vlan=10).address("192.0.2.10/24")
