@@ -130,6 +130,12 @@ static int check_link(const struct network *net, size_t i, struct vnet_error *er
 				    "%s is the bridge that the link belongs to; name an interface "
 				    "of the network between the hosts",
 				    link->device);
+	/* ip6_fragment() cuts no packet of a tunnel. */
+	if (!link->pmtudisc && link->local.family == AF_INET6)
+		return check_refuse(net, &link->source, PATH("links[%zu].pmtudisc", i), err,
+				    "mode-conflict",
+				    "Linux does not fragment the packets of a tunnel over IPv6; leave "
+				    "pmtudisc out, or link over IPv4");
 	r = check_end(net, link, &link->local, PATH("links[%zu].local", i), err);
 	for (size_t k = 0; r == 0 && k < link->peers.n; k++)
 		r = check_peer(net, i, k, err);

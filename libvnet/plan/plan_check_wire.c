@@ -318,7 +318,8 @@ static int check_link_mtu(const struct check *c, const struct network_link *link
 		vnet_error_set(c->err, -EMSGSIZE, "mtu-too-large",
 			       "link %s can carry an MTU of %u over %s; leave bridge.mtu out, or "
 			       "give no more%s", link->name, mtu, underlay,
-			       link->pmtudisc && !(link->kind == LINK_VXLAN && link->device) ?
+			       link->local.family == AF_INET && link->pmtudisc &&
+				       !(link->kind == LINK_VXLAN && link->device) ?
 			       ", or let outer packets be fragmented with pmtudisc: false" : "");
 		return fail(c, "bridge.mtu", -EMSGSIZE);
 	}

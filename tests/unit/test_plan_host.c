@@ -213,8 +213,8 @@ static const struct {
 	  "mode: isolated\nhost_access: false\nlinks: [{name: a, kind: gretap, local: 192.0.2.2, "
 	  "peers: [203.0.113.9]}]", 0, NULL, NULL, NULL },
 	{ "no route to the peer",
-	  "mode: isolated\nhost_access: false\nbridge: {mtu: 1500}\nlinks: [{name: a, kind: gretap, "
-	  "local: '2001:db8:1::2', pmtudisc: false, peers: ['2001:db8:9::3']}]", 0, NULL, NULL, NULL },
+	  "mode: isolated\nhost_access: false\nbridge: {mtu: 1400}\nlinks: [{name: a, kind: gretap, "
+	  "local: '2001:db8:1::2', peers: ['2001:db8:9::3']}]", 0, NULL, NULL, NULL },
 };
 
 static void indent(const char *definition, struct strbuf *ret)
@@ -629,6 +629,8 @@ static void test_hot_path_is_complete(void **state)
 		  "{" VM MAC ", \"vlan\": {\"native\": 7, \"tagged\": [10, \"20-30\"]}}" },
 		{ ISOLATED, TAP, "{" VM SLOW ", \"offloads\": {\"tso\": false}, \"flood\": false}" },
 		{ ISOLATED "\nbandwidth: {in: 1gbit}", TAP, "{" VM SLOW "}" },
+		/* Without its uplink, too, a network holds its guests to their VLAN. */
+		{ "mode: bridged\nuplink: eth9\nvlan: 5", TAP, "{" VM MAC "}" },
 		{ ISOLATED, "link 9 vp0 kind veth lower_up\n",
 		  "{" VM MAC ", \"kind\": \"veth\", \"netns\": \"/run/netns/a\"}" },
 		{ WIRE, "link 2 eth0 up\nlink 9 vp0 kind macvtap parent eth0 lower_up\n",
