@@ -125,6 +125,32 @@ static void end(struct planner *p)
 	vec_free(&p->device_names);
 }
 
+static int compare_devices(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/*
+ * A VLAN whose uplink is away is named by the rules and cannot be: all else that
+ * they say of such a network holds, what its guests may send above all.
+ */
+static void drop_missing_vlans(const struct planner *p, struct nft_ruleset *rules)
+{
+	VEC(struct { char name[16]; }) missing = { 0 };
+	VEC(const char *) names = { 0 };
+
+	vec_each(pn, &p->nets)
+		if (pn->net->vlan.id && pn->is_ours && !pn->has_vlan)
+			network_device(pn->net, NETWORK_VLAN_PREFIX, vec_add(&missing)->name);
+	vec_sort(&missing, compare_devices);
+	vec_each(device, &missing)
+		vec_push(&names, device->name);
+	if (names.n)
+		nft_ruleset_drop_devices(rules, names.v, names.n);
+	vec_free(&names);
+	vec_free(&missing);
+}
+
 static struct nft_ruleset *wanted_rules(struct planner *p)
 {
 	VEC(const struct network *) nets = { 0 };
@@ -139,6 +165,7 @@ static struct nft_ruleset *wanted_rules(struct planner *p)
 			vec_push(&ports, *port);
 	/* Without networks there is nothing to guard: our tables go too. */
 	rules = nets.n ? nft_compile(nets.v, nets.n, ports.v, ports.n) : nft_ruleset_new();
+	drop_missing_vlans(p, rules);
 	vec_free(&nets);
 	vec_free(&ports);
 	return rules;

@@ -47,12 +47,6 @@ static bool is_too_deep(const struct planner *p, const struct planned_network *p
  * The bridge stays ours and its guests may send no tags, as before: a port that
  * comes meanwhile counts on rules for that.  Its own bridge as uplink is none.
  */
-static void leave_out(struct planned_network *pn)
-{
-	pn->has_vlan = false;
-	pn->effective.uplink = pn->bridge;
-}
-
 static void vlan_device(const struct planned_network *pn, struct op_link *ret)
 {
 	const struct vlan_config *vlan = &pn->net->vlan;
@@ -101,8 +95,6 @@ void plan_resolve_vlan(struct planner *p, struct planned_network *pn)
 		pn->has_vlan = (!pn->net->vlan.service || can_be(p, pn, service_device)) &&
 			       can_be(p, pn, vlan_device);
 	}
-	if (!pn->has_vlan)
-		leave_out(pn);
 }
 
 /* Those of one outer tag together. */
