@@ -9,8 +9,10 @@ wakes up here, because an emulated machine within an emulated one boots for minu
 import glob
 import os
 import re
+import subprocess
 
-from vnetlab import HostCase, HttpServer, INTERNET4, HOST4, SkipFeature, nft_elements, wait_until
+from vnetlab import (GATEWAY4, HOST4, HostCase, HttpServer, INTERNET4, SkipFeature, find_program,
+                     need, nft_elements, wait_until)
 from vnetlab.netd import build_path
 from vnetlab.qemu import ASLEEP_CARD, ASLEEP_MAC, ASLEEP_MACHINE, QemuGuest
 
@@ -20,6 +22,10 @@ networks:
     mode: nat
     addresses: [10.10.0.1/24]
     dhcp: true
+"""
+MACVTAP = """
+networks:
+  direct: {mode: macvtap, uplink: up0}
 """
 # The whole machine's processes: the threads of Linux before 6.4 are the kernel's own, which the
 # sandbox's PID namespace does not show.  The kernel lab has a view of them.
@@ -67,31 +73,51 @@ class VhostThreads:
 
 
 class KernelGuest(HostCase):
-    @classmethod
-    def setUpClass(cls):
+    features = ()
+
+    def setUp(self):
+        need(*self.features)
         if not os.path.exists("/dev/vhost-net"):
             raise SkipFeature("this machine has no vhost-net (/dev/vhost-net)")
+        super().setUp()
 
     def wake_up(self, reply):
-        """The guest with the descriptors of a port: whatever netd's arguments say, but its card."""
-        netdev = reply["qemuArgs"][1]
-        for i, fd in enumerate(reply.fds):
-            netdev = netdev.replace("%%fd%d%%" % i, str(fd))
-        name = re.search(r"\bid=([^,]+)", netdev).group(1)
-        guest = QemuGuest(self.host, self.folder,
-                          ["-netdev", netdev, "-device", ASLEEP_CARD % name] + ASLEEP_MACHINE,
-                          append="mini.dhcp=no", asleep=os.path.abspath(build_path("guest/asleep")),
-                          pass_fds=reply.fds)
-        self.stack.callback(guest.close)
+        """The guest with the descriptors of a port, by the arguments that netd has for it."""
+        arguments = [re.sub("%fd(\\d+)%", lambda m: str(reply.fds[int(m.group(1))]), a)
+                     for a in reply["qemuArgs"]]
+        name = reply["port"]["name"]
+        self.assertEqual(arguments[-1], ASLEEP_CARD % ("vnet-" + name))
+        guest = self.start(arguments, pass_fds=reply.fds)
         for fd in reply.fds:
             os.close(fd)
         reply.fds.clear()
+        return guest
+
+    def start(self, network=(), **options):
+        guest = QemuGuest(self.host, self.folder, list(network) + ASLEEP_MACHINE,
+                          append="mini.dhcp=no", asleep=os.path.abspath(build_path("guest/asleep")),
+                          **options)
+        self.stack.callback(guest.close)
         return guest
 
     def run_in(self, guest, command):
         status, text = guest.run(command)
         self.assertEqual(status, 0, text)
         return text
+
+    def dhcp(self, guest):
+        return self.run_in(guest, "ip link set eth0 up && "
+                           "udhcpc -q -n -f -t 60 -T 1 -i eth0 -s /dhcp.sh")
+
+    def assert_vhost_works(self, guest, threads, address):
+        before = threads.wakeups()
+        # Each processor of the guest sends through a queue of its own.
+        for processor in (1, 2):
+            self.run_in(guest, "taskset %d ping -c 3 -W 10 %s" % (processor, address))
+        for old, new in zip(before, threads.wakeups()):
+            self.assertGreaterEqual(new, old + 3)
+        path = next(d["path"] for d in guest.qmp.call("x-query-virtio") if d["name"] == "virtio-net")
+        self.assertTrue(guest.qmp.call("x-query-virtio-status", path=path)["vhost-started"])
 
 
 class Vhost(KernelGuest):
@@ -107,19 +133,10 @@ class Vhost(KernelGuest):
         threads = VhostThreads(guest.process.pid)
         self.assertEqual(len(threads.tasks), 2)
 
-        text = self.run_in(guest, "ip link set eth0 up && "
-                           "udhcpc -q -n -f -t 60 -T 1 -i eth0 -s /dhcp.sh")
-        self.assertRegex(text, r"MINI addr eth0 10\.10\.0\.\d+/24 10\.10\.0\.1\b")
-        before = threads.wakeups()
-        # Each processor of the guest sends through a queue of its own.
-        for processor in (1, 2):
-            self.run_in(guest, "taskset %d ping -c 3 -W 10 10.10.0.1" % processor)
-        for old, new in zip(before, threads.wakeups()):
-            self.assertGreaterEqual(new, old + 3)
+        self.assertRegex(self.dhcp(guest), r"MINI addr eth0 10\.10\.0\.\d+/24 10\.10\.0\.1\b")
+        self.assert_vhost_works(guest, threads, "10.10.0.1")
         self.assertIn("internet " + HOST4, self.run_in(
             guest, "wget -q -O - http://%s/" % INTERNET4))
-        card = guest.qmp.call("x-query-virtio-status", path=self.virtio_path(guest))
-        self.assertTrue(card["vhost-started"])
 
         # The guard stands before vhost's frames as before others.
         before = dict(nft_elements(self.host, "bridge", "guarded"))[reply["port"]["ifname"]]
@@ -132,6 +149,37 @@ class Vhost(KernelGuest):
         self.assertIsNone(self.host.link(reply["port"]["ifname"]))
         self.assertEqual(nft_elements(self.host, "bridge", "macs"), [])
 
-    @staticmethod
-    def virtio_path(guest):
-        return next(d["path"] for d in guest.qmp.call("x-query-virtio") if d["name"] == "virtio-net")
+
+class Macvtap(KernelGuest):
+    features = ("macvtap", "nftables egress hook")
+
+    def test_many_queues_on_the_segment_of_a_nic(self):
+        """By vnetctl run, which is QEMU's pid: a macvtap port ends with that process."""
+        netd = self.netd_with(MACVTAP)
+        web = HttpServer(self.outside, 80, "::", "internet")
+        self.addCleanup(web.close)
+        # Nothing of netd's gives addresses there: the segment does.
+        self.popen(self.outside, "dnsmasq", "-k", "-C", "/dev/null", "--port=0", "--interface=eth0",
+                   "--bind-interfaces", "--leasefile-ro", "--no-ping", "--pid-file=",
+                   "--dhcp-range=192.0.2.100,192.0.2.110,255.255.255.0", "--user=root",
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        guest = self.start(prefix=[find_program("vnetctl"), "run", "direct", "--name", "vm",
+                                   "--mac", ASLEEP_MAC, "--queues", "2", "--vhost", "on", "--"],
+                           env=dict(os.environ, VNET_SOCKET=netd.socket))
+        port = netd.call("ListPorts")["ports"][0]
+        self.assertEqual((port["kind"], port["ownerPid"]), ("macvtap", guest.process.pid))
+        threads = VhostThreads(guest.process.pid)
+        self.assertEqual(len(threads.tasks), 2)
+        self.assertRegex(self.dhcp(guest), r"MINI addr eth0 192\.0\.2\.1\d\d/24 192\.0\.2\.1\b")
+        self.assert_vhost_works(guest, threads, GATEWAY4)
+        self.assertRegex(self.run_in(guest, "wget -q -O - http://%s/" % INTERNET4),
+                         r"internet 192\.0\.2\.1\d\d ")
+
+        # No other address leaves, whatever the guest calls itself.
+        guest.run("ip link set eth0 address 52:54:00:66:66:66")
+        self.assertNotEqual(guest.run("arping -c 2 -w 4 -I eth0 " + GATEWAY4)[0], 0)
+        self.assertNotIn("52:54:00:66:66:66", self.outside.ip("neigh"))
+
+        guest.kill()
+        wait_until(lambda: not netd.call("ListPorts")["ports"])
+        self.assertIsNone(self.host.link(port["ifname"]))

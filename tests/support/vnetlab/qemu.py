@@ -19,9 +19,10 @@ from .patience import patience
 BOOT_SECONDS = 90
 COMMAND_SECONDS = 60
 
-# The guest of tests/guest/freeze-guest: who wakes it gives it the same machine and card.
+# The guest of tests/guest/freeze-guest: who wakes it gives it the same machine, and the card that
+# netd's arguments name for a port of two queues.
 ASLEEP_MAC = "52:54:00:00:00:05"
-ASLEEP_CARD = "virtio-net-pci,netdev=%s,romfile=,mq=on,vectors=6,mac=" + ASLEEP_MAC
+ASLEEP_CARD = "virtio-net-pci,netdev=%s,mac=" + ASLEEP_MAC + ",mq=on,vectors=6"
 ASLEEP_MACHINE = ["-smp", "2"]
 
 
