@@ -48,13 +48,18 @@
 #define LEAST_RATE 8           /* bit/s; HTB wants some */
 #define QUANTUM_MAX 65535      /* a whole GSO packet, so that small ones get their share beside them */
 
-/* fq_codel for one port: the kernel's defaults are made for a whole machine (64 KiB of flows). */
+/*
+ * fq_codel for one port.  Its own defaults are for a whole machine (64 KiB of
+ * flows) and for frames: a GSO packet of 64 KiB takes 17 ms at 30 Mbit/s, and
+ * with a target of 5 ms TCP was dropped to half of that.  Flows are kept apart,
+ * so a longer wait of one is no other's.
+ */
 #define LEAF_FLOWS 128
 #define LEAF_LIMIT 2048            /* packets; of pfifo, too */
 #define LEAF_MEMORY_MIN (256 << 10)
 #define LEAF_MEMORY_MAX (8 << 20)
-#define LEAF_TARGET_MIN_US 5000    /* fq_codel's own defaults */
-#define LEAF_INTERVAL_US 100000
+#define LEAF_TARGET_US 50000
+#define LEAF_INTERVAL_US 100000    /* beyond the target */
 
 enum direction { OUT, IN }; /* from the port, to it */
 
@@ -106,7 +111,7 @@ static void add_class(struct nl *nl, uint16_t flags, int ifb, uint32_t parent, u
 		      const struct class *c)
 {
 	struct nlmsghdr *m = add(nl, RTM_NEWTCLASS, flags, ifb, parent, handle);
-	uint64_t quantum = c->ceil / (8 * 200); /* 5 ms */
+	uint64_t quantum = c->ceil / (8 * 50); /* 20 ms */
 	struct tc_htb_opt opt = {.rate = rate_spec(c->rate), .ceil = rate_spec(c->ceil),
 				 .buffer = c->buffer, .cbuffer = c->cbuffer};
 	struct nlattr *options;
@@ -157,14 +162,13 @@ static void add_leaf(struct nl *nl, uint16_t flags, int ifb, uint32_t class, uin
 
 	memory = memory < LEAF_MEMORY_MIN ? LEAF_MEMORY_MIN :
 		 memory > LEAF_MEMORY_MAX ? LEAF_MEMORY_MAX : memory;
-	target = target < LEAF_TARGET_MIN_US ? LEAF_TARGET_MIN_US : target;
+	target = target < LEAF_TARGET_US ? LEAF_TARGET_US : target;
 	mnl_attr_put_strz(m, TCA_KIND, "fq_codel");
 	options = mnl_attr_nest_start(m, TCA_OPTIONS);
 	mnl_attr_put_u32(m, TCA_FQ_CODEL_LIMIT, LEAF_LIMIT);
 	mnl_attr_put_u32(m, TCA_FQ_CODEL_MEMORY_LIMIT, (uint32_t)memory);
 	mnl_attr_put_u32(m, TCA_FQ_CODEL_TARGET, (uint32_t)target);
-	mnl_attr_put_u32(m, TCA_FQ_CODEL_INTERVAL, (uint32_t)target + LEAF_INTERVAL_US -
-			 LEAF_TARGET_MIN_US);
+	mnl_attr_put_u32(m, TCA_FQ_CODEL_INTERVAL, (uint32_t)target + LEAF_INTERVAL_US);
 	if (flags & NLM_F_CREATE)
 		mnl_attr_put_u32(m, TCA_FQ_CODEL_FLOWS, LEAF_FLOWS);
 	mnl_attr_nest_end(m, options);
