@@ -7,11 +7,12 @@
  *
  * Pure.  plan_make() reads like the order in which a careful operator works:
  *
- *   1. take away what is no longer wanted: uplinks go home, bridges (never one
- *      that still carries something), routes, addresses;
- *   2. create and adjust bridges and persistent TAPs, down, with their sysctls;
+ *   1. take away what is no longer wanted: uplinks go home; devices and bridges
+ *      (never one that still carries something), many in one go; routes, addresses;
+ *   2. create and adjust bridges, VLAN devices, tunnels, companions, IFBs and
+ *      persistent TAPs, down, with their sysctls;
  *   3. one nftables transaction: rules stand before a frame can pass;
- *   4. raise, address, take uplinks over, enslave ports, route; bridges that
+ *   4. raise, join, address, take uplinks over, enslave ports, route; bridges that
  *      their ports have left now can go;
  *   5. switch forwarding on, last, and off where nobody needs it.
  *
@@ -85,10 +86,11 @@ int plan_check_host(const struct network *net, struct network *const *others, si
 /*
  * The attach path: the operations for one port whose device exists already
  * (down, no master): one nftables transaction, then one LINK_SET that enslaves
- * and raises, then port options that need the master.  No snapshot is read.
+ * and raises.  Before that its shaper and offloads, between joining and rising
+ * its VLANs, where it has any.  No snapshot is read.  net: with the MTU in force.
  */
 void plan_port_attach(const struct network *net, const struct port *port, op_vec *ret);
-/* The port is gone or goes: its elements; the device too if it is persistent. */
+/* The port is gone or goes: its elements; the device too if nothing else would end it. */
 void plan_port_detach(const struct network *net, const struct port *port, bool device_exists, op_vec *ret);
 /*
  * Many at once, of any networks (a network that is stopped by force): one
