@@ -10,6 +10,8 @@
 
 struct devices {
 	VEC(struct device) all; /* by name, then network */
+	bool follow_routes;     /* some link does not say which device it takes */
+	VEC(struct mtu { int ifindex; uint32_t mtu; }) mtus; /* of all devices then, by index */
 };
 
 static int compare(const void *a, const void *b)
@@ -36,6 +38,8 @@ static void add_link(struct devices *devices, struct network_entry *network,
 
 	if (link->device)
 		add(devices, network, DEVICE_UNDERLAY, link->device);
+	else
+		devices->follow_routes = true;
 	if (link->kind == LINK_VXLAN)
 		add(devices, network, DEVICE_LINK,
 		    network_link_device(network->net, link, NULL, buf));
@@ -125,6 +129,23 @@ static bool is_made_by_us(struct registry *reg, const char *name)
 	return false;
 }
 
+static int compare_mtu(const void *ifindex, const void *item)
+{
+	return *(const int *)ifindex - ((const struct mtu *)item)->ifindex;
+}
+
+bool devices_narrows(struct registry *reg, const struct link *link)
+{
+	const struct devices *devices = table(reg);
+	bool found;
+	size_t i;
+
+	if (!devices->follow_routes || link_is_ours(link))
+		return false;
+	i = vec_search(&devices->mtus, &link->ifindex, compare_mtu, &found);
+	return found && devices->mtus.v[i].mtu != link->mtu;
+}
+
 static void note(struct registry *reg, struct device *device, const struct link *link)
 {
 	struct network_entry *network = device->network;
@@ -155,8 +176,12 @@ void devices_note(struct registry *reg, const struct snapshot *snap)
 	VEC(const struct link *) links = { 0 };
 	size_t i = 0;
 
-	vec_each(link, &snap->links)
+	devices->mtus.n = 0;
+	vec_each(link, &snap->links) {
 		vec_push(&links, link);
+		if (devices->follow_routes)
+			vec_push(&devices->mtus, (struct mtu){ link->ifindex, link->mtu });
+	}
 	vec_sort(&links, compare_links);
 	vec_each(entry, &reg->networks)
 		(*entry)->missing[0] = '\0';
@@ -185,6 +210,7 @@ struct devices *devices_free(struct devices *devices)
 	if (!devices)
 		return NULL;
 	vec_free(&devices->all);
+	vec_free(&devices->mtus);
 	free(devices);
 	return NULL;
 }

@@ -40,6 +40,11 @@ struct device *devices_find(struct registry *reg, const char *name, size_t *ret_
 struct device *devices_all(struct registry *reg, size_t *ret_n);
 /* Records how they are, in the table and in their networks (bridge_*, missing). */
 void devices_note(struct registry *reg, const struct snapshot *snap);
+/*
+ * A device by which a link's peers may be reached, for none is declared, has another
+ * MTU than when netd looked last: the network's follows from it.
+ */
+bool devices_narrows(struct registry *reg, const struct link *link);
 /* What somebody else's device was like when netd looked last is not so any more. */
 bool device_differs(const struct device *device, const struct link *link);
 /* The kernel's index of a device by this name, or 0: if_nametoindex(3) opens a socket each time. */

@@ -196,7 +196,7 @@ static bool device_is_wrong(const struct device *device, const struct link *link
 {
 	const struct network_entry *entry = device->network;
 
-	if (device->role == DEVICE_UPLINK && entry->is_due)
+	if (entry->is_due && (device->role == DEVICE_UPLINK || device->role == DEVICE_UNDERLAY))
 		return uplink_is_wrong(device, link);
 	if (!entry->is_wanted)
 		return false;
@@ -312,6 +312,8 @@ static void link_changed(struct netd *d, const struct link *link)
 		device_changed(d, &devices[i], link);
 	if (!n)
 		check_unknown(d, link);
+	if (devices_narrows(&d->registry, link))
+		suspect(d, CAUSE_HOST);
 	if (link->master)
 		report_stranger(d, link, devices, n);
 }

@@ -143,6 +143,28 @@ static void what_is_missing_is_known(void **state)
 	snapshot_free(&snap);
 }
 
+static void the_mtu_of_the_way_to_a_peer_matters(void **state)
+{
+	struct registry *reg = *state;
+	struct snapshot snap = { 0 };
+
+	add_link(&snap, 2, "eth0", 1500);
+	add_link(&snap, 9, "other", 1500);
+	assert_false(devices_narrows(reg, &snap.links.v[1]));
+	devices_note(reg, &snap);
+	assert_false(devices_narrows(reg, &snap.links.v[1]));
+	snap.links.v[1].mtu = 1400;
+	assert_true(devices_narrows(reg, &snap.links.v[1]));
+	devices_note(reg, &snap);
+	assert_false(devices_narrows(reg, &snap.links.v[1]));
+	/* Where each link names its device no other one matters. */
+	registry_remove_network(reg, registry_network(reg, "far"));
+	devices_note(reg, &snap);
+	snap.links.v[1].mtu = 1300;
+	assert_false(devices_narrows(reg, &snap.links.v[1]));
+	snapshot_free(&snap);
+}
+
 static void the_mtu_follows_what_is_below(void **state)
 {
 	struct registry *reg = *state;
@@ -180,6 +202,7 @@ int main(void)
 		TEST(names_lead_to_their_networks),
 		TEST(a_network_that_goes_takes_its_names),
 		TEST(what_is_missing_is_known),
+		TEST(the_mtu_of_the_way_to_a_peer_matters),
 		TEST(the_mtu_follows_what_is_below),
 	};
 
