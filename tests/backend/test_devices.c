@@ -86,10 +86,22 @@ static bool prints_in(int netns, const char *line, const char *text)
 	return is_there;
 }
 
-/* Skips the test, naming what this kernel lacks, unless the command works in a scratch namespace. */
+/*
+ * Skips the test, naming what this kernel lacks, unless the commands work in a
+ * scratch namespace.  Found out once for each.
+ */
 static void need(const char *what, const char *line)
 {
-	if (try_sh("unshare -n sh -c '%s' >/dev/null 2>&1", line))
+	static struct { const char *what; bool is_there; } known[8];
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(known) - 1 && known[i].what && strcmp(known[i].what, what) != 0)
+		i++;
+	if (!known[i].what || strcmp(known[i].what, what) != 0) {
+		known[i].what = what;
+		known[i].is_there = try_sh("unshare -n sh -c '%s' >/dev/null 2>&1", line);
+	}
+	if (known[i].is_there)
 		return;
 	print_message("[  SKIPPED ] this kernel lacks %s\n", what);
 	skip();
@@ -708,6 +720,8 @@ static void limits_are_repaired(void **state)
 	assert_prints("tc filter show dev vp1 ingress", "pref 5 matchall");
 }
 
+static struct mac frame_to = {{0x52, 0x54, 0, 0, 0, 1}};
+
 /* Sends n frames of 1000 bytes at once and counts what comes out within the time. */
 static int pass_frames(int from, int to, const struct op *change, unsigned n, int wait_ms)
 {
@@ -717,45 +731,56 @@ static int pass_frames(int from, int to, const struct op *change, unsigned n, in
 
 	setsockopt(to, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(from, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	make_frame(buf, mac_of(1), mac_of(2), 9);
+	make_frame(buf, frame_to, mac_of(0x77), 9);
 	for (unsigned i = 0; i < n; i++)
-		assert_int_equal(send(from, buf, 1000, 0), 1000);
+		assert_int_equal(write(from, buf, 1000), 1000);
 	if (change)
 		run(change, 1);
 	while (seen < (int)n && poll(&p, 1, wait_ms) == 1)
-		if (recv(to, buf, sizeof(buf), 0) == 1000 && buf[14] == 9)
+		if (read(to, buf, sizeof(buf)) == 1000 && buf[14] == 9)
 			seen++;
 	return seen;
 }
 
 /*
- * A burst waits in the class, for less than the 100 ms after which fq_codel
- * would begin to drop.  While the limit is raised, lowered or lifted none of it
- * is lost.
+ * Some frames wait in the class while it is changed from one to the other
+ * operation: they all arrive.  On a machine that stands still for 150 ms
+ * fq_codel drops some of its own accord, hence several tries.
  */
+static void lose_nothing(const struct op *before, const struct op *after, int from, int to)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		run(before, 1);
+		if (pass_frames(from, to, after, 40, 1000) == 40)
+			return;
+	}
+	fail_msg("frames are lost when the limit changes");
+}
+
 static void changes_lose_nothing(void **state)
 {
-	struct op root = shape_root_op(0, 0), op;
+	const struct op slow = shape_op("vp1", 1, 3000000, 3000000);
+	const struct op fast = shape_op("vp1", 1, 8000000, 8000000);
+	const struct op other = shape_op("vp1", 2, 5000000, 5000000);
+	const struct op none = shape_op("vp1", 1, 0, 0);
+	const struct op root = shape_root_op(0, 0), low = shape_root_op(4000000, 4000000);
 	int host, guest;
 
 	(void)state;
 	need_shaper();
 	make_shaped("vp1");
 	run(&root, 1);
-	op = shape_op("vp1", 1, 4000000, 4000000);
-	run(&op, 1);
+	run(&slow, 1);
 	host = packet_socket("vp1");
 	guest = packet_socket("vp1.g");
-	op = shape_op("vp1", 1, 8000000, 8000000);
-	assert_int_equal(pass_frames(guest, host, &op, 50, 1000), 50);
-	assert_int_equal(pass_frames(host, guest, &op, 50, 1000), 50);
-	op = shape_op("vp1", 1, 6000000, 6000000);
-	assert_int_equal(pass_frames(guest, host, &op, 50, 1000), 50);
-	root = shape_root_op(5000000, 5000000);
-	assert_int_equal(pass_frames(guest, host, &root, 50, 1000), 50);
-	op = shape_op("vp1", 1, 0, 0);
-	assert_int_equal(pass_frames(guest, host, &op, 50, 1000), 50);
-	assert_int_equal(pass_frames(host, guest, NULL, 50, 1000), 50);
+	lose_nothing(&slow, &fast, guest, host);
+	lose_nothing(&slow, &fast, host, guest);
+	lose_nothing(&fast, &slow, guest, host);
+	lose_nothing(&slow, &other, guest, host);
+	lose_nothing(&root, &low, guest, host);
+	run(&root, 1);
+	lose_nothing(&slow, &none, guest, host);
+	lose_nothing(&slow, &none, host, guest);
 	close(host);
 	close(guest);
 }
@@ -768,11 +793,33 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A megabit in frames of 1000 bytes takes as long as it must, but for the bucket. */
+/*
+ * A megabit in frames of 1000 bytes takes as long as it must, but for the
+ * bucket: never less, and not much more unless the machine stands still.
+ */
+static void limit_holds(int from, int to)
+{
+	const int n = 125, bucket = 15, idle = 500;
+	int seen = 0, took = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		int64_t start = now_ms();
+
+		seen = pass_frames(from, to, NULL, n, idle);
+		took = (int)(now_ms() - start) - (seen < n ? idle : 0); /* fq_codel drops some */
+		if (took < (seen - bucket - 2) * 8)
+			break;
+		if (seen > n * 3 / 4 && took < n * 8 * 3 / 2)
+			return;
+	}
+	fail_msg("%d frames in %d ms", seen, took);
+}
+
 static void limits_hold(void **state)
 {
-	const int n = 125, bucket = 15;
-	struct op root = shape_root_op(0, 0), op;
+	const struct op root = shape_root_op(0, 0);
+	const struct op in = shape_op("vp1", 1, 1000000, 50000000);
+	const struct op out = shape_op("vp1", 1, 50000000, 1000000);
 	int host, guest;
 
 	(void)state;
@@ -781,21 +828,39 @@ static void limits_hold(void **state)
 	run(&root, 1);
 	host = packet_socket("vp1");
 	guest = packet_socket("vp1.g");
-	for (unsigned direction = 0; direction < 2; direction++) {
-		int64_t start, took;
-		int seen;
-
-		op = shape_op("vp1", 1, direction ? 1000000 : 50000000, direction ? 50000000 : 1000000);
-		run(&op, 1);
-		start = now_ms();
-		seen = direction ? pass_frames(host, guest, NULL, n, 500)
-				 : pass_frames(guest, host, NULL, n, 500);
-		took = now_ms() - start - (seen < n ? 500 : 0); /* fq_codel drops some */
-		if (seen < n * 3 / 4 || took < (seen - bucket - 2) * 8 || took > n * 8 * 2)
-			fail_msg("direction %u: %d frames in %d ms", direction, seen, (int)took);
-	}
+	run(&in, 1);
+	limit_holds(host, guest);
+	run(&out, 1);
+	limit_holds(guest, host);
 	close(host);
 	close(guest);
+}
+
+/* A macvtap's own end is the guest's: what comes from the guest is sent by it. */
+static void limits_of_macvtap(void **state)
+{
+	const struct op root = shape_root_op(0, 0), op = shape_op("vp1", 1, 1000000, 1000000);
+	struct kernel_macvtap m;
+	int fd, wire;
+
+	(void)state;
+	need_macvtap();
+	need_shaper();
+	command("ip link add vi-lab type ifb && ip link set vi-lab alias vnet:ifb:lab up && "
+		"ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
+	m = macvtap_of("vp1", "v0", &fd, 1);
+	m.vnet_hdr = m.offload = false;
+	ok(kernel_macvtap_open(f->k, &m, &f->err));
+	command("ip link set vp1 up");
+	run(&root, 1);
+	run(&op, 1);
+	wire = packet_socket("v1");
+	limit_holds(fd, wire);
+	frame_to = m.mac;
+	limit_holds(wire, fd);
+	frame_to = mac_of(1);
+	close(wire);
+	close(fd);
 }
 
 static void limits_refused(void **state)
@@ -953,7 +1018,7 @@ int main(void)
 		TEST(macvtap_refused), TEST(veth_inside), TEST(macvlan_inside),
 		TEST(inside_refused), TEST(offloads), TEST(limits_come_back),
 		TEST(limits_are_repaired), TEST(changes_lose_nothing), TEST(limits_hold),
-		TEST(limits_refused), TEST(no_functions),
+		TEST(limits_of_macvtap), TEST(limits_refused), TEST(no_functions),
 		cmocka_unit_test_setup_teardown(virtual_functions, set_up, tear_down_functions),
 	};
 	const char *missing = netns_missing();
