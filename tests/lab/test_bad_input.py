@@ -582,5 +582,5 @@ class Rights(BadCase):
 
     def test_the_socket_may_be_reached_by_all_and_replaced_by_none(self):
         self.assertEqual(stat.S_IMODE(os.stat(self.netd.run_dir).st_mode) & 0o022, 0)
-        for folder in (self.netd.state_dir, os.path.join(self.netd.run_dir, "networks")):
-            self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode) & 0o022, 0, folder)
+        for path in (self.netd.state_dir, os.path.join(self.netd.run_dir, "running")):
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode) & 0o022, 0, path)

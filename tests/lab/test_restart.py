@@ -416,6 +416,7 @@ class End(RestartCase):
 class Order(RestartCase):
     def test_the_guard_stands_before_the_device_is_in_the_bridge(self):
         netd = self.netd_with(NETWORK)
+        time.sleep(0.3)  # netd looks once more at what its start has made
         trace = os.path.join(self.folder, "attach.strace")
         strace = self.popen(self.host, "strace", "-p", netd.pid(), "-o", trace, "-s", "2000",
                             "-e", "trace=sendto,sendmsg,ioctl", stderr=subprocess.PIPE)
