@@ -5,30 +5,17 @@
 /*
  * op_apply.h - what the parts of op_apply() share, and the planner's way in
  *
- * The parts: op_apply_link.c devices, op_apply_ip.c addresses and routes,
- * op_apply_sysctl.c switches, op_apply_port.c what hangs on one device (VLANs,
- * forwarding entries, shapers, offloads, virtual functions).
+ * The parts: op_apply_link.c and op_apply_delete.c devices, op_apply_ip.c
+ * addresses and routes, op_apply_sysctl.c switches, op_apply_port.c what hangs on
+ * one device (VLANs, forwarding entries, shapers, offloads, virtual functions).
  */
 
+#include "plan/link_names.h"
 #include "plan/op.h"
 
 #ifndef IFF_LOWER_UP
 #define IFF_LOWER_UP (1 << 16) /* linux/if.h, which net/if.h excludes */
 #endif
-
-/*
- * Devices by name, for a plan of thousands of operations: a hash table of
- * indexes beside a snapshot, which op_apply_to() keeps up with.
- */
-struct link_names {
-	int *slots; /* ifindex; 0: free, -1: was one */
-	size_t size, n_used;
-	uint8_t is_below[8192]; /* by bits of ifindex: something may stand on it */
-};
-void link_names_build(struct link_names *names, const struct snapshot *snap);
-void link_names_free(struct link_names *names);
-const struct link *link_names_find(const struct link_names *names, const struct snapshot *snap,
-				   const char *name);
 
 struct applier {
 	struct snapshot *snap;
@@ -45,6 +32,9 @@ int apply_bridge_create(const struct op_link *op, struct applier *a);
 int apply_link_create(const struct op_link *op, struct applier *a);
 int apply_tap_create(const struct op_tap *op, struct applier *a);
 int apply_link_set(const struct op_link *op, struct applier *a);
+void apply_skip_index(struct snapshot *snap, int ifindex); /* it is never given again */
+
+/* op_apply_delete.c */
 int apply_link_delete(const struct op_link *op, struct applier *a);
 int apply_group_delete(const struct op_link *op, struct applier *a);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * op_apply_link.c - devices: made, changed, deleted
+ * op_apply_link.c - devices: made and changed
  *
- * What stands on another device (kinds vlan, macvlan, macvtap, vxlan) ends with
- * it; the first three never have a larger MTU; a VLAN device is raised and
- * lowered with the one below (vlan_device_event()) and cannot be up without.
+ * Of what stands on another device kinds vlan, macvlan and macvtap never have a
+ * larger MTU; a VLAN device is raised and lowered with the one below
+ * (vlan_device_event()) and cannot be up without.
  */
 
 #include "plan/op_apply.h"
@@ -21,104 +21,7 @@ enum { PORT_DISABLED = 0, PORT_FORWARDING = 3 };
 			    LINK_SET_LEARNING | LINK_SET_FLOOD | LINK_SET_MCAST_FLOOD | \
 			    LINK_SET_HAIRPIN | LINK_SET_PROXY_ARP)
 
-/* Names. */
-
-static size_t hash_name(const char *name)
-{
-	size_t hash = 5381;
-
-	for (; *name; name++)
-		hash = hash * 33 ^ (unsigned char)*name;
-	return hash;
-}
-
-static void put_name(struct link_names *names, const struct link *link)
-{
-	size_t i = hash_name(link->name) & (names->size - 1);
-
-	while (names->slots[i] > 0)
-		i = (i + 1) & (names->size - 1);
-	names->n_used += !names->slots[i];
-	names->slots[i] = link->ifindex;
-}
-
-static uint8_t *below_bit(struct link_names *names, int ifindex, uint8_t *ret_bit)
-{
-	*ret_bit = (uint8_t)(1 << (ifindex & 7));
-	return &names->is_below[(unsigned)ifindex / 8 % sizeof(names->is_below)];
-}
-
-static void note_below(struct link_names *names, int parent)
-{
-	uint8_t bit, *byte = below_bit(names, parent, &bit);
-
-	*byte |= bit;
-}
-
-/* False: nothing stands on it, and nobody needs to look. */
-static bool may_be_below(const struct applier *a, const struct link *link)
-{
-	uint8_t bit, *byte;
-
-	if (!a->names)
-		return true;
-	byte = below_bit(a->names, link->ifindex, &bit);
-	return *byte & bit;
-}
-
-void link_names_build(struct link_names *names, const struct snapshot *snap)
-{
-	free(names->slots);
-	names->size = 64;
-	while (names->size < snap->links.n * 4)
-		names->size *= 2;
-	names->n_used = 0;
-	names->slots = mem_alloc(names->size * sizeof(*names->slots));
-	vec_each(link, &snap->links) {
-		put_name(names, link);
-		if (link->parent)
-			note_below(names, link->parent);
-	}
-}
-
-void link_names_free(struct link_names *names)
-{
-	free(names->slots);
-	*names = (struct link_names){ 0 };
-}
-
-/* Its slot, or names->size. */
-static size_t find_slot(const struct link_names *names, const struct snapshot *snap,
-			const char *name)
-{
-	size_t i = hash_name(name) & (names->size - 1);
-
-	for (; names->slots[i]; i = (i + 1) & (names->size - 1)) {
-		const struct link *link = snapshot_link_by_index(snap, names->slots[i]);
-
-		if (link && strcmp(link->name, name) == 0)
-			return i;
-	}
-	return names->size;
-}
-
-const struct link *link_names_find(const struct link_names *names, const struct snapshot *snap,
-				   const char *name)
-{
-	size_t i = find_slot(names, snap, name);
-
-	return i < names->size ? snapshot_link_by_index(snap, names->slots[i]) : NULL;
-}
-
-static void add_name(struct applier *a, const struct link *link)
-{
-	if (!a->names)
-		return;
-	if (a->names->n_used * 2 > a->names->size)
-		link_names_build(a->names, a->snap);
-	else
-		put_name(a->names, link);
-}
+/* Finding. */
 
 struct link *apply_find_link(const struct applier *a, const char *name)
 {
@@ -135,7 +38,7 @@ int apply_no_device(const struct applier *a, const char *name)
 /* Making. */
 
 /* As the kernel counts: always up. */
-static void skip_index(struct snapshot *snap, int ifindex)
+void apply_skip_index(struct snapshot *snap, int ifindex)
 {
 	if (snap->next_ifindex <= ifindex)
 		snap->next_ifindex = ifindex + 1;
@@ -147,7 +50,7 @@ static struct link *add_link(struct applier *a, const char *name, const char *ki
 	struct link *link;
 
 	if (snap->links.n) /* sorted: the last is the highest */
-		skip_index(snap, snap->links.v[snap->links.n - 1].ifindex);
+		apply_skip_index(snap, snap->links.v[snap->links.n - 1].ifindex);
 	if (!snap->next_ifindex)
 		snap->next_ifindex = 1;
 	link = vec_add(&snap->links);
@@ -157,7 +60,8 @@ static struct link *add_link(struct applier *a, const char *name, const char *ki
 	link->flags = IFF_BROADCAST | IFF_MULTICAST;
 	link->mtu = 1500;
 	link->txqueuelen = 1000;
-	add_name(a, link);
+	if (a->names)
+		link_names_add(a->names, snap, link);
 	apply_new_conf(a, link->name);
 	return link;
 }
@@ -298,7 +202,7 @@ int apply_link_create(const struct op_link *op, struct applier *a)
 	link = add_link(a, op->name, op->kind);
 	fill_link(link, op, parent ? snapshot_link_by_index(a->snap, parent) : NULL);
 	if (parent && a->names)
-		note_below(a->names, parent);
+		link_names_note_below(a->names, parent);
 	return 0;
 }
 
@@ -324,6 +228,11 @@ int apply_tap_create(const struct op_tap *op, struct applier *a)
 
 /* Changing. */
 
+static bool nothing_above(const struct applier *a, const struct link *link)
+{
+	return a->names && !link_names_may_be_below(a->names, link->ifindex);
+}
+
 static void raise_link(const struct applier *a, struct link *link)
 {
 	if (link->flags & IFF_UP)
@@ -332,7 +241,7 @@ static void raise_link(const struct applier *a, struct link *link)
 	if (link->master && link->flags & IFF_LOWER_UP)
 		link->port.state = PORT_FORWARDING;
 	apply_ip_raised(a->snap, link);
-	if (!may_be_below(a, link))
+	if (nothing_above(a, link))
 		return;
 	vec_each(above, &a->snap->links)
 		if (is_vlan(above) && above->parent == link->ifindex)
@@ -346,7 +255,7 @@ static void lower_link(const struct applier *a, struct link *link)
 	link->flags &= ~(uint32_t)IFF_UP;
 	link->port.state = PORT_DISABLED;
 	apply_ip_lowered(a->snap, link);
-	if (!may_be_below(a, link))
+	if (nothing_above(a, link))
 		return;
 	vec_each(above, &a->snap->links)
 		if (is_vlan(above) && above->parent == link->ifindex)
@@ -356,7 +265,7 @@ static void lower_link(const struct applier *a, struct link *link)
 static void set_mtu(const struct applier *a, struct link *link, uint32_t mtu)
 {
 	link->mtu = mtu;
-	if (!may_be_below(a, link))
+	if (nothing_above(a, link))
 		return;
 	vec_each(above, &a->snap->links)
 		if ((is_vlan(above) || is_macvlan(above)) && above->parent == link->ifindex &&
@@ -497,151 +406,5 @@ int apply_link_set(const struct op_link *op, struct applier *a)
 	if (op->set & LINK_SET_MASTER && (rc = set_master(a, link, op->master)) < 0)
 		return rc;
 	set_fields(a, link, op);
-	return 0;
-}
-
-/* Deleting. */
-
-/* One pass over each array, however many devices go. */
-struct doomed {
-	bool *is_gone; /* beside snap->links */
-	size_t n;
-};
-
-static bool is_gone(const struct snapshot *snap, const struct doomed *d, int ifindex)
-{
-	const struct link *link = snapshot_link_by_index(snap, ifindex);
-
-	return link && d->is_gone[link - snap->links.v];
-}
-
-static bool stands_on_another(const struct link *link)
-{
-	return link->parent && (is_vlan(link) || is_macvlan(link) ||
-				strcmp(link->kind, "vxlan") == 0);
-}
-
-static void doom_those_above(const struct snapshot *snap, struct doomed *d)
-{
-	bool grows = true;
-
-	while (grows) {
-		grows = false;
-		for (size_t i = 0; i < snap->links.n; i++) {
-			const struct link *link = &snap->links.v[i];
-
-			if (d->is_gone[i] || !stands_on_another(link) ||
-			    !is_gone(snap, d, link->parent))
-				continue;
-			d->is_gone[i] = grows = true;
-			d->n++;
-		}
-	}
-}
-
-static int compare_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void drop_switches(struct applier *a, const struct doomed *d)
-{
-	VEC(const char *) names = { 0 };
-
-	for (size_t i = 0; i < a->snap->links.n; i++)
-		if (d->is_gone[i])
-			vec_push(&names, a->snap->links.v[i].name);
-	vec_sort(&names, compare_text);
-	apply_drop_conf(a, names.v, names.n);
-	vec_free(&names);
-}
-
-#define drop_gone(snap, d, member, index) \
-	do { \
-		size_t kept_ = 0; \
-		for (size_t i_ = 0; i_ < (snap)->member.n; i_++) \
-			if (!is_gone(snap, d, (snap)->member.v[i_].index)) \
-				(snap)->member.v[kept_++] = (snap)->member.v[i_]; \
-		(snap)->member.n = kept_; \
-	} while (0)
-
-/* A port that is shaped by an IFB that goes stays so: its frames are lost until it is told otherwise. */
-static void drop_objects(struct applier *a, const struct doomed *d)
-{
-	struct snapshot *snap = a->snap;
-
-	drop_switches(a, d);
-	drop_gone(snap, d, addrs, ifindex);
-	drop_gone(snap, d, routes, oif);
-	drop_gone(snap, d, fdb, ifindex);
-	drop_gone(snap, d, shapers, ifindex);
-	drop_gone(snap, d, shaper_roots, ifindex);
-	drop_gone(snap, d, vfs, ifindex);
-	vec_each(link, &snap->links)
-		if (link->master && is_gone(snap, d, link->master)) {
-			link->master = 0;
-			link->port = (struct bridge_port_state){ 0 };
-			apply_vlans_left(snap, link->ifindex);
-		}
-	drop_gone(snap, d, vlans, ifindex);
-}
-
-static void delete_doomed(struct applier *a, struct doomed *d)
-{
-	struct snapshot *snap = a->snap;
-	size_t kept = 0;
-
-	doom_those_above(snap, d);
-	drop_objects(a, d);
-	for (size_t i = 0; i < snap->links.n; i++) {
-		if (d->is_gone[i] && a->names)
-			a->names->slots[find_slot(a->names, snap, snap->links.v[i].name)] = -1;
-		if (d->is_gone[i])
-			skip_index(snap, snap->links.v[i].ifindex);
-	}
-	for (size_t i = 0; i < snap->links.n; i++)
-		if (!d->is_gone[i])
-			snap->links.v[kept++] = snap->links.v[i];
-	snap->links.n = kept;
-}
-
-static int refuse_foreign(const struct applier *a, const struct link *link)
-{
-	return vnet_error_set(a->err, -EPERM, "foreign-device",
-			      "%s does not carry our mark; it is left alone", link->name);
-}
-
-int apply_link_delete(const struct op_link *op, struct applier *a)
-{
-	const struct link *link = apply_find_link(a, op->name);
-	struct doomed d = { .n = 1 };
-
-	if (!link)
-		return 0;
-	if (!link_is_ours(link) && !op->force)
-		return refuse_foreign(a, link);
-	d.is_gone = mem_alloc(a->snap->links.n * sizeof(*d.is_gone));
-	d.is_gone[link - a->snap->links.v] = true;
-	delete_doomed(a, &d);
-	free(d.is_gone);
-	return 0;
-}
-
-int apply_group_delete(const struct op_link *op, struct applier *a)
-{
-	struct doomed d = { 0 };
-
-	vec_each(link, &a->snap->links)
-		if (link->group == op->group && !link_is_ours(link) && !op->force)
-			return refuse_foreign(a, link);
-	d.is_gone = mem_alloc((a->snap->links.n + 1) * sizeof(*d.is_gone));
-	for (size_t i = 0; i < a->snap->links.n; i++)
-		if (a->snap->links.v[i].group == op->group) {
-			d.is_gone[i] = true;
-			d.n++;
-		}
-	if (d.n)
-		delete_doomed(a, &d);
-	free(d.is_gone);
 	return 0;
 }

@@ -46,7 +46,7 @@ static const char *name_of(const struct link *link)
 	return link ? link->name : "another device";
 }
 
-/* In infrastructure mode a station has one address on the air (IEEE 802.11), and Linux refuses more. */
+/* A station has one address on the air (IEEE 802.11), and Linux refuses more. */
 static int check_wireless(const struct check *c, const struct link *nic)
 {
 	if (!nic->is_wireless)

@@ -68,7 +68,7 @@ static struct bridge_port_state wanted_options(const struct network *net, const 
 
 	return (struct bridge_port_state){
 		.isolated = is_isolated(net, port),
-		/* A guest's BPDUs must not move the tree; it cuts off itself as long as it tries. */
+		/* A guest's BPDUs must not move the tree: as long as it tries, it is off. */
 		.root_guard = network_owns_bridge(net) && net->bridge.stp,
 		.learning = is_on(own->learning, all->learning, true),
 		.flood = is_on(own->flood, all->flood, true),

@@ -99,8 +99,8 @@ void plan_taps_create(struct planner *p)
 		if (port->kind == PORT_TAP)
 			create_tap(p, port);
 		else
-			plan_note(p, "port %s: its %s device %s is gone; detach it and attach it again",
-				  port->name, port_kind_name(port->kind), port->ifname);
+			plan_note(p, "port %s: its %s device %s is gone; detach it and attach it "
+				  "again", port->name, port_kind_name(port->kind), port->ifname);
 	}
 }
 

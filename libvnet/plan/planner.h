@@ -26,14 +26,13 @@ struct planned_network {
 	struct network effective;
 	char bridge[16];   /* or the companion; "" without either */
 	bool is_ours;      /* we make the bridge */
-	bool has_interface; /* the bridge is ours, or there is a companion: the host has addresses on it */
+	bool has_interface; /* our bridge, or a companion: the host has addresses on it */
 	bool is_usable;    /* the network can be had; else a note said why */
 	bool has_takeover; /* bridged, and the uplink is there to be taken or is ours already */
 	bool has_vlan;     /* its VLAN can be had */
-	bool has_narrowed; /* the uplink's or a link's MTU decides, and no bridge.mtu was declared */
 	bool is_shaped;    /* it has an IFB */
 	uint32_t mtu;      /* of the bridge or the companion; 0: not looked at yet */
-	VEC(struct network_link) links; /* what effective.links points to: the peers that can be had */
+	VEC(struct network_link) links; /* effective.links: with the peers that can be had */
 };
 
 /* A device of ours other than a bridge or a guest's port, as it shall be. */
@@ -55,7 +54,7 @@ struct planner {
 	const struct snapshot *snap; /* as it was observed */
 	struct snapshot now;         /* as it is after the operations so far; without nft */
 	struct link_names now_names; /* of now */
-	struct nft_ruleset *rules;   /* as they are now where that differs from snap's; or NULL */
+	struct nft_ruleset *rules;   /* as they are now where snap's are not any more, or NULL */
 	struct plan *plan;
 	struct vnet_error *err;
 	int result;                  /* of the first operation that op_apply() refused */
@@ -64,7 +63,7 @@ struct planner {
 	plan_names port_names;       /* by ifname; value: place in d->ports */
 	VEC(struct planned_device) devices; /* in the order in which they can be made */
 	plan_names device_names;     /* value: place in devices */
-	VEC(const struct link *) strangers; /* of snap, not ours, that could be what a device of ours is to be */
+	VEC(const struct link *) strangers; /* not ours, but of such kinds; while nothing is planned */
 };
 
 /* An operation filled in by the caller: added to the plan and applied to `now`. */
