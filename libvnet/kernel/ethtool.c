@@ -64,26 +64,30 @@ static bool is_listed(const char *list, const char *name)
 	return false;
 }
 
-/* The kernel numbers features as it likes; their names stay. */
+/*
+ * The kernel numbers features as it likes; their names stay.  (The structs are
+ * those of ethtool.h, with room behind them.)
+ */
 static int learn_bits(int control, const char *ifname, struct feature_bits *ret)
 {
 	struct {
-		struct ethtool_gstrings head;
+		uint32_t cmd, set, len;
 		char names[FEATURES_MAX][ETH_GSTRING_LEN];
-	} strings = {.head = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	} strings = {.cmd = ETHTOOL_GSTRINGS, .set = ETH_SS_FEATURES};
 	struct {
-		struct ethtool_sset_info head;
+		uint32_t cmd, reserved;
+		uint64_t sets;
 		uint32_t count;
-	} info = {.head = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1u << ETH_SS_FEATURES}};
+	} info = {.cmd = ETHTOOL_GSSET_INFO, .sets = 1u << ETH_SS_FEATURES};
 	int r = request(control, ifname, &info);
 
 	if (r >= 0 && info.count > FEATURES_MAX)
 		r = -EOVERFLOW;
 	/* Asked for another number, old kernels write all they have, newer ones nothing. */
-	strings.head.len = info.count;
+	strings.len = info.count;
 	if (r >= 0)
 		r = request(control, ifname, &strings);
-	for (uint32_t i = 0; r >= 0 && i < strings.head.len; i++) {
+	for (uint32_t i = 0; r >= 0 && i < strings.len; i++) {
 		strings.names[i][ETH_GSTRING_LEN - 1] = '\0';
 		for (size_t j = 0; j < ARRAY_SIZE(offloads); j++)
 			if (is_listed(offloads[j].features, strings.names[i]))
@@ -97,9 +101,9 @@ static int read_state(int control, struct feature_bits *bits, const char *ifname
 		      struct feature_state *ret)
 {
 	struct {
-		struct ethtool_gfeatures head;
+		uint32_t cmd, size;
 		struct ethtool_get_features_block words[FEATURE_WORDS];
-	} now = {.head = {.cmd = ETHTOOL_GFEATURES, .size = FEATURE_WORDS}};
+	} now = {.cmd = ETHTOOL_GFEATURES, .size = FEATURE_WORDS};
 	int r = bits->is_known ? 0 : learn_bits(control, ifname, bits);
 
 	if (r >= 0)
