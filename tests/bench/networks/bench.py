@@ -15,11 +15,14 @@ Each way has a network namespace of its own, and they take turns within one
 run, so that what the machine does meanwhile falls on all alike.  A first turn
 does not count: the kernel loads its modules then, and nftables' hooks, which
 cost their first user in any namespace, stay in use by another one.  The numbers
-are medians; ratios hold on other machines, milliseconds do not.
+are medians; ratios hold on other machines, milliseconds do not.  Beside each is
+the processor time, the way's own and the kernel's on its behalf: waiting does
+not count, but neither does what else the machine has to do.
 """
 
 import json
 import os
+import resource
 import shutil
 import socket
 import statistics
@@ -58,6 +61,12 @@ def count_links(ns):
         return len(socket.if_nameindex())
 
 
+def children_cpu():
+    """Milliseconds of processor time of all programs that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
 class Call:
     """One call over netd's socket, as bytes: reading what it answers is not netd's time."""
 
@@ -84,7 +93,18 @@ class Call:
         return took
 
 
-class NetdWay:
+class Way:
+    """Creates and deletes what it was made for, each in milliseconds, in its namespace .ns."""
+
+    def prepare(self):
+        """What comes before and does not count."""
+
+    def cpu(self):
+        """Milliseconds of processor time so far; 0 where that cannot be told."""
+        return 0
+
+
+class NetdWay(Way):
     name = "netd"
 
     def __init__(self, folder, definitions, uplink=False):
@@ -94,6 +114,10 @@ class NetdWay:
         names = list(definitions)
         self.creation = Call(self.netd, "Apply", {"networks": definitions})
         self.deletion = Call(self.netd, "DeleteNetworks", {"names": names, "force": True})
+
+    def cpu(self):
+        with open("/proc/%d/schedstat" % self.netd.pid(), encoding="ascii") as f:
+            return int(f.read().split()[0]) / 1e6
 
     def create(self):
         return self.creation.run()
@@ -113,8 +137,9 @@ def new_namespace(name, uplink):
     return ns
 
 
-class FloorWay:
+class FloorWay(Way):
     name = "floor (C)"
+    cpu = staticmethod(children_cpu)
 
     def __init__(self, uplink, count=NETWORKS):
         self.ns = new_namespace("floor", uplink)
@@ -125,8 +150,10 @@ class FloorWay:
         return float(self.ns.run(build_path("tests/bench/networks/floor"), *words,
                                  timeout=CALL_SECONDS).stdout)
 
-    def create(self):
+    def prepare(self):
         self.ns.run("nft", "-f", os.path.join(HERE, "floor.nft"))
+
+    def create(self):
         return self.run("create", self.count, *self.uplink)
 
     def delete(self):
@@ -136,10 +163,11 @@ class FloorWay:
         self.ns.close()
 
 
-class ScriptWay:
+class ScriptWay(Way):
     """What an administrator would write who knows that one ip for all is faster than one for each."""
 
     name = "ip -batch, nft -f"
+    cpu = staticmethod(children_cpu)
 
     def __init__(self, folder, uplink):
         self.ns = new_namespace("script", uplink)
@@ -207,8 +235,10 @@ class ScriptWay:
         self.ns.run("sh", "-ec", "cd %s\n%s" % (self.folder, script), timeout=CALL_SECONDS)
         return (time.monotonic() - start) * 1000
 
-    def create(self):
+    def prepare(self):
         self.ns.run("nft", "-f", os.path.join(HERE, "floor.nft"))
+
+    def create(self):
         return self.shell("ip -batch make\nsysctl -qp switches\nnft -f rules\nip -batch raise\n"
                           "sysctl -qp forwarding")
 
@@ -219,7 +249,7 @@ class ScriptWay:
         self.ns.close()
 
 
-class LibvirtWay:
+class LibvirtWay(Way):
     """libvirtd in a namespace, with directories of its own; one virsh for all networks."""
 
     name = "libvirt"
@@ -274,7 +304,7 @@ class LibvirtWay:
         self.holder.stdout.close()
 
 
-class FloorPorts:
+class FloorPorts(Way):
     name = "one RTM_DELLINK (C)"
 
     def __init__(self):
@@ -290,7 +320,7 @@ class FloorPorts:
         self.way.close()
 
 
-class NetdPorts:
+class NetdPorts(Way):
     name = "netd, StopNetwork"
 
     def __init__(self, folder):
@@ -314,14 +344,22 @@ class NetdPorts:
         self.way.close()
 
 
+def one_step(way, step):
+    """Milliseconds that passed, and those of a processor."""
+    before = way.cpu()
+    took = getattr(way, step)()
+    return took, way.cpu() - before
+
+
 def measure(ways, steps, rounds, expected):
-    """{way: {step: [ms]}}; expected(way, step): how many devices there are then, or None."""
+    """{way: {step: [(ms, cpu ms)]}}; expected(step): how many devices there are then, or None."""
     times = {way: {step: [] for step in steps} for way in ways}
     for turn in range(-1, rounds):
         first = turn % len(ways)
         for way in ways[first:] + ways[:first]:
+            way.prepare()
             for step in steps:
-                took = getattr(way, step)()
+                took = one_step(way, step)
                 if turn >= 0:
                     times[way][step].append(took)
                 links = expected and expected(step)
@@ -333,15 +371,21 @@ def measure(ways, steps, rounds, expected):
 
 
 def report(title, times, steps, base):
-    rounds = len(times[base][steps[0]])
-    print("\n%s; milliseconds, median of %d" % (title, rounds))
-    print("%-22s" % "" + "".join("%14s %8s" % (step, "ratio") for step in steps))
-    medians = {way: {s: statistics.median(t) for s, t in of.items()} for way, of in times.items()}
+    print("\n%s; milliseconds, median of %d" % (title, len(times[base][steps[0]])))
+    print("%-20s" % "" + "".join("%12s %7s %9s %7s" % (step, "ratio", "cpu", "ratio")
+                                 for step in steps))
+    medians = {way: {step: [statistics.median(x) for x in zip(*pairs)]
+                     for step, pairs in of.items()} for way, of in times.items()}
     for way in times:
-        print("%-22s" % way.name + "".join(
-            "%14.1f %8.2f" % (medians[way][s], medians[way][s] / medians[base][s]) for s in steps))
+        line = "%-20s" % way.name
+        for step in steps:
+            took, cpu = medians[way][step]
+            base_took, base_cpu = medians[base][step]
+            line += "%12.1f %7.2f" % (took, took / base_took)
+            line += "%9.1f %7.2f" % (cpu, cpu / base_cpu) if cpu and base_cpu else "%9s %7s" % ("", "")
+        print(line)
     sys.stdout.flush()
-    return medians
+    return {way: {step: m[0] for step, m in of.items()} for way, of in medians.items()}
 
 
 def judge(text, value, relation, limit):
