@@ -151,6 +151,7 @@ class Owners(Kinds):
         self.attach("direct", "kept", persistent=True)
         self.host.ip("link", "del", "up0")
         self.gone("g")
+        wait_until(lambda: self.netd.call("DescribeNetwork", name="direct")["network"].get("problem"))
         network = self.netd.call("DescribeNetwork", name="direct")["network"]
         self.assertEqual(network["state"], "running")
         self.assertIn("up0", network["problem"]["message"])
