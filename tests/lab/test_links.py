@@ -189,6 +189,8 @@ class Common:
             self.assertTrue(fourth.ping("10.5.0.1%d" % other, timeout=5), other)
         for number in (1, 2):
             self.apply(number, peers=self.others(number, (1, 2, 4)))
+        # VXLAN takes frames from anyone (docs/architecture.md), so the third has to know as well.
+        self.apply(3, peers=(4,))
         self.assertEqual(pinger.lost(), 0)
         self.assertFalse(guests[1].ping("10.5.0.13", timeout=1), "a removed peer is still there")
         self.assertTrue(guests[1].ping("10.5.0.14", timeout=5))

@@ -33,17 +33,19 @@ class Dhcp6Client:
 
     def _exchange(self, sock, kind, wanted, extra=b"", tries=8):
         index = socket.if_nametoindex(self.interface)
+        # One id for all retransmissions (RFC 8415, 15): a late answer is an answer.
+        xid = random.randbytes(3)
+        message = bytes([kind]) + xid + option(CLIENT_ID, self.duid) + option(ELAPSED, bytes(2))
+        message += option(ORO, struct.pack("!HH", DNS_SERVERS, DOMAINS)) + extra
         for _ in range(tries):
-            xid = random.randbytes(3)
-            message = bytes([kind]) + xid + option(CLIENT_ID, self.duid) + option(ELAPSED, bytes(2))
-            message += option(ORO, struct.pack("!HH", DNS_SERVERS, DOMAINS)) + extra
             try:
                 sock.sendto(message, ("ff02::1:2", 547, 0, index))
-                data = sock.recv(4096)
+                while True:
+                    data = sock.recv(4096)
+                    if data[0] == wanted and data[1:4] == xid:
+                        return options(data[4:])
             except OSError:
                 continue
-            if data[0] == wanted and data[1:4] == xid:
-                return options(data[4:])
         return None
 
     def _socket(self):
