@@ -160,7 +160,7 @@ static void note(struct registry *reg, struct device *device, const struct link 
 		break;
 	case DEVICE_UPLINK:
 		network->uplink_mtu = device->mtu;
-		/* fall through */
+		__attribute__((fallthrough));
 	case DEVICE_UNDERLAY:
 		if (!link && !is_made_by_us(reg, device->name))
 			snprintf(network->missing, sizeof(network->missing), "%s", device->name);

@@ -8,6 +8,8 @@
  *   main.c       options, start, signals
  *   config.c     /etc/vnet: networks.d, access policy, settings
  *   networks.c   define, start, stop, delete: the life of a network
+ *   network_check.c  whether it may be
+ *   devices.c    which network a device of some name matters to
  *   ports.c      attach and update: the life of a port (see port.h)
  *   owner.c      processes that ports end with
  *   reconcile.c  desired → snapshot → plan → execute
@@ -114,7 +116,7 @@ void host_free(struct netd *d);
 /* After a plan has run: drops what it put back. */
 int host_forget(struct netd *d, const struct plan *plan, struct vnet_error *err);
 
-/* ---- networks.c ---- */
+/* ---- network_check.c ---- */
 
 /* Checks nets against each other, those defined and the host; resolves `subnet: auto`. */
 int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *snap,
@@ -123,6 +125,12 @@ int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *s
 void networks_check_at_start(struct netd *d, const struct snapshot *snap);
 /* Looks again at those that wait since: perhaps their NIC has come. Returns how many still do. */
 size_t networks_retry_refused(struct netd *d, const struct snapshot *snap);
+/* May one that does not run be started now? */
+int network_check_to_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
+			   struct vnet_error *err);
+
+/* ---- networks.c ---- */
+
 /*
  * Defines and, where autostart or running, starts them. nets is taken. All or
  * nothing per network: one that cannot be brought up goes back to its former
@@ -147,6 +155,8 @@ struct network_entry *network_find(struct netd *d, const char *name, struct vnet
 void network_unknown(const char *name, struct vnet_error *err);
 /* Remembers what runs, for the next netd. */
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
+/* The subnets that `subnet: auto` was given are the network's for ever. */
+int network_save_subnets(struct netd *d, const struct network *net, struct vnet_error *err);
 /* Set the state, saying so to log (at log_priority) and subscribers when it changed. */
 void network_set_failed(struct netd *d, struct network_entry *entry, const struct vnet_error *err);
 void network_set_running(struct netd *d, struct network_entry *entry, int log_priority);
