@@ -66,7 +66,8 @@ static bool is_over(int fd)
 static int no_process(pid_t pid, struct vnet_error *err)
 {
 	return vnet_error_set(err, -ESRCH, "owner-unknown",
-			      "there is no process %d that the port could be for", (int)pid);
+			      "there is no process %d here that the port could be for; name one in ownerPid, or make the port persistent",
+			      (int)pid);
 }
 
 /* What is read of a number below is the process's own: the descriptor tells that it lives still. */

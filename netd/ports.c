@@ -316,7 +316,7 @@ static int check_change(const struct port *before, const struct port *after, str
 		return 0;
 	if (same_mac && (before->kind == PORT_VETH || before->mtu == after->mtu))
 		return 0;
-	return vnet_error_set(err, -EOPNOTSUPP, "bad-request",
+	return vnet_error_set(err, -EINVAL, "parameter-invalid",
 			      "%s of a %s port is set when it is attached; detach it and attach it again",
 			      same_mac ? "mtu" : "mac", port_kind_name(before->kind));
 }

@@ -501,7 +501,7 @@ static const char *error_name(const struct vnet_error *err)
 	} by_code[] = {
 		{ "network-unknown", "NotFound" },   { "port-unknown", "NotFound" },
 		{ "network-in-use", "InUse" },	     { "needs-disruption", "NeedsDisruption" },
-		{ "parameter-invalid", "InvalidParameter" },
+		{ "parameter-invalid", "InvalidParameter" }, { "owner-unknown", "NotFound" },
 	};
 	static const struct {
 		int number;
@@ -513,7 +513,7 @@ static const char *error_name(const struct vnet_error *err)
 		{ -EMSGSIZE, "LimitExceeded" },	 { -E2BIG, "LimitExceeded" },
 		{ -EBUSY, "InUse" },		 { -EADDRINUSE, "InUse" },
 		{ -ENODEV, "NotFound" },	 { -EADDRNOTAVAIL, "LimitExceeded" },
-		{ -ENETDOWN, "NotRunning" },
+		{ -ENETDOWN, "NotRunning" },	 { -EOPNOTSUPP, "InvalidDefinition" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_code); i++)

@@ -143,6 +143,7 @@ class Owners(Kinds):
         self.assertEqual(reply["port"]["ownerPid"], owner.pid)
         with self.assertRaises(VarlinkError) as caught:
             self.attach("direct", "none", ownerPid=2 ** 22 + 5)
+        self.assertEqual(caught.exception.name, "NotFound")
         self.assertIn("process", caught.exception.message)
         self.assertEqual(self.names(), ["h"])
 
