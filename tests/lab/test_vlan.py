@@ -156,6 +156,9 @@ class Common:
         self.assertTrue(other.ping("10.100.0.1"))
 
     def test_nothing_stays_behind(self):
+        # The kernel gives it one when it has noticed that the wire is connected.
+        wait_until(lambda: "fe80:" in self.host.ip("-6", "addr", "show", "dev", self.uplink),
+                   what="the uplink's link-local address")
         before = Witness(self.host)
         netd = self.netd_with(RED_AND_BLUE)
         self.assertIsNotNone(self.host.link("vl-red"))
