@@ -87,9 +87,8 @@ class Call:
                 if not chunks[-1]:
                     raise SystemExit("netd hung up:\n" + self.netd.log(20))
             took = (time.monotonic() - start) * 1000
-        reply = json.loads(b"".join(chunks)[:-1])
-        if "error" in reply:
-            raise SystemExit("netd: %s" % reply)
+        if chunks[0].startswith(b'{"error"'):
+            raise SystemExit("netd: %s" % b"".join(chunks)[:-1].decode())
         return took
 
 
