@@ -56,7 +56,7 @@
  */
 #define LEAF_FLOWS 128
 #define LEAF_LIMIT 2048            /* packets; of pfifo, too */
-#define LEAF_MEMORY_MIN (256 << 10)
+#define LEAF_MEMORY_MIN (512 << 10) /* else a second, about half of it overhead */
 #define LEAF_MEMORY_MAX (8 << 20)
 #define LEAF_TARGET_US 50000
 #define LEAF_INTERVAL_US 100000    /* beyond the target */
