@@ -83,7 +83,8 @@ class Dhcp4(DhcpCase):
     def test_address_reserved_by_the_port(self):
         netd = self.netd_with(BASE + "    dhcp: true\n")
         guest = self.guest(netd, "blue", addresses=["10.10.0.77"])
-        self.assertEqual(guest.dhcp()["ip"], "10.10.0.77")
+        # dnsmasq reads its hosts again a moment after the attach; a guest takes longer to boot.
+        wait_until(lambda: guest.dhcp()["ip"] == "10.10.0.77", what="the reserved address")
 
     def test_leases_are_listed_with_their_port(self):
         netd = self.netd_with(FULL)
