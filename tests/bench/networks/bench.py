@@ -15,9 +15,9 @@ Each way has a network namespace of its own, and they take turns within one
 run, so that what the machine does meanwhile falls on all alike.  A first turn
 does not count: the kernel loads its modules then, and nftables' hooks, which
 cost their first user in any namespace, stay in use by another one.  The numbers
-are medians; ratios hold on other machines, milliseconds do not.  Beside each is
-the processor time, the way's own and the kernel's on its behalf: waiting does
-not count, but neither does what else the machine has to do.
+are medians; ratios hold on other machines, milliseconds do not.  "best" is the
+ratio of the fastest turns, which others on the machine disturbed least; "cpu"
+is processor time, the way's own and the kernel's on its behalf.
 """
 
 import json
@@ -371,7 +371,7 @@ def measure(ways, steps, rounds, expected):
 
 def report(title, times, steps, base):
     print("\n%s; milliseconds, median of %d" % (title, len(times[base][steps[0]])))
-    print("%-20s" % "" + "".join("%12s %7s %9s %7s" % (step, "ratio", "cpu", "ratio")
+    print("%-20s" % "" + "".join("%11s %6s %6s %8s %6s" % (step, "ratio", "best", "cpu", "ratio")
                                  for step in steps))
     medians = {way: {step: [statistics.median(x) for x in zip(*pairs)]
                      for step, pairs in of.items()} for way, of in times.items()}
@@ -380,8 +380,9 @@ def report(title, times, steps, base):
         for step in steps:
             took, cpu = medians[way][step]
             base_took, base_cpu = medians[base][step]
-            line += "%12.1f %7.2f" % (took, took / base_took)
-            line += "%9.1f %7.2f" % (cpu, cpu / base_cpu) if cpu and base_cpu else "%9s %7s" % ("", "")
+            best = min(times[way][step])[0] / min(times[base][step])[0]
+            line += "%11.1f %6.2f %6.2f" % (took, took / base_took, best)
+            line += "%9.1f %6.2f" % (cpu, cpu / base_cpu) if cpu and base_cpu else " " * 16
         print(line)
     sys.stdout.flush()
     return {way: {step: m[0] for step, m in of.items()} for way, of in medians.items()}
