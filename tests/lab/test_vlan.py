@@ -240,6 +240,8 @@ class OverOurBridge(VlanCase):
 
     def test_a_restart_finds_nothing_to_do(self):
         netd = self.netd_with(self.YAML)
+        # The NIC is taken over after netd is ready for calls.
+        wait_until(lambda: "network wire: running" in netd.log())
         before = Witness(self.host)
         netd.stop()
         netd.start()
