@@ -2,7 +2,7 @@
 # libvnet: the pure parts, the kernel's edge, and the client library.
 
 nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr.c)
-pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c) \
+pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c libvnet/doctor/*.c) \
 	$(filter-out $(nft-edge-src),$(wildcard libvnet/nft/*.c))
 kernel-src := $(wildcard libvnet/kernel/*.c) $(nft-edge-src)
 client-src := $(wildcard libvnet/client/*.c)
