@@ -47,7 +47,7 @@ check-backend: $(backend-tests)
 	$(Q)$(sandbox) tests/support/run-c $(backend-tests)
 
 check-lab: all $(test-programs)
-	$(Q)$(pytest) $(LAB) tests/support/test_vnetlab.py \
+	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/support/test_*.py)) \
 		$(filter-out tests/lab/test_bad_input.py,$(sort $(wildcard tests/lab/test_*.py)))
 
 check-bad-input: all $(test-programs)

@@ -15,6 +15,7 @@ from .frames import BROADCAST, ethernet, mac_bytes
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA = 263, 8
+SO_RCVBUFFORCE, RECEIVE_BUFFER = 33, 8 << 20
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 1 << 4, 1 << 6
 TEST_TYPE = 0x88b5              # IEEE 802 local experimental
 TAG_TYPES = (0x8100, 0x88a8, 0x9100)
@@ -58,6 +59,7 @@ class Wire:
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.sock.bind((ifname, ETH_P_ALL))
         self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
 
     def fileno(self):
         return self.sock.fileno()
