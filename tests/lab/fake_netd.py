@@ -9,6 +9,7 @@ function (parameters) -> dict, Error, list of dicts (a stream) or bytes (sent as
 """
 
 import array
+import contextlib
 import json
 import os
 import socket
@@ -63,16 +64,19 @@ class Server:
             threading.Thread(target=self.talk, args=(peer,), daemon=True).start()
 
     def talk(self, peer):
+        with peer, contextlib.suppress(ConnectionError):  # clients leave when they know enough
+            self.listen_to(peer)
+
+    def listen_to(self, peer):
         data = b""
-        with peer:
-            while True:
-                chunk = peer.recv(65536)
-                if not chunk:
-                    return
-                data += chunk
-                while b"\0" in data:
-                    text, data = data.split(b"\0", 1)
-                    self.answer(peer, json.loads(text))
+        while True:
+            chunk = peer.recv(65536)
+            if not chunk:
+                return
+            data += chunk
+            while b"\0" in data:
+                text, data = data.split(b"\0", 1)
+                self.answer(peer, json.loads(text))
 
     def answer(self, peer, call):
         pid, uid, gid = struct.unpack(

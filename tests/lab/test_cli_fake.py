@@ -544,28 +544,38 @@ class Ports(Case):
                                 text=True)
 
     def stream(self):
-        """Monitor now sends what the returned function is given, until it is given None."""
+        """
+        Monitor now sends what the returned function is given.  Several clients may listen, one
+        after the other; those that nobody waits for any more end with the test.
+        """
         queue, ready = [], threading.Condition()
+        over = threading.Event()
 
         def send(event):
             with ready:
                 queue.append(event)
-                ready.notify()
+                ready.notify_all()
+
+        def end():
+            over.set()
+            with ready:
+                ready.notify_all()
 
         def parts():
             yield {"events": []}
             while True:
                 with ready:
-                    ready.wait_for(lambda: queue, 30)
+                    ready.wait_for(lambda: queue or over.is_set())
+                    if not queue:
+                        return
                     event = queue.pop(0)
-                if event is None:
-                    return
                 yield {"events": [event]}
 
         class Lazy(list):
             def __iter__(self):
                 return parts()
         self.netd.answers["Monitor"] = lambda p: Lazy()
+        self.addCleanup(end)
         return send
 
     def test_wait_for_lease(self):
@@ -581,7 +591,6 @@ class Ports(Case):
         # What is already there needs no event.
         self.assertEqual(self.vnetctl("port", "wait", "web1").stdout, "10.7.0.5\n")
         self.assertEqual(self.vnetctl("port", "wait", "web1", "--for", "up").stdout, "")
-        send(None)
 
     def test_wait_for_a_port_to_come(self):
         send = self.stream()
@@ -591,7 +600,6 @@ class Ports(Case):
         send({"event": "port-attached", "port": "web1", "message": ""})
         self.assertEqual(process.wait(30), OK)
         process.communicate()
-        send(None)
 
     def test_wait_and_lose(self):
         send = self.stream()
@@ -603,7 +611,6 @@ class Ports(Case):
         _, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, NOT_FOUND)
         self.assertIn("went away", err)
-        send(None)
 
     def test_wait_no_longer(self):
         send = self.stream()
@@ -615,7 +622,6 @@ class Ports(Case):
         self.netd.ports["web1"].update(state="blocked", problem={"code": "x", "message": "no guard"})
         done = self.vnetctl("port", "wait", "web1", "--timeout", "9", status=FAILED)
         self.assertEqual(done.stderr, "vnetctl: web1: no guard\n")
-        send(None)
 
 
 # Prints its arguments and what it holds: for run.
