@@ -358,7 +358,7 @@ struct tunnel {
 
 static unsigned vxlan_port(const struct network_link *link)
 {
-	return link->kind == LINK_VXLAN && !link->port ? 4789 : link->port;
+	return link->kind == LINK_VXLAN && !link->port ? VXLAN_PORT : link->port;
 }
 
 static int number_order(uint64_t a, uint64_t b)

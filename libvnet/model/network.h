@@ -215,6 +215,8 @@ struct static_route {
 	unsigned metric;        /* 0: kernel default */
 };
 
+#define VXLAN_PORT 4789 /* RFC 7348 */
+
 enum link_kind { LINK_GRETAP, LINK_VXLAN };
 const char *link_kind_name(enum link_kind kind);
 
@@ -233,7 +235,7 @@ struct network_link {
 	bool pmtudisc;          /* default true: never fragment the outer packets */
 	bool split_horizon;     /* default true: never from one peer to another */
 	/* VXLAN */
-	unsigned port;          /* UDP; 0: 4789 */
+	unsigned port;          /* UDP; 0: VXLAN_PORT */
 	bool learning;          /* default true */
 	bool external;          /* forwarding entries come from a control plane; peers stays empty */
 };

@@ -35,11 +35,11 @@ enum nft_family { NFT_BRIDGE, NFT_INET, NFT_NETDEV, NFT_FAMILIES };
 enum nft_type {
 	NFT_T_IFINDEX, NFT_T_IFNAME, NFT_T_ETHER, NFT_T_IP4, NFT_T_IP6, NFT_T_PROTO, NFT_T_PORT,
 	NFT_T_ICMP6_TYPE, NFT_T_FIB_TYPE, NFT_T_FIB_PRESENT, NFT_T_NFPROTO, NFT_T_CT_STATE, NFT_T_CT_STATUS,
-	NFT_T_CT_DIRECTION, NFT_T_VERDICT, NFT_T_ETHER_TYPE,
+	NFT_T_CT_DIRECTION, NFT_T_VERDICT, NFT_T_ETHER_TYPE, NFT_T_VNI,
 };
 
 struct nft_type_def {
-	const char *name;       /* nft's */
+	const char *name;       /* nft's; NULL: it has none, sets say `typeof` and a field */
 	uint8_t size;           /* of ours */
 	uint8_t kernel_size;    /* before padding to 4 */
 	uint8_t number;         /* nft's enum datatypes, kept by the kernel for nft */
@@ -54,6 +54,7 @@ enum nft_set_id {
 	/* inet */
 	NFT_SET_BRIDGES, NFT_SET_CHECKED, NFT_SET_INSIDE, NFT_SET_EXITS, NFT_SET_NO_HOST, NFT_SET_SERVICES,
 	NFT_SET_ADDRESSED, NFT_SET_REPLIES, NFT_SET_ND_IN, NFT_SET_ND_OUT,
+	NFT_SET_VXLAN_PORTS, NFT_SET_VXLAN_IDS, NFT_SET_VXLAN_PEERS4, NFT_SET_VXLAN_PEERS6,
 	NFT_MAP_FROM, NFT_MAP_TO, NFT_MAP_NAT,
 	NFT_MAP_FORWARDS4, NFT_MAP_FORWARDS4_ANY, NFT_MAP_FORWARDS6, NFT_MAP_FORWARDS6_ANY,
 	NFT_SETS
@@ -68,6 +69,8 @@ struct nft_set_def {
 };
 extern const struct nft_set_def nft_sets[NFT_SETS];
 size_t nft_set_key_size(const struct nft_set_def *def);
+/* Some part of the key has no name as a type. */
+bool nft_set_is_typeof(const struct nft_set_def *def);
 size_t nft_set_data_size(const struct nft_set_def *def);
 
 enum nft_verdict { NFT_V_ACCEPT, NFT_V_DROP, NFT_V_RETURN, NFT_V_JUMP, NFT_V_GOTO };
@@ -95,6 +98,7 @@ enum nft_field {
 	NFT_F_ROUTED_ETHER_DADDR, NFT_F_DEVICE_ETHER_SADDR,
 	NFT_F_ETHER_TYPE,       /* of the outermost tag where there is one */
 	NFT_F_INNER_TYPE,       /* what follows that tag */
+	NFT_F_VNI,              /* VXLAN's (RFC 7348), and the byte behind it, which is 0 */
 	NFT_FIELDS
 };
 struct nft_field_def {
@@ -102,6 +106,8 @@ struct nft_field_def {
 	enum nft_type type;
 };
 extern const struct nft_field_def nft_fields[NFT_FIELDS];
+/* The field that a part of this type is read from in sets that say `typeof`. */
+enum nft_field nft_type_field(enum nft_type type);
 
 enum nft_expr_kind {
 	NFT_E_MATCH,    /* field & mask == value, or != */
@@ -241,8 +247,9 @@ size_t nft_port_elems(const struct network *net, const struct port *port,
  */
 bool nft_port_chain(const struct port *port, struct nft_chain *ret);
 
-/* compile_inet.c: a network's part of table inet. */
+/* compile_inet.c, compile_vxlan.c: a network's part of table inet. */
 void nft_compile_inet(struct nft_ruleset *rs, const struct network *net);
+void nft_compile_vxlan(struct nft_ruleset *rs, const struct network *net);
 
 /* text.c: pieces in nft(8) syntax. */
 struct strbuf;

@@ -129,6 +129,13 @@ void elem_put_port(struct elem_writer *w, uint16_t port)
 	*w->at++ = (uint8_t)port;
 }
 
+void elem_put_vni(struct elem_writer *w, uint32_t vni)
+{
+	elem_put_port(w, (uint16_t)(vni >> 8));
+	*w->at++ = (uint8_t)vni;
+	*w->at++ = 0;
+}
+
 void elem_put_ip(struct elem_writer *w, const struct ip *ip)
 {
 	elem_put(w, ip->b, ip_size(ip));

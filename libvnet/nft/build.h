@@ -62,6 +62,7 @@ struct elem_writer {
 void elem_put(struct elem_writer *w, const void *value, size_t size);
 void elem_put_name(struct elem_writer *w, const char *name);
 void elem_put_port(struct elem_writer *w, uint16_t port); /* or an ethertype */
+void elem_put_vni(struct elem_writer *w, uint32_t vni);
 void elem_put_ip(struct elem_writer *w, const struct ip *ip);
 /* Sorted later, all at once. */
 void elem_add(struct nft_ruleset *rs, enum nft_set_id set, const struct nft_elem *elem);

@@ -49,6 +49,7 @@ struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets
 	for (size_t i = 0; i < n_nets; i++) {
 		compile_bridge(rs, nets[i]);
 		nft_compile_inet(rs, nets[i]);
+		nft_compile_vxlan(rs, nets[i]);
 		/* Here as long as the network, so that a port is one chain and nothing else. */
 		if (nets[i]->mode == NETWORK_MACVTAP)
 			rs->tables[NFT_NETDEV].exists = true;

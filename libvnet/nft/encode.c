@@ -122,19 +122,88 @@ static void encode_rule(struct batch *b, const struct nft_op *op, size_t i)
 	batch_end_op(b);
 }
 
-/* nft(8) needs this note in the user data to print indexes and names; the kernel does not. */
+/*
+ * User data of sets: notes of nft(8) for itself, which the kernel only keeps.
+ * They are type, size and value, one after the other, and may be nested.
+ */
+struct udata {
+	uint8_t bytes[128];
+	size_t n;
+};
+
+static size_t udata_begin(struct udata *u, uint8_t type)
+{
+	u->bytes[u->n++] = type;
+	return u->n++;
+}
+
+static void udata_end(struct udata *u, size_t at)
+{
+	u->bytes[at] = (uint8_t)(u->n - at - 1);
+}
+
+static void udata_u32(struct udata *u, uint8_t type, uint32_t value)
+{
+	size_t at = udata_begin(u, type);
+
+	memcpy(u->bytes + u->n, &value, sizeof(value));
+	u->n += sizeof(value);
+	udata_end(u, at);
+}
+
+/* Fields in the numbers of nft, which gave them to user data for good. */
+struct udata_field {
+	uint8_t protocol, field;     /* 0: of none that nft knows, but */
+	uint8_t base, offset, bits;  /* there */
+};
+static const struct udata_field udata_fields[NFT_FIELDS] = {
+	[NFT_F_DPORT] = { 11, 2, 0, 0, 0 },
+	[NFT_F_IP_SADDR] = { 12, 11, 0, 0, 0 },
+	[NFT_F_IP6_SADDR] = { 13, 8, 0, 0, 0 },
+	[NFT_F_VNI] = { 0, 0, 3, 96, 32 },
+};
+
+static void udata_field(struct udata *u, uint8_t position, enum nft_field field)
+{
+	enum { KIND = 0, PAYLOAD = 7, DATA = 1 };
+	const struct udata_field *f = &udata_fields[field];
+	const uint8_t values[] = { f->protocol, f->field, f->base, f->offset, f->bits };
+	size_t whole = udata_begin(u, position), data;
+
+	udata_u32(u, KIND, PAYLOAD);
+	data = udata_begin(u, DATA);
+	for (uint8_t i = 0; i < (f->protocol ? 2 : ARRAY_SIZE(values)); i++)
+		udata_u32(u, i, values[i]);
+	udata_end(u, data);
+	udata_end(u, whole);
+}
+
+/* "typeof": the fields that the parts of the key are read from. */
+static void udata_typeof(struct udata *u, const struct nft_set_def *def)
+{
+	enum { KEY_TYPEOF = 3, KIND = 0, CONCATENATION = 13, DATA = 1 };
+	size_t whole = udata_begin(u, KEY_TYPEOF), data;
+
+	udata_u32(u, KIND, CONCATENATION);
+	data = udata_begin(u, DATA);
+	for (uint8_t i = 0; i < def->n_key; i++)
+		udata_field(u, i, nft_type_field(def->key[i]));
+	udata_end(u, data);
+	udata_end(u, whole);
+}
+
+/* Without, nft(8) could not print indexes, names, and what has no type of its own. */
 static void put_set_udata(struct batch *b, const struct nft_set_def *def)
 {
 	enum { KEY_BYTE_ORDER = 0, HOST_ORDER = 1, NETWORK_ORDER = 2 };
 	bool is_host = def->key[0] == NFT_T_IFINDEX || def->key[0] == NFT_T_IFNAME ||
 		       def->key[0] == NFT_T_FIB_TYPE;
-	struct {
-		uint8_t type, size, value[4];
-	} udata = { KEY_BYTE_ORDER, 4, { 0 } };
-	uint32_t order = is_host ? HOST_ORDER : NETWORK_ORDER;
+	struct udata udata = { 0 };
 
-	memcpy(udata.value, &order, sizeof(order));
-	batch_attr(b, NFTA_SET_USERDATA, &udata, sizeof(udata));
+	udata_u32(&udata, KEY_BYTE_ORDER, is_host ? HOST_ORDER : NETWORK_ORDER);
+	if (nft_set_is_typeof(def))
+		udata_typeof(&udata, def);
+	batch_attr(b, NFTA_SET_USERDATA, udata.bytes, udata.n);
 }
 
 static void encode_set(struct batch *b, const struct nft_op *op, size_t i)

@@ -57,6 +57,7 @@ static const struct load loads[NFT_FIELDS] = {
 	[NFT_F_DEVICE_ETHER_SADDR] = { LOAD_ETHERNET, NFT_PAYLOAD_LL_HEADER, 6, 6 },
 	[NFT_F_ETHER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 12, 2 },
 	[NFT_F_INNER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 16, 2 },
+	[NFT_F_VNI] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 12, 4 },
 };
 
 static void put_cmp(struct batch *b, enum nft_cmp_ops op, const void *value, size_t size)

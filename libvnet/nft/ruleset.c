@@ -29,6 +29,7 @@ const struct nft_type_def nft_types[] = {
 	[NFT_T_CT_DIRECTION] = { "ct_dir", 1, 1, 27 },
 	[NFT_T_VERDICT] = { "verdict", NFT_DATA_MAX, 0, 1 },
 	[NFT_T_ETHER_TYPE] = { "ether_type", 2, 2, 10 },
+	[NFT_T_VNI] = { NULL, 4, 4, 4 },
 };
 
 #define KEY1(a) 1, { a }
@@ -57,6 +58,12 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[NFT_SET_REPLIES] = { "replies", NFT_INET, KEY2(NFT_T_PORT, NFT_T_PORT), 0, { 0 }, false },
 	[NFT_SET_ND_IN] = { "nd_in", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, false },
 	[NFT_SET_ND_OUT] = { "nd_out", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, false },
+	[NFT_SET_VXLAN_PORTS] = { "vxlan_ports", NFT_INET, KEY1(NFT_T_PORT), 0, { 0 }, false },
+	[NFT_SET_VXLAN_IDS] = { "vxlan_ids", NFT_INET, KEY2(NFT_T_PORT, NFT_T_VNI), 0, { 0 }, false },
+	[NFT_SET_VXLAN_PEERS4] = { "vxlan_peers4", NFT_INET, KEY3(NFT_T_PORT, NFT_T_VNI, NFT_T_IP4),
+				   0, { 0 }, false },
+	[NFT_SET_VXLAN_PEERS6] = { "vxlan_peers6", NFT_INET, KEY3(NFT_T_PORT, NFT_T_VNI, NFT_T_IP6),
+				   0, { 0 }, false },
 	[NFT_MAP_FROM] = { "from_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
 	[NFT_MAP_TO] = { "to_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
 	[NFT_MAP_NAT] = { "nat_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
@@ -98,7 +105,29 @@ const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	[NFT_F_ETHER_TYPE] = { "ether type", NFT_T_ETHER_TYPE },
 	/* Not "vlan type": nft would look for 802.1Q in front of it, and nothing else. */
 	[NFT_F_INNER_TYPE] = { "@ll,128,16", NFT_T_ETHER_TYPE },
+	/* nft 1.0.8 has "vxlan vni", which looks into the packet by another way. */
+	[NFT_F_VNI] = { "@th,96,32", NFT_T_VNI },
 };
+
+enum nft_field nft_type_field(enum nft_type type)
+{
+	static const enum nft_field fields[] = {
+		[NFT_T_PORT] = NFT_F_DPORT,
+		[NFT_T_VNI] = NFT_F_VNI,
+		[NFT_T_IP4] = NFT_F_IP_SADDR,
+		[NFT_T_IP6] = NFT_F_IP6_SADDR,
+	};
+
+	return fields[type];
+}
+
+bool nft_set_is_typeof(const struct nft_set_def *def)
+{
+	for (unsigned i = 0; i < def->n_key; i++)
+		if (!nft_types[def->key[i]].name)
+			return true;
+	return false;
+}
 
 size_t nft_set_key_size(const struct nft_set_def *def)
 {

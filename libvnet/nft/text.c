@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -104,6 +105,10 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 		break;
 	case NFT_T_ETHER_TYPE:
 		strbuf_printf(b, "0x%02x%02x", v[0], v[1]);
+		break;
+	case NFT_T_VNI:
+		memcpy(&n, v, sizeof(n));
+		strbuf_printf(b, "0x%x", ntohl(n));
 		break;
 	case NFT_T_NFPROTO:
 		text_named(b, nfprotos, *v);
@@ -271,9 +276,13 @@ void nft_text_rule(struct strbuf *b, const struct nft_rule *rule)
 
 static void text_set_type(struct strbuf *b, const struct nft_set_def *def)
 {
-	strbuf_append(b, "type ");
+	bool by_field = nft_set_is_typeof(def);
+
+	strbuf_append(b, by_field ? "typeof " : "type ");
 	for (unsigned i = 0; i < def->n_key; i++)
-		strbuf_printf(b, "%s%s", i ? " . " : "", nft_types[def->key[i]].name);
+		strbuf_printf(b, "%s%s", i ? " . " : "",
+			      by_field ? nft_fields[nft_type_field(def->key[i])].text
+				       : nft_types[def->key[i]].name);
 	for (unsigned i = 0; i < def->n_data; i++)
 		strbuf_printf(b, "%s%s", i ? " . " : " : ", nft_types[def->data[i]].name);
 }

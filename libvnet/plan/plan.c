@@ -34,12 +34,12 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 	plan_bridges(&p);
 	plan_devices_make(&p);
 	plan_companions_sysctls(&p);
-	plan_peers(&p);
 	plan_shape_roots(&p);
 	plan_taps_create(&p);
 
 	/* 3. Rules stand before a frame can pass. */
 	plan_rules(&p);
+	plan_peers(&p);
 
 	/* 4. Now frames may pass. */
 	plan_bridges_raise(&p);

@@ -18,7 +18,6 @@
 #include <stdio.h>
 
 #define TTL_DEFAULT 64
-#define VXLAN_PORT 4789
 
 static bool is_ipv6(const struct network_link *link)
 {

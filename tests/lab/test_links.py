@@ -5,11 +5,15 @@ Four hosts, four netds, one guest on each.  The same tests run over every kind
 of link and both families of underlay.
 """
 
+import ipaddress
 import json
+import socket
+import struct
 import time
 import unittest
 
-from vnetlab import (Pinger, UnderlayCase, VarlinkError, Witness, arp_request, need, wait_until)
+from vnetlab import (Pinger, UnderlayCase, VarlinkError, Witness, arp_request, checksum, need, repeat,
+                     wait_until)
 
 HOSTS = (1, 2, 3, 4)
 UNDERLAY = {4: "192.0.2.%d", 6: "2001:db8::%d"}
@@ -187,10 +191,9 @@ class Common:
         fourth = self.guest_on(4)
         for other in (1, 2, 3):
             self.assertTrue(fourth.ping("10.5.0.1%d" % other, timeout=5), other)
+        # The third does not know, and still sends.
         for number in (1, 2):
             self.apply(number, peers=self.others(number, (1, 2, 4)))
-        # VXLAN takes frames from anyone (docs/architecture.md), so the third has to know as well.
-        self.apply(3, peers=(4,))
         self.assertEqual(pinger.lost(), 0)
         self.assertFalse(guests[1].ping("10.5.0.13", timeout=1), "a removed peer is still there")
         self.assertTrue(guests[1].ping("10.5.0.14", timeout=5))
@@ -286,7 +289,75 @@ class Gretap6(Common, Mesh):
     kind, family, overhead, features = "gretap", 6, 40 + 8 + 14, ("ip6gretap",)
 
 
-class Vxlan(Common, Mesh):
+def vxlan(vni, frame):
+    return struct.pack("!II", 0x08 << 24, vni << 8) + frame
+
+
+class Sources:
+    """From whom a VXLAN device takes frames.  The senders need no device: it is a UDP packet."""
+
+    def send(self, number, data, port=4789):
+        """From host `number` to the first one's UDP port."""
+        with self.hosts[number]:
+            s = socket.socket(socket.AF_INET6 if self.family == 6 else socket.AF_INET,
+                              socket.SOCK_DGRAM)
+        with s:
+            s.sendto(data, (UNDERLAY[self.family] % 1, port))
+
+    def frame(self, number):
+        return arp_request("52:54:00:00:00:e%d" % number, "10.5.0.20%d" % number, "10.5.0.99")
+
+    def hears(self, number, wanted=True):
+        """
+        Does the port on host 1 get what host `number` sends?  Where it must not, a peer's frame
+        that comes tells when there has been time enough.
+        """
+        sender = "52:54:00:00:00:e%d" % number
+        for _ in repeat(50 if wanted else 3, 0.1):
+            self.send(number, vxlan(42, self.frame(number)))
+            if self.port.receive_until(lambda f: f.src == sender, 0.3):
+                return True
+        return False
+
+    def rules(self):
+        ruleset = self.hosts[1].json("nft", "-j", "list", "ruleset")["nftables"]
+        return sum("rule" in item for item in ruleset)
+
+    def listen(self):
+        self.mesh(hosts=(1, 2))
+        self.add_host(3)
+        self.port = self.raw_port(self.netds[1], "lan", mac="52:54:00:00:00:01")
+
+    def test_only_peers_are_heard(self):
+        self.listen()
+        self.assertTrue(self.hears(2))
+        self.assertFalse(self.hears(3, wanted=False))
+        learnt = self.hosts[1].json("bridge", "-j", "fdb", "show", "dev", self.tunnels(1)[0])
+        self.assertNotIn("52:54:00:00:00:e3", [e["mac"] for e in learnt])
+        before = self.rules()
+        self.apply(1, peers=(2, 3))
+        self.assertTrue(self.hears(3))
+        self.apply(1, peers=(3,))
+        self.assertFalse(self.hears(2, wanted=False))
+        self.assertTrue(self.hears(3))
+        self.assertEqual(self.rules(), before)
+        self.assertEqual(self.netds[1].call("Plan")["operations"], [])
+
+    def test_others_on_the_same_port_are_left_alone(self):
+        self.listen()
+        self.hosts[1].ip("link", "add", "other0", "type", "vxlan", "id", "99", "dstport", "4789",
+                         "local", UNDERLAY[self.family] % 1, "remote", UNDERLAY[self.family] % 2)
+        self.hosts[1].ip("link", "set", "other0", "up")
+
+        def arrived():
+            self.send(3, vxlan(99, self.frame(3)))
+            return self.hosts[1].json("ip", "-j", "-s", "link", "show", "dev", "other0")[0][
+                "stats64"]["rx"]["packets"]
+        wait_until(arrived, interval=0.1, what="a frame of another VNI to arrive")
+        self.assertFalse(self.hears(3, wanted=False))
+
+
+class Vxlan(Common, Sources, Mesh):
     kind, overhead, features = "vxlan", 50, ("vxlan",)
 
     def test_peers_are_forwarding_entries_of_one_device(self):
@@ -324,8 +395,45 @@ class Vxlan(Common, Mesh):
         self.assertEqual(self.netds[1].call("Plan")["operations"], [])
 
 
-class Vxlan6(Common, Mesh):
+class Vxlan6(Common, Sources, Mesh):
     kind, family, overhead, features = "vxlan", 6, 70, ("vxlan",)
+
+    def fragments_of(self, number, datagram, first):
+        """An IPv6 packet to host 1 in two fragments, the first with so many bytes."""
+        source, to = (ipaddress.ip_address(UNDERLAY[6] % n).packed for n in (number, 1))
+        for offset, part in ((0, datagram[:first]), (first, datagram[first:])):
+            more = offset == 0
+            header = struct.pack("!BBHI", 17, 0, offset | more, 4711 + first)
+            yield (struct.pack("!IHBB", 6 << 28, len(header) + len(part), 44, 64) + source + to +
+                   header + part)
+
+    def send_in_fragments(self, number, first):
+        source, to = (ipaddress.ip_address(UNDERLAY[6] % n).packed for n in (number, 1))
+        data = vxlan(42, self.frame(number))
+        datagram = struct.pack("!HHHH", 5555, 4789, 8 + len(data), 0) + data
+        pseudo = source + to + struct.pack("!II", len(datagram), 17)
+        datagram = datagram[:6] + struct.pack("!H", checksum(pseudo + datagram)) + datagram[8:]
+        with self.hosts[number]:
+            s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        with s:
+            for packet in self.fragments_of(number, datagram, first):
+                s.sendto(packet, (UNDERLAY[6] % 1, 0))
+
+    def test_fragments_hide_no_stranger(self):
+        """The rules see fragments, and the first may end before the VNI."""
+        self.listen()
+        self.assertTrue(self.hears(2))
+        # That such a packet comes through at all: from a peer, cut behind the VNI.
+        sender = "52:54:00:00:00:e2"
+        for _ in repeat(50):
+            self.send_in_fragments(2, 24)
+            if self.port.receive_until(lambda f: f.src == sender, 0.2):
+                break
+        else:
+            self.fail("a peer's fragments do not arrive")
+        for first in (8, 16, 24):
+            self.send_in_fragments(3, first)
+        self.assertIsNone(self.port.receive_until(lambda f: f.src == "52:54:00:00:00:e3", 1))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,18 @@ static void test_a_forward_is_elements(void **state)
 		     "udp . 80 : 10.1.0.5 . 80, udp . 81 : 10.1.0.5 . 81 }\n");
 }
 
+#define MESH(peers) \
+	"networks:\n  lan:\n    mode: open\n    links:\n" \
+	"      - {name: m, kind: vxlan, vni: 42, local: 192.0.2.1, peers: [" peers "]}\n"
+
+static void test_a_vxlan_peer_is_an_element(void **state)
+{
+	(void)state;
+	check_change(MESH("192.0.2.2, 192.0.2.3"), MESH("192.0.2.2, 192.0.2.4"),
+		     "delete element inet vnet vxlan_peers4 { 4789 . 0x2a00 . 192.0.2.3 }\n"
+		     "add element inet vnet vxlan_peers4 { 4789 . 0x2a00 . 192.0.2.4 }\n");
+}
+
 static void test_a_subnet_touches_one_chain(void **state)
 {
 	(void)state;
@@ -442,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_diff_of_every_pair),
 		cmocka_unit_test(test_nothing_wanted_is_no_table),
 		cmocka_unit_test(test_a_forward_is_elements),
+		cmocka_unit_test(test_a_vxlan_peer_is_an_element),
 		cmocka_unit_test(test_a_subnet_touches_one_chain),
 		cmocka_unit_test(test_a_network_more_touches_no_other),
 		cmocka_unit_test(test_rules_do_not_grow_with_ports),
