@@ -20,9 +20,14 @@
 #include <unistd.h>
 
 #define SETTLE_USEC 20000   /* after an event, until the file is read */
-#define CONFIRM_USEC 50000  /* until what seems gone is looked at again */
+#define CONFIRM_USEC 50000  /* until what seems cut or gone is looked at again */
 #define POLL_USEC 2000000   /* without inotify */
-#define READINGS_MAX 5      /* a file that stays cut is taken as it is: its writer is dead */
+/*
+ * After so many looks a file is taken as it is.  Its writer is dead, or has been
+ * done for long: on a busy host dnsmasq may well lose the processor for a tenth
+ * of a second between emptying its file and filling it.
+ */
+#define READINGS_MAX 6
 
 struct followed {
 	char *network;
@@ -297,8 +302,7 @@ static bool update(struct lease_watch *watch, struct followed *f)
 				    strerror(-r));
 		return is_last;
 	}
-	is_doubtful = now.is_cut ||
-		      (f->readings == 1 && leases_compare(&f->file, &now, NULL, NULL));
+	is_doubtful = now.is_cut || leases_compare(&f->file, &now, NULL, NULL) > 0;
 	if (is_doubtful && !is_last) {
 		lease_file_free(&now);
 		return false;

@@ -7,8 +7,8 @@
  *
  * One inotify instance for the folder, however many networks there are.
  * dnsmasq empties its file and writes it anew at each change, so a reader may
- * see it empty or cut: what seems to be gone is looked at twice before it is
- * told.
+ * see it empty or cut: what seems to be gone is told when it has been missing
+ * for a quarter of a second.
  */
 
 #include "dhcp/leases.h"
