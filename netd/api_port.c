@@ -157,6 +157,37 @@ static json_t *attach_notes(const struct attachment *a)
 	return notes;
 }
 
+/* A reply that waits until DHCP knows the port's addresses. */
+struct held_reply {
+	struct call *call;
+	json_t *parameters;
+	size_t n_fds;
+	int fds[CALL_FDS_MAX];
+};
+
+static void send_held(void *arg, bool was_told)
+{
+	struct held_reply *held = arg;
+	json_t *notes = json_object_get(held->parameters, "notes");
+
+	if (!was_told && notes)
+		json_array_append_new(notes, json_string("DHCP does not know the port's addresses yet; `vnetctl network show` tells what is the matter"));
+	call_reply_with_fds(held->call, held->parameters, held->fds, held->n_fds);
+	free(held);
+}
+
+static void reply_when_told(struct netd *d, struct call *call, const struct port_entry *entry,
+			    json_t *parameters, const int *fds, size_t n_fds)
+{
+	struct held_reply *held = mem_alloc(sizeof(*held));
+
+	held->call = call;
+	held->parameters = parameters;
+	held->n_fds = n_fds;
+	memcpy(held->fds, fds, n_fds * sizeof(*fds));
+	dhcp_when_told(d, entry->network, send_held, held);
+}
+
 void api_attach_port(void *context, struct call *call, const json_t *parameters)
 {
 	struct netd *d = context;
@@ -174,7 +205,10 @@ void api_attach_port(void *context, struct call *call, const json_t *parameters)
 			  fds_json(&a), "qemuArgs", qemu_args_json(&a), "notes", attach_notes(&a));
 	if (a.entry->pci_address[0])
 		json_object_set_new(reply, "pciAddress", json_string(a.entry->pci_address));
-	call_reply_with_fds(call, reply, a.fds, a.n_taps + a.n_vhosts);
+	if (a.entry->port->addresses.n)
+		reply_when_told(d, call, a.entry, reply, a.fds, a.n_taps + a.n_vhosts);
+	else
+		call_reply_with_fds(call, reply, a.fds, a.n_taps + a.n_vhosts);
 }
 
 /* ---- one port ---- */
@@ -208,6 +242,7 @@ void api_update_port(void *context, struct call *call, const json_t *parameters)
 	struct port_entry *entry;
 	json_t *changes;
 	const char *name;
+	size_t n_reserved;
 	int r;
 
 	if (!api_string(call, parameters, "name", true, &name))
@@ -218,6 +253,7 @@ void api_update_port(void *context, struct call *call, const json_t *parameters)
 	changes = json_copy((json_t *)parameters);
 	json_object_del(changes, "name");
 	after = port_copy(entry->port);
+	n_reserved = after->addresses.n;
 	r = port_update_from_json(after, changes, &err);
 	json_decref(changes);
 	if (r == 0)
@@ -227,6 +263,9 @@ void api_update_port(void *context, struct call *call, const json_t *parameters)
 		r = port_change(d, entry, TAKE(after), &err);
 	if (r < 0)
 		call_fail(call, &err, NULL);
+	else if (n_reserved || entry->port->addresses.n)
+		reply_when_told(d, call, entry, json_pack("{s:o}", "port", port_info(d, entry, false)),
+				NULL, 0);
 	else
 		call_reply(call, json_pack("{s:o}", "port", port_info(d, entry, false)));
 }

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Many ports may come in one moment: their addresses are written once. */
+/* Many ports may come or go in one moment: their addresses are written once. */
 #define GATHER_USEC 20000
+/* A dnsmasq that takes longer to start or to test its files is not waited for. */
+#define TELL_USEC 3000000
 
 /* Ports of the network whose addresses dnsmasq is to know. */
 static void list_ports(const struct netd *d, const char *network, port_ptr_vec *ret)
@@ -62,10 +64,8 @@ void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_ve
 
 /* ---- reserved addresses of ports ---- */
 
-static void apply_stale(void *arg)
+static void apply_stale(struct netd *d)
 {
-	struct netd *d = arg;
-
 	vec_each(name, &d->stale_dhcp) {
 		struct network_entry *entry = registry_network(&d->registry, *name);
 		struct vnet_error err = { 0 };
@@ -75,6 +75,13 @@ static void apply_stale(void *arg)
 		free(*name);
 	}
 	d->stale_dhcp.n = 0;
+	loop_remove(d->dhcp_timer);
+	d->dhcp_timer = NULL;
+}
+
+static void on_gathered(void *arg)
+{
+	apply_stale(arg);
 }
 
 void dhcp_changed(struct netd *d, const struct network_entry *entry)
@@ -84,7 +91,65 @@ void dhcp_changed(struct netd *d, const struct network_entry *entry)
 			return;
 	vec_push(&d->stale_dhcp, mem_strdup(entry->net->name));
 	if (!d->dhcp_timer)
-		loop_timer_add(d->loop, GATHER_USEC, apply_stale, d, &d->dhcp_timer);
+		loop_timer_add(d->loop, GATHER_USEC, on_gathered, d, &d->dhcp_timer);
+}
+
+/* ---- who waits until dnsmasq knows them ---- */
+
+static void on_waited(void *arg);
+
+/* Answers those whose wait is over; everybody with is_end. */
+static void answer_waiters(struct netd *d, bool is_end)
+{
+	uint64_t now = loop_now(), next = 0;
+
+	for (size_t i = 0; i < d->dhcp_waiters.n;) {
+		struct dhcp_waiter w = d->dhcp_waiters.v[i];
+		bool was_told = dnsmasq_is_settled(d->dnsmasq, w.network);
+
+		if (!was_told && !is_end && now < w.until) {
+			next = !next || w.until < next ? w.until : next;
+			i++;
+			continue;
+		}
+		vec_remove(&d->dhcp_waiters, i);
+		w.fn(w.arg, was_told);
+		free(w.network);
+	}
+	loop_remove(d->dhcp_wait_timer);
+	d->dhcp_wait_timer = NULL;
+	if (next)
+		loop_timer_add(d->loop, next - now, on_waited, d, &d->dhcp_wait_timer);
+}
+
+static void on_waited(void *arg)
+{
+	answer_waiters(arg, false);
+}
+
+void dhcp_when_told(struct netd *d, const struct network_entry *entry,
+		    void (*fn)(void *arg, bool was_told), void *arg)
+{
+	struct dhcp_waiter w = { .network = mem_strdup(entry->net->name), .fn = fn, .arg = arg,
+				 .until = loop_now() + TELL_USEC };
+
+	apply_stale(d);
+	vec_push(&d->dhcp_waiters, w);
+	answer_waiters(d, false);
+}
+
+void dhcp_end_waiting(struct netd *d)
+{
+	answer_waiters(d, true);
+	vec_free(&d->dhcp_waiters);
+}
+
+static void on_moved(void *context)
+{
+	struct netd *d = context;
+
+	if (d->dhcp_waiters.n)
+		answer_waiters(d, false);
 }
 
 /* ---- leases ---- */
@@ -168,7 +233,8 @@ static void on_resolvers(void *context)
 
 int dhcp_init(struct netd *d, struct vnet_error *err)
 {
-	static const struct dnsmasq_callbacks callbacks = { on_lease, on_state, on_resolvers };
+	static const struct dnsmasq_callbacks callbacks = { on_lease, on_state, on_moved,
+							     on_resolvers };
 	const struct dnsmasq_options options = { .run_dir = d->run_dir, .state_dir = d->state_dir };
 	int r = dnsmasq_set_new(d->loop, &options, &callbacks, d, &d->dnsmasq, err);
 

@@ -17,6 +17,8 @@
 #include <grp.h>
 #include <net/if.h>
 #include <pwd.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 /* --- the set --- */
@@ -55,6 +57,39 @@ static void on_resolvers(void *arg)
 		set->callbacks.resolvers_changed(set->context);
 }
 
+/*
+ * A signal alone is no reading: dnsmasq takes one event of its own a round and
+ * answers packets in between.
+ */
+static void on_inotify(void *arg, uint32_t events)
+{
+	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	struct dnsmasq_set *set = arg;
+	ssize_t n = read(set->inotify, buffer, sizeof(buffer));
+
+	(void)events;
+	for (char *p = buffer; n > 0 && p < buffer + n;) {
+		const struct inotify_event *e = (const void *)p;
+
+		vec_each(in, &set->instances)
+			if ((*in)->hosts_watch == e->wd || e->mask & IN_Q_OVERFLOW)
+				(*in)->hosts_watch = -1;
+		p += sizeof(*e) + e->len;
+	}
+	dnsmasq_tell_later(set);
+}
+
+/* Without, what was signalled counts as read. */
+static void watch_readings(struct dnsmasq_set *set)
+{
+	set->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (set->inotify >= 0 && loop_add(set->loop, set->inotify, EPOLLIN, on_inotify, set,
+					  &set->inotify_source) < 0) {
+		close(set->inotify);
+		set->inotify = -1;
+	}
+}
+
 int dnsmasq_set_new(struct loop *loop, const struct dnsmasq_options *options,
 		    const struct dnsmasq_callbacks *callbacks, void *context,
 		    struct dnsmasq_set **ret, struct vnet_error *err)
@@ -69,6 +104,7 @@ int dnsmasq_set_new(struct loop *loop, const struct dnsmasq_options *options,
 	set->callbacks = *callbacks;
 	set->context = context;
 	choose_user(set);
+	watch_readings(set);
 	r = instance_make_folder(set->run_dir, err);
 	if (r == 0)
 		r = instance_make_folder(set->lease_dir, err);
@@ -99,6 +135,9 @@ struct dnsmasq_set *dnsmasq_set_free(struct dnsmasq_set *set)
 	loop_remove(set->tell_timer);
 	lease_watch_free(set->leases);
 	resolvers_free(set->resolvers);
+	loop_remove(set->inotify_source);
+	if (set->inotify >= 0)
+		close(set->inotify);
 	free(set->run_dir);
 	free(set->lease_dir);
 	free(set->program);
@@ -139,6 +178,7 @@ static struct instance *instance_new(struct dnsmasq_set *set, const char *networ
 	in->network = mem_strdup(network);
 	in->dir = mem_printf("%s/%s", set->run_dir, network);
 	in->pidfd = -1;
+	in->hosts_watch = -1;
 	find(set, network, &at);
 	vec_push(&set->instances, in);
 	memmove(&set->instances.v[at + 1], &set->instances.v[at],
@@ -198,6 +238,8 @@ static void on_tell(void *arg)
 	}
 	for (size_t i = 0; i < set->instances.n; i++)
 		tell(set, set->instances.v[i], instance_state(set->instances.v[i]));
+	if (set->callbacks.moved)
+		set->callbacks.moved(set->context);
 }
 
 void dnsmasq_tell_later(struct dnsmasq_set *set)
@@ -398,6 +440,15 @@ enum dnsmasq_state dnsmasq_state(const struct dnsmasq_set *set, const char *netw
 			*ret_problem = in->problem;
 	}
 	return in ? instance_state(in) : DNSMASQ_STOPPED;
+}
+
+bool dnsmasq_is_settled(const struct dnsmasq_set *set, const char *network)
+{
+	const struct instance *in = find(set, network, NULL);
+
+	if (!in || !in->is_wanted || in->phase == PHASE_WAITING)
+		return true;
+	return in->phase == PHASE_RUNNING && !in->has_next && in->hosts_watch < 0;
 }
 
 pid_t dnsmasq_pid(const struct dnsmasq_set *set, const char *network)

@@ -53,6 +53,8 @@ struct dnsmasq_callbacks {
 	 */
 	void (*state)(void *context, const char *network, enum dnsmasq_state state,
 		      const struct vnet_error *problem);
+	/* Something moved: dnsmasq_is_settled() may say something else now. */
+	void (*moved)(void *context);
 	/* The host's resolvers are others now: dnsmasq_apply() every network. */
 	void (*resolvers_changed)(void *context);
 };
@@ -91,6 +93,11 @@ void dnsmasq_forget(struct dnsmasq_set *set, const char *network);
 /* ret_problem (may be NULL) is cleared where nothing is wrong. */
 enum dnsmasq_state dnsmasq_state(const struct dnsmasq_set *set, const char *network,
 				 struct vnet_error *ret_problem);
+/*
+ * Nothing of what was applied is still on its way to dnsmasq: it has read it, or
+ * it failed and is tried again.
+ */
+bool dnsmasq_is_settled(const struct dnsmasq_set *set, const char *network);
 /* 0 when it does not run. */
 pid_t dnsmasq_pid(const struct dnsmasq_set *set, const char *network);
 

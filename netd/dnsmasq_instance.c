@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -257,6 +258,21 @@ static void next_becomes_current(struct instance *in)
 	memset(&in->next, 0, sizeof(in->next));
 	in->has_next = false;
 	in->has_current = true;
+	dnsmasq_tell_later(in->set);
+}
+
+/*
+ * The file that was just put in its place is read when somebody closes it.  An empty
+ * one promises nothing, and without DHCP it is read by nobody.
+ */
+static void watch_hosts(struct instance *in, const char *text)
+{
+	AUTO_FREE char *path = mem_printf("%s/%s", in->dir, dhcp_file_name(DHCP_FILE_HOSTS));
+
+	in->hosts_watch = -1;
+	if (in->set->inotify >= 0 && text[0])
+		in->hosts_watch = inotify_add_watch(in->set->inotify, path,
+						    IN_CLOSE_NOWRITE | IN_ONESHOT);
 }
 
 /* Those of next which differ from current, or all.  conf only when nothing runs with the old one. */
@@ -271,6 +287,8 @@ static int write_files(struct instance *in, const struct dhcp_files *files, bool
 
 		if (differs)
 			r = dnsmasq_file_write(in->dir, dhcp_file_name(i), files->text[i], err);
+		if (differs && r == 0 && i == DHCP_FILE_HOSTS)
+			watch_hosts(in, files->text[i]);
 	}
 	return r;
 }

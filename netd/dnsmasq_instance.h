@@ -37,6 +37,7 @@ struct instance {
 	struct dhcp_files next, current;
 	bool next_is_tested;
 	bool must_test_again;   /* next changed while it was tested */
+	int hosts_watch;        /* it has not read its reserved addresses yet; else -1 */
 	bool has_refused;
 	char *refused[DNSMASQ_N_TESTED]; /* what --test did not accept, in place of which current stays */
 	pid_t pid;
@@ -63,6 +64,8 @@ struct dnsmasq_set {
 	void *context;
 	struct lease_watch *leases;
 	struct resolvers *resolvers;
+	int inotify;            /* tells who has read what; -1: none to be had */
+	struct loop_source *inotify_source;
 	VEC(struct instance *) instances; /* by network */
 	VEC(struct instance *) gone; /* freed by the timer: somebody up the stack may hold one */
 	struct loop_source *tell_timer;

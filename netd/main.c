@@ -268,6 +268,7 @@ static int start(struct netd *d, struct vnet_error *err)
 
 static void stop(struct netd *d)
 {
+	dhcp_end_waiting(d);
 	server_free(d->server);
 	monitor_free(d->monitor);
 	uplink_free_all(d);

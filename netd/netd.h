@@ -36,6 +36,13 @@ struct settings {               /* /etc/vnet/netd.yaml */
 
 struct monitor;
 
+struct dhcp_waiter {            /* see dhcp_when_told() */
+	char *network;
+	uint64_t until;
+	void (*fn)(void *arg, bool was_told);
+	void *arg;
+};
+
 #define NETWORKS_LOGGED_MAX 50 /* more that start or stop together are summed up in the log */
 
 struct netd {
@@ -57,6 +64,8 @@ struct netd {
 	VEC(struct port_entry *) gone;  /* devices that vanished in this round of events */
 	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
 	struct loop_source *dhcp_timer;
+	VEC(struct dhcp_waiter) dhcp_waiters; /* calls that are answered when dnsmasq knows */
+	struct loop_source *dhcp_wait_timer;
 	struct loop_source *namespace_timer; /* looks after ports that no event tells of */
 	bool has_suspects;              /* some port's is_suspect was set in this round of events */
 	bool watches_fdb;               /* kernel_watch_fdb() was called */
@@ -199,6 +208,15 @@ bool port_has_device(const struct port_entry *entry);
 
 /* The network's reserved addresses changed: dnsmasq's files follow soon, once for many ports. */
 void dhcp_changed(struct netd *d, const struct network_entry *entry);
+/*
+ * Calls fn, now or from the loop, when the network's dnsmasq has been told of the
+ * addresses reserved by now: a guest that asks at once gets its own.  was_told is
+ * false when that took too long, or netd ends.
+ */
+void dhcp_when_told(struct netd *d, const struct network_entry *entry,
+		    void (*fn)(void *arg, bool was_told), void *arg);
+/* At the end, while calls can still be answered. */
+void dhcp_end_waiting(struct netd *d);
 /* Writes dnsmasq's files and starts, reloads, restarts or stops it as needed. */
 int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *err);
 void dhcp_release_leases(struct netd *d, const struct port_entry *entry);

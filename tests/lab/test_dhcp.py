@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test_dhcp.py - DHCP, DNS, router advertisements and DHCPv6 as a guest gets them"""
 
+import ipaddress
 import os
+import signal
+import struct
 import time
 
-from vnetlab import DnsServer, HostCase, Pinger, wait_until
+from vnetlab import DnsServer, HostCase, Pinger, dhcp_discover, patience, repeat, wait_until
 from vnetlab.dhcp6 import Dhcp6Client
 
 MAC5, MAC6 = "52:54:00:00:00:05", "52:54:00:00:00:06"
@@ -83,8 +86,57 @@ class Dhcp4(DhcpCase):
     def test_address_reserved_by_the_port(self):
         netd = self.netd_with(BASE + "    dhcp: true\n")
         guest = self.guest(netd, "blue", addresses=["10.10.0.77"])
-        # dnsmasq reads its hosts again a moment after the attach; a guest takes longer to boot.
-        wait_until(lambda: guest.dhcp()["ip"] == "10.10.0.77", what="the reserved address")
+        self.assertEqual(guest.dhcp()["ip"], "10.10.0.77")
+
+    def offered(self, port):
+        """The address that a guest is offered which asks at once."""
+        def is_offer(frame):
+            return frame.ethertype == 0x0800 and frame.payload[9] == 17 and \
+                frame.payload[20:24] == struct.pack("!HH", 67, 68)
+        for _ in repeat(10):
+            port.send(dhcp_discover(port.mac))
+            offer = port.receive_until(is_offer, patience(2))
+            if offer:
+                return str(ipaddress.ip_address(offer.payload[28 + 16:28 + 20]))
+        return self.fail("no offer")
+
+    def test_the_first_question_gets_the_reserved_address(self):
+        """AttachPort is answered when dnsmasq knows, however soon the guest asks."""
+        netd = self.netd_with(BASE + "    dhcp: true\n")
+        for n in range(50, 70):
+            port = self.raw_port(netd, "blue", addresses=["10.10.0.%d" % n])
+            self.assertEqual(self.offered(port), "10.10.0.%d" % n)
+        netd.call("UpdatePort", name=port.name, addresses=["10.10.0.90"])
+        self.assertEqual(self.offered(port), "10.10.0.90")
+
+    def test_a_port_waits_for_a_dnsmasq_that_starts(self):
+        netd = self.netd_with("networks: {}\n")
+        netd.call("Apply", yaml=BASE + "    dhcp: true\n")
+        port = self.raw_port(netd, "blue", addresses=["10.10.0.77"])
+        self.assertEqual(self.offered(port), "10.10.0.77")
+        # One that starts anew, with another range.
+        netd.call("Apply", yaml=BASE + "    dhcp: {ranges: [10.10.0.100-10.10.0.109]}\n")
+        port = self.raw_port(netd, "blue", addresses=["10.10.0.78"], vhost="off")
+        self.assertEqual(self.offered(port), "10.10.0.78")
+        self.assertEqual(port.reply["notes"], [])
+
+    def test_a_port_does_not_wait_where_there_is_no_dhcp(self):
+        netd = self.netd_with(BASE + "    dns: true\n")
+        self.dnsmasqs(netd)
+        port = self.raw_port(netd, "blue", addresses=["10.10.0.78"], vhost="off")
+        self.assertEqual(port.reply["notes"], [])
+
+    def test_a_port_does_not_wait_for_a_dnsmasq_that_is_stuck(self):
+        netd = self.netd_with(BASE + "    dhcp: {ranges: [10.10.0.100-10.10.0.109]}\n")
+        pid = self.dnsmasqs(netd)[0]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            netd.call("Apply", yaml=BASE + "    dhcp: {ranges: [10.10.0.110-10.10.0.119]}\n")
+            port = self.raw_port(netd, "blue", addresses=["10.10.0.78"], vhost="off")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.assertEqual(len(port.reply["notes"]), 1, "it does not say that DHCP is behind")
+        self.assertEqual(port.port["state"], "up")
 
     def test_leases_are_listed_with_their_port(self):
         netd = self.netd_with(FULL)

@@ -94,7 +94,7 @@ static void on_resolvers(void *context)
 	((struct world *)context)->resolver_changes++;
 }
 
-static const struct dnsmasq_callbacks callbacks = { on_lease, on_state, on_resolvers };
+static const struct dnsmasq_callbacks callbacks = { on_lease, on_state, NULL, on_resolvers };
 
 static int new_set(struct world *w, const char *program)
 {

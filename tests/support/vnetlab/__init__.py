@@ -8,7 +8,8 @@ Everything runs inside tests/support/sandbox, which is what cleans up.
 from .case import LabCase, SkipFeature, repeat, wait_until
 from .dns import DnsServer, Resolver
 from .features import has, need
-from .frames import Frame, arp_request, checksum, echo_request, ethernet, parse_frame, udp4
+from .frames import (Frame, arp_request, checksum, dhcp_discover, echo_request, ethernet,
+                     parse_frame, udp4)
 from .guest import Guest, Pinger, RawPort
 from .netd import Netd, build_path, find_program
 from .netns import Namespace, veth
@@ -20,10 +21,11 @@ from .varlink import Client, VarlinkError
 from .witness import Witness, nft_elements, nft_json, nft_rules, nft_set
 
 __all__ = [
-    "arp_request", "build_path", "checksum", "Client", "DnsServer", "echo_request", "ethernet",
-    "find_program", "Frame", "GATEWAY4", "GATEWAY6", "Guest", "has", "HOST4", "HOST6", "HostCase", "http_get",
-    "HttpServer", "INTERNET4", "INTERNET6", "LabCase", "Namespace", "need", "Netd", "nft_elements",
-    "nft_json", "nft_rules", "nft_set", "parse_frame", "patience", "Pinger", "RawPort", "repeat",
-    "Resolver", "SkipFeature", "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer",
-    "UnderlayCase", "VarlinkError", "veth", "wait_until", "Witness",
+    "arp_request", "build_path", "checksum", "Client", "dhcp_discover", "DnsServer",
+    "echo_request", "ethernet", "find_program", "Frame", "GATEWAY4", "GATEWAY6", "Guest", "has",
+    "HOST4", "HOST6", "HostCase", "http_get", "HttpServer", "INTERNET4", "INTERNET6", "LabCase",
+    "Namespace", "need", "Netd", "nft_elements", "nft_json", "nft_rules", "nft_set",
+    "parse_frame", "patience", "Pinger", "RawPort", "repeat", "Resolver", "SkipFeature",
+    "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer", "UnderlayCase", "VarlinkError",
+    "veth", "wait_until", "Witness",
 ]

@@ -55,6 +55,13 @@ def echo_request(dst_mac, src_mac, src, dst, ident=1, sequence=1):
     return ethernet(dst_mac, src_mac, 0x0800, ipv4(src, dst, 1, icmp))
 
 
+def dhcp_discover(mac, xid=0x76656e74):
+    """What a guest without an address broadcasts (RFC 2131)."""
+    bootp = struct.pack("!BBBBIHH16x", 1, 1, 6, 0, xid, 0, 0x8000) + mac_bytes(mac)
+    bootp = bootp.ljust(236, b"\0") + bytes.fromhex("63825363 350101 ff")
+    return udp4(BROADCAST, mac, "0.0.0.0", "255.255.255.255", 68, 67, bootp)
+
+
 def udp4(dst_mac, src_mac, src, dst, sport, dport, data):
     datagram = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data
     return ethernet(dst_mac, src_mac, 0x0800, ipv4(src, dst, 17, datagram))
