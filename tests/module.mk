@@ -29,14 +29,20 @@ $(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floo
 $(eval $(call program,$(B)/tests/bench/attach/api,$(B)/tests/bench/attach/api.o,))
 $(eval $(call program,$(B)/tests/bench/attach/exec,$(B)/tests/bench/attach/exec.o,))
 $(eval $(call program,$(B)/tests/bench/networks/floor,$(B)/tests/bench/networks/floor.o,$(call pc-libs,libmnl libnftnl)))
+$(eval $(call program,$(B)/tests/bench/dataplane/frames,$(B)/tests/bench/dataplane/frames.o,))
+# netd's own way to the kernel's rules, and libnftnl's.
+$(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB-pure)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
 test-programs := $(B)/tests/support/tapguest
-bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor
+bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \
+	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules)
 
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
 
 .PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest check-kernel \
-	guest-asleep kernel-lab test demo bench deps
+	guest-asleep kernel-lab test demo bench bench-guard-alternatives bench-kernel deps
 # Everything that the checks need built, but not run.
 tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
 
@@ -100,11 +106,19 @@ bench: all $(bench-programs)
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/attach/bench.py
 	$(Q)tests/bench/networks/deps.sh
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/networks/bench.py
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/rules/bench.py
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/dataplane/bench.py
 
-# What needs 802.1Q, on a kernel that has it.
+# What else could hold a port to its addresses (docs/firewall.md).
+bench-guard-alternatives: $(bench-programs)
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/dataplane/bench.py alternatives
+
+# What needs 802.1Q, on a kernel that has it; and what a frame pays there.
 bench-kernel: all $(bench-programs)
 	$(Q)VNET_BUILD=$(B) tests/kernel-lab/run -k $(or $(KERNEL),6.1) -t 3600 -- \
 		tests/support/sandbox /usr/bin/python3 tests/bench/networks/bench.py vlan
+	$(Q)VNET_BUILD=$(B) tests/kernel-lab/run -k $(or $(KERNEL),6.1) -t 3600 -- \
+		tests/support/sandbox /usr/bin/python3 tests/bench/dataplane/bench.py --quick
 
 deps:
 	$(Q)tests/deps.sh
