@@ -27,17 +27,29 @@ static json_t *leases_json(struct netd *d, const struct port_entry *entry)
 	return list;
 }
 
-/* What the guard took from this port; false: the kernel did not tell. */
-static bool dropped(struct netd *d, const struct port_entry *entry, uint64_t *ret)
+/* What the guard took from this port, by reason, and the sum. */
+static void describe_drops(struct netd *d, const struct port_entry *entry, json_t *info)
 {
+	struct port_guard guard = port_guard(entry->port, entry->network->net);
 	drop_counter_vec counters = { 0 };
-	bool found = kernel_drop_counters(d->kernel, entry->port->ifname, &counters, NULL) == 0 &&
-		     counters.n > 0;
+	json_t *drops = json_object();
+	uint64_t sum = 0;
 
-	if (found)
-		*ret = counters.v[0].packets;
+	if (guard.policy == GUARD_OFF || entry->is_elsewhere || entry->port->kind == PORT_VF ||
+	    kernel_drop_counters(d->kernel, entry->port->ifname, &counters, NULL) < 0) {
+		json_decref(drops);
+		return;
+	}
+	vec_each(counter, &counters) {
+		const char *reason = guard_reason_name(counter->reason);
+
+		if (reason)
+			json_object_set_new(drops, reason, json_integer((json_int_t)counter->packets));
+		sum += counter->packets;
+	}
 	vec_free(&counters);
-	return found;
+	json_object_set_new(info, "dropped", json_integer((json_int_t)sum));
+	json_object_set_new(info, "drops", drops);
 }
 
 json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_counters)
@@ -45,7 +57,6 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 	const struct port *port = entry->port;
 	char text[ADDR_TEXT_MAX];
 	json_t *addresses = json_array(), *info;
-	uint64_t packets;
 
 	vec_each(ip, &port->addresses)
 		json_array_append_new(addresses, json_string(ip_format(ip, text)));
@@ -68,8 +79,10 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 		json_object_set_new(info, "mac", json_string(mac_format(&port->mac, text)));
 	if (entry->state == PORT_BLOCKED)
 		json_object_set_new(info, "problem", problem_to_json(&entry->problem));
-	if (with_counters && dropped(d, entry, &packets))
-		json_object_set_new(info, "dropped", json_integer((json_int_t)packets));
+	json_object_set_new(info, "guard", json_string(guard_policy_name(
+						   port_guard(port, entry->network->net).policy)));
+	if (with_counters)
+		describe_drops(d, entry, info);
 	return info;
 }
 

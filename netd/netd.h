@@ -226,7 +226,6 @@ int dhcp_init(struct netd *d, struct vnet_error *err);
 /* What the network's dnsmasq has leased, or NULL. */
 const struct lease_file *dhcp_leases(struct netd *d, const struct network_entry *entry);
 /* The leased addresses of the port's MAC. */
-typedef VEC(struct ip) ip_vec;
 void dhcp_port_addresses(struct netd *d, const struct port_entry *entry, ip_vec *ret);
 
 /* ---- events.c ---- */

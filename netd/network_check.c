@@ -40,7 +40,6 @@ static void recall_subnet(struct netd *d, struct network *net)
 	json_decref(object);
 }
 
-typedef VEC(struct prefix) prefix_vec;
 
 /* Every prefix that is in use: routes and addresses of the host, other networks. */
 static void taken_prefixes(struct netd *d, const struct network *for_net, const network_vec *nets,

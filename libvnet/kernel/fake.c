@@ -778,12 +778,13 @@ static int fake_list_fdb(struct kernel *base, int bridge, fdb_vec *ret, struct v
 	return 0;
 }
 
-void kernel_fake_count_drops(struct kernel *base, const char *ifname, uint64_t packets,
-			     uint64_t bytes)
+void kernel_fake_count_drops(struct kernel *base, const char *ifname, unsigned reason,
+			     uint64_t packets, uint64_t bytes)
 {
 	struct drop_counter *counter = vec_add(&self(base)->drops);
 
 	snprintf(counter->ifname, sizeof(counter->ifname), "%s", ifname);
+	counter->reason = reason;
 	counter->packets = packets;
 	counter->bytes = bytes;
 }

@@ -110,7 +110,7 @@ struct fdb_entry {
 	struct ip dst;          /* VXLAN's remote, family 0: none */
 };
 
-struct drop_counter { char ifname[16]; uint64_t packets, bytes; };
+struct drop_counter { char ifname[16]; unsigned reason; /* enum guard_reason */ uint64_t packets, bytes; };
 
 struct kernel; /* opaque */
 /* What this kernel lacks and what follows: the ith sentence, or NULL past the last. */
@@ -195,7 +195,7 @@ void kernel_fake_event(struct kernel *k, const struct kernel_event *event);
 /* Somebody deletes the device: it goes with all that is on it, and LINK_GONE comes. */
 void kernel_fake_link_gone(struct kernel *k, const char *name);
 /* Guarded ports' counters, for kernel_drop_counters(). */
-void kernel_fake_count_drops(struct kernel *k, const char *ifname, uint64_t packets, uint64_t bytes);
+void kernel_fake_count_drops(struct kernel *k, const char *ifname, unsigned reason, uint64_t packets, uint64_t bytes);
 /* A forwarding entry, for kernel_list_fdb(); ifindex is the bridge port's. */
 void kernel_fake_add_fdb(struct kernel *k, const struct fdb_entry *entry);
 

@@ -455,6 +455,7 @@ static int linux_drop_counters(struct kernel *base, const char *ifname, drop_cou
 		struct drop_counter *counter = vec_add(ret);
 
 		memcpy(counter->ifname, c->ifname, sizeof(counter->ifname));
+		counter->reason = c->reason;
 		counter->packets = c->packets;
 		counter->bytes = c->bytes;
 	}

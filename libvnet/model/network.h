@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "model/guard.h"
 #include "model/source.h"
 #include "vnet/error.h"
 
@@ -262,6 +263,7 @@ struct port_defaults {
 	struct port_vlans vlan;
 	struct port_options options;
 	struct bandwidth in, out; /* of each port */
+	struct guard guard;
 };
 
 struct network {

@@ -394,6 +394,7 @@ static const struct schema_field ports_fields[] = {
 	FIELD("proxy_arp", type_tristate, P(options.proxy_arp)),
 	FIELD("offloads", type_struct, P(options), .schema = &offloads_schema),
 	FIELD("bandwidth", type_struct, 0, .schema = &ports_bandwidth_schema),
+	FIELD("guard", type_struct, P(guard), .schema = &guard_schema),
 };
 #undef P
 const struct schema ports_schema = {

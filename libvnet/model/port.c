@@ -26,6 +26,7 @@ const char *port_kind_name(enum port_kind kind)
 }
 
 static const struct schema_field address_item = ITEM("addresses", type_ip);
+static const struct schema_field held_item = ITEM("held", type_ip);
 
 /* --- inside a namespace --- */
 
@@ -141,7 +142,9 @@ static const struct schema_field port_fields[] = {
 	FIELD("proxyArp", type_tristate, P(options.proxy_arp)),
 	FIELD("offloads", type_struct, P(options), .schema = &offloads_schema),
 	FIELD("bandwidth", type_struct, 0, .schema = &bandwidth_schema),
-#define N_UPDATE_FIELDS 15
+	FIELD("guard", type_struct, P(guard), .schema = &guard_schema,
+	      .has = HAS(struct port, has_guard)),
+#define N_UPDATE_FIELDS 16
 	FIELD("network", type_string, P(network), .required = true, .check = network_name_check),
 	FIELD("ifname", type_ifname, P(ifname), .check = ifname_check),
 	FIELD("kind", type_enum, P(kind), .names = port_kind_names,
@@ -162,9 +165,10 @@ static const struct schema_field port_fields[] = {
 	FIELD("ownerGid", type_uint, P(owner_gid), .max = UINT_MAX),
 	FIELD("created", type_uint64, P(created), .max = INT64_MAX),
 	FIELD("slot", type_uint, P(slot), .min = 1, .max = PORT_SLOT_MAX),
+	FIELD("held", type_list, P(held), .item = &held_item, .max = GUARD_HELD_MAX),
 #undef P
 };
-_Static_assert(ARRAY_SIZE(port_fields) == N_REQUEST_FIELDS + 4, "the views cut where they say");
+_Static_assert(ARRAY_SIZE(port_fields) == N_REQUEST_FIELDS + 5, "the views cut where they say");
 
 static const struct schema update_schema = {
 	.what = "UpdatePort",
@@ -244,6 +248,12 @@ static void reset_limits(struct port *port, const json_t *changes)
 	port->has_in = port->has_out = false;
 }
 
+/* A guard that says nothing is none: the network's again. */
+static void reset_guard(struct port *port)
+{
+	port->has_guard = port->has_guard && !guard_is_default(&port->guard);
+}
+
 static int request_error(struct vnet_error *err, const char *path, const char *message)
 {
 	vnet_error_set(err, -EINVAL, "bad-request", "%s", message);
@@ -273,6 +283,7 @@ int port_from_request(const json_t *json, struct port **ret, struct vnet_error *
 
 	schema_init(&request_schema, port);
 	r = decode_port(json, &request_schema, port, err);
+	reset_guard(port);
 	if (r == 0)
 		r = check_request(port, err);
 	if (r == 0)
@@ -293,6 +304,7 @@ int port_update_from_json(struct port *port, const json_t *changes, struct vnet_
 	if (json_object_get(changes, "mac") && !json_is_null(json_object_get(changes, "mac")))
 		changed->learns_mac = false;
 	reset_limits(changed, changes);
+	reset_guard(changed);
 	old = *port;
 	*port = *changed;
 	*changed = old; /* freed with the scope */

@@ -48,7 +48,7 @@ struct port {
 	struct mac mac;         /* the guest's; zero while learns_mac and nothing learned */
 	bool has_mac;
 	bool learns_mac;        /* hold the first source MAC that is seen; stays set with has_mac then */
-	VEC(struct ip) addresses; /* reserved for the guest in DHCP; the guard holds it to them later */
+	ip_vec addresses;       /* reserved for the guest in DHCP; a strict guard holds it to them */
 	unsigned queues;        /* 1..PORT_QUEUES_MAX; 0: network's default */
 	enum port_vhost vhost;
 	bool vnet_hdr;          /* default true */
@@ -64,6 +64,9 @@ struct port {
 	struct port_options options;
 	struct bandwidth in, out; /* to the guest, from the guest; with rate 0 a guarantee alone */
 	bool has_in, has_out;   /* else the network's default */
+	struct guard guard;     /* see port_guard() */
+	bool has_guard;         /* else the network's */
+	ip_vec held;            /* learned from the guest, for a strict guard; at most GUARD_HELD_MAX */
 	char *netns;            /* veth, macvlan: path of the namespace, /run/netns/NAME or /proc/PID/ns/net */
 	struct port_inside inside;
 	unsigned vf;            /* of a PORT_VF; without has_vf netd chooses */

@@ -22,12 +22,12 @@
 #include <stdint.h>
 
 /* In the table's comment.  Another number there: the table is replaced whole. */
-#define NFT_LAYOUT 2
+#define NFT_LAYOUT 3
 #define NFT_TABLE_COMMENT_PREFIX "managed by vnet netd, layout "
 
 #define NFT_NAME_MAX 32         /* chains: "from/" + a network's name; with the NUL */
 #define NFT_COMMENT_MAX 96      /* nft takes 128 */
-#define NFT_KEY_MAX 32          /* two device names */
+#define NFT_KEY_MAX 40          /* a device's name, a MAC, an IPv6 address */
 #define NFT_DATA_MAX 33         /* a verdict's code and chain */
 
 enum nft_family { NFT_BRIDGE, NFT_INET, NFT_NETDEV, NFT_FAMILIES };
@@ -35,7 +35,12 @@ enum nft_family { NFT_BRIDGE, NFT_INET, NFT_NETDEV, NFT_FAMILIES };
 enum nft_type {
 	NFT_T_IFINDEX, NFT_T_IFNAME, NFT_T_ETHER, NFT_T_IP4, NFT_T_IP6, NFT_T_PROTO, NFT_T_PORT,
 	NFT_T_ICMP6_TYPE, NFT_T_FIB_TYPE, NFT_T_FIB_PRESENT, NFT_T_NFPROTO, NFT_T_CT_STATE, NFT_T_CT_STATUS,
-	NFT_T_CT_DIRECTION, NFT_T_VERDICT, NFT_T_ETHER_TYPE, NFT_T_VNI,
+	NFT_T_CT_DIRECTION, NFT_T_VERDICT, NFT_T_ETHER_TYPE, NFT_T_VNI, NFT_T_MARK, NFT_T_PKTTYPE,
+	NFT_T_ARP_HEADER,
+	/* An address and its length, a byte: from the first to the last address in the kernel. */
+	NFT_T_PREFIX4, NFT_T_PREFIX6,
+	/* In no set: bytes as nft prints what it has no type for, and a few numbers. */
+	NFT_T_BYTES8, NFT_T_BYTES2, NFT_T_BYTE, NFT_T_BITS16, NFT_T_FRAG_OFF, NFT_T_ARPHRD,
 };
 
 struct nft_type_def {
@@ -49,8 +54,21 @@ extern const struct nft_type_def nft_types[];
 /* Sets and maps.  In the order in which they are printed and sent. */
 enum nft_set_id {
 	/* bridge */
-	NFT_SET_MACS, NFT_SET_GUARDED, NFT_SET_LEARNING, NFT_SET_MEMBERS, NFT_SET_PORT_NO_HOST,
-	NFT_SET_BRIDGE_MACS, NFT_SET_TAGS, NFT_SET_VLAN_PORTS, NFT_SET_TRUNK,
+	NFT_MAP_GUARDS, NFT_SET_MEMBERS, NFT_SET_PORT_NO_HOST, NFT_SET_BRIDGE_MACS,
+	NFT_SET_VLAN_PORTS, NFT_SET_TRUNK,
+	/* the guard's: first those of bridge, then the same of netdev; see nft_guard_set() */
+#define NFT_GUARD_SETS(SET) \
+	SET(MACS), SET(SOURCES4), SET(SOURCES6), SET(PREFIXES4), SET(PREFIXES6), \
+	SET(ETHERTYPES), SET(WAIVED), SET(DROPS), SET(TAGS), SET(DHCP_PORTS), \
+	SET(TUNNELS), SET(ND_TYPES), SET(ROUTER_TYPES), SET(MLD_TYPES)
+#define BRIDGE_SET(name) NFT_SET_##name
+#define NETDEV_SET(name) NFT_SET_NETDEV_##name
+	NFT_GUARD_SETS(BRIDGE_SET),
+	/* bridge alone: nothing tells broadcasts from the rest where macvtap devices send */
+	NFT_SET_BROADCASTS, NFT_SET_MULTICASTS,
+	NFT_GUARD_SETS(NETDEV_SET),
+#undef BRIDGE_SET
+#undef NETDEV_SET
 	/* inet */
 	NFT_SET_BRIDGES, NFT_SET_CHECKED, NFT_SET_INSIDE, NFT_SET_EXITS, NFT_SET_NO_HOST, NFT_SET_SERVICES,
 	NFT_SET_ADDRESSED, NFT_SET_REPLIES, NFT_SET_ND_IN, NFT_SET_ND_OUT,
@@ -65,9 +83,23 @@ struct nft_set_def {
 	enum nft_family family;
 	uint8_t n_key, key[3];  /* enum nft_type */
 	uint8_t n_data, data[2]; /* maps; NFT_T_VERDICT alone for verdict maps */
-	bool has_counter;       /* every element counts the packets that matched it */
+	enum {
+		NFT_PLAIN,
+		NFT_COUNTED,    /* rules add elements, each counts; we only take them away */
+		NFT_LIMITED,    /* a lookup matches so many times a second: data is rate and burst */
+		NFT_INTERVALS,  /* the last part of the key is a prefix */
+	} kind;
 };
 extern const struct nft_set_def nft_sets[NFT_SETS];
+#define NFT_COUNTED_MAX 65535   /* elements of a NFT_COUNTED set */
+/* Of a NFT_LIMITED set: of elements that somebody else adds, without a limit of their own. */
+#define NFT_LIMITED_RATE 1
+#define NFT_LIMITED_BURST 5
+/* A set of the guard in table bridge, or its twin in table netdev. */
+static inline enum nft_set_id nft_guard_set(enum nft_family family, enum nft_set_id id)
+{
+	return family == NFT_NETDEV ? id + (NFT_SET_NETDEV_MACS - NFT_SET_MACS) : id;
+}
 size_t nft_set_key_size(const struct nft_set_def *def);
 /* Some part of the key has no name as a type. */
 bool nft_set_is_typeof(const struct nft_set_def *def);
@@ -94,11 +126,24 @@ enum nft_field {
 	NFT_F_IP6_DADDR, NFT_F_SPORT, NFT_F_DPORT, NFT_F_ICMP6_TYPE, NFT_F_CT_STATE,
 	NFT_F_CT_STATUS, NFT_F_CT_DIRECTION, NFT_F_FIB_SADDR, NFT_F_FIB_DADDR, NFT_F_FIB_DADDR_IIF,
 	NFT_F_FIB_SADDR_IIF_OIF,
-	/* In tables inet and netdev, where nft wants to know first that it is Ethernet. */
-	NFT_F_ROUTED_ETHER_DADDR, NFT_F_DEVICE_ETHER_SADDR,
+	NFT_F_ROUTED_ETHER_DADDR, /* in table inet, where nft wants to know first that it is Ethernet */
 	NFT_F_ETHER_TYPE,       /* of the outermost tag where there is one */
 	NFT_F_INNER_TYPE,       /* what follows that tag */
 	NFT_F_VNI,              /* VXLAN's (RFC 7348), and the byte behind it, which is 0 */
+	NFT_F_IIFTYPE,          /* where that is known, nft reads Ethernet headers by name */
+	NFT_F_PROTOCOL,         /* the ethertype of what is within all tags that the kernel took off */
+	NFT_F_PKTTYPE, NFT_F_MARK,
+	NFT_F_ARP_HEADER,       /* 8 bytes: of which kind, and the operation */
+	NFT_F_RARP_HEADER,      /* the same place, which nft cannot name there */
+	NFT_F_ARP_SADDR_ETHER, NFT_F_ARP_SADDR_IP,
+	NFT_F_RARP_SADDR_ETHER, NFT_F_RARP_DADDR_ETHER,
+	NFT_F_IP_FRAGMENT,      /* flags and offset, 16 bits */
+	NFT_F_IP6_FRAGMENT,     /* the offset in the first fragment header */
+	NFT_F_IP6_LENGTH, NFT_F_IP6_NEXTHDR, NFT_F_IP6_HOPLIMIT,
+	NFT_F_DHCP_OP, NFT_F_DHCP_CHADDR,
+	NFT_F_ND_TARGET,
+	/* Options: type and length of one, and its link-layer address. */
+	NFT_F_RS_OPTION, NFT_F_RS_LLADDR, NFT_F_ND_OPTION, NFT_F_ND_LLADDR, NFT_F_ND_OPTION2,
 	NFT_FIELDS
 };
 struct nft_field_def {
@@ -111,6 +156,7 @@ enum nft_field nft_type_field(enum nft_type type);
 
 enum nft_expr_kind {
 	NFT_E_MATCH,    /* field & mask == value, or != */
+	NFT_E_LESS,     /* field < value */
 	NFT_E_FLAGS,    /* one of the bits is set */
 	NFT_E_LOOKUP,   /* fields in set, or not */
 	NFT_E_VMAP,     /* verdict from map */
@@ -122,6 +168,8 @@ enum nft_expr_kind {
 	NFT_E_REJECT,   /* icmpx admin-prohibited */
 	NFT_E_MASQUERADE,
 	NFT_E_SNAT,
+	NFT_E_SET_MARK,
+	NFT_E_COUNT,    /* adds fields to a NFT_COUNTED set, or counts there */
 };
 
 struct nft_expr {
@@ -129,7 +177,7 @@ struct nft_expr {
 	bool negate;            /* MATCH, LOOKUP */
 	uint8_t n_fields;
 	uint8_t fields[3];      /* enum nft_field */
-	enum nft_set_id set;    /* LOOKUP, VMAP, DNAT */
+	enum nft_set_id set;    /* LOOKUP, VMAP, DNAT, COUNT */
 	union {
 		struct {
 			uint8_t value[16];
@@ -138,12 +186,15 @@ struct nft_expr {
 			uint8_t prefix_len; /* of addresses when masked */
 		} match;
 		uint32_t flags;
+		uint32_t mark;
 		struct { enum nft_verdict code; char chain[NFT_NAME_MAX]; } verdict;
 		struct { uint16_t group, snaplen; } log;
 		struct { uint32_t rate, burst; } limit; /* packets per second */
 		struct { struct ip_range to; struct port_range ports; } nat; /* either may be absent */
 	};
 };
+
+bool nft_expr_uses_set(const struct nft_expr *e);
 
 /* Kernel values, without its headers in the pure part. */
 #define NFT_CT_INVALID 1u
@@ -235,17 +286,23 @@ struct nft_op *nft_txn_add(struct nft_txn *txn, enum nft_op_kind kind, enum nft_
 void nft_txn_add_elem(struct nft_txn *txn, enum nft_op_kind kind, enum nft_set_id set,
 		      const struct nft_elem *elem);
 
-/* The elements of a port on a bridge, in sets of the bridge table. */
-#define NFT_PORT_ELEMS_MAX 6
+/* The elements of a port: in table bridge, of a macvtap port in table netdev. Appended. */
 struct nft_port_elem { enum nft_set_id set; struct nft_elem elem; };
-size_t nft_port_elems(const struct network *net, const struct port *port,
-		      struct nft_port_elem ret[NFT_PORT_ELEMS_MAX]);
+typedef VEC(struct nft_port_elem) nft_port_elem_vec;
+void nft_port_elems(const struct network *net, const struct port *port, nft_port_elem_vec *ret);
 
 /*
- * What a macvtap port has in place of elements: its chain in table netdev.
+ * What a macvtap port has beside elements: its chain in table netdev.
  * False: it is none; ret is empty then, or to be freed.
  */
-bool nft_port_chain(const struct port *port, struct nft_chain *ret);
+bool nft_port_chain(const struct network *net, const struct port *port, struct nft_chain *ret);
+
+/* compile_guard.c: the chains that every port shares, in table bridge or netdev. */
+void nft_compile_guard(struct nft_ruleset *rs, enum nft_family family, bool has_trunks);
+/* Which of them judges the port's frames; NULL: none does. */
+const char *nft_guard_chain(const struct network *net, const struct port *port);
+/* The port's part of what they look up. */
+void nft_guard_elems(const struct network *net, const struct port *port, nft_port_elem_vec *ret);
 
 /* compile_inet.c, compile_vxlan.c: a network's part of table inet. */
 void nft_compile_inet(struct nft_ruleset *rs, const struct network *net);

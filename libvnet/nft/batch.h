@@ -49,6 +49,8 @@ void batch_end_expr(struct batch *b, const size_t nests[2]);
 
 /* expr.c: one expression of ours as the kernel's. */
 void nft_encode_expr(struct batch *b, const struct nft_expr *e);
+/* The attributes of a limit: packets a second, and how many at once. */
+void nft_put_limit(struct batch *b, uint32_t rate, uint32_t burst);
 
 /*
  * encode.c: the whole transaction; only its last message asks for an

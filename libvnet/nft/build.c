@@ -53,6 +53,37 @@ struct nft_expr expr_match_byte(enum nft_field field, uint8_t value)
 	return expr_match(field, &value, 1);
 }
 
+struct nft_expr expr_match_be16(enum nft_field field, uint16_t value)
+{
+	return expr_match(field, (const uint8_t[]){ (uint8_t)(value >> 8), (uint8_t)value }, 2);
+}
+
+struct nft_expr expr_less(enum nft_field field, const void *value, size_t size)
+{
+	struct nft_expr e = expr_match(field, value, size);
+
+	e.kind = NFT_E_LESS;
+	return e;
+}
+
+struct nft_expr is_fragment(enum nft_field field)
+{
+	struct nft_expr e = expr_match_be16(field, 0);
+	bool is_v4 = field == NFT_F_IP_FRAGMENT;
+
+	memcpy(e.match.mask, is_v4 ? "\x1f\xff" : "\xff\xf8", 2);
+	e.match.is_masked = true;
+	return expr_not_in(e);
+}
+
+struct nft_expr expr_set_mark(uint32_t mark)
+{
+	struct nft_expr e = expr_simple(NFT_E_SET_MARK);
+
+	e.mark = mark;
+	return e;
+}
+
 struct nft_expr expr_match_name(enum nft_field field, const char *name)
 {
 	return expr_match(field, name, strlen(name));

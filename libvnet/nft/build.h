@@ -15,6 +15,11 @@ struct nft_expr expr_on_fields(enum nft_expr_kind kind, enum nft_set_id set, uns
 struct nft_expr expr_not_in(struct nft_expr e);
 struct nft_expr expr_match(enum nft_field field, const void *value, size_t size);
 struct nft_expr expr_match_byte(enum nft_field field, uint8_t value);
+struct nft_expr expr_match_be16(enum nft_field field, uint16_t value);
+struct nft_expr expr_less(enum nft_field field, const void *value, size_t size);
+/* A fragment, but not the first. */
+struct nft_expr is_fragment(enum nft_field field);
+struct nft_expr expr_set_mark(uint32_t mark);
 struct nft_expr expr_match_name(enum nft_field field, const char *name);
 struct nft_expr expr_match_prefix(enum nft_field field, const struct prefix *p);
 struct nft_expr expr_match_flags(enum nft_field field, uint32_t flags);
@@ -28,6 +33,8 @@ struct nft_expr expr_match_flags(enum nft_field field, uint32_t flags);
 #define VMAP(set, ...) expr_on_fields(NFT_E_VMAP, set, FIELDS(__VA_ARGS__))
 #define DNAT(set, ...) expr_on_fields(NFT_E_DNAT, set, FIELDS(__VA_ARGS__))
 
+/* Takes the frame for this reason, unless the port is waived from it: then it goes on. */
+#define REFUSE_FOR(reason) expr_set_mark(reason), expr_to_chain(NFT_V_JUMP, "guard/refuse")
 #define ACCEPT expr_verdict(NFT_V_ACCEPT)
 #define DROP expr_simple(NFT_E_COUNTER), expr_verdict(NFT_V_DROP)
 #define REJECT expr_simple(NFT_E_COUNTER), expr_simple(NFT_E_REJECT)

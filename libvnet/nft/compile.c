@@ -4,8 +4,8 @@
  *
  * Theory of operation (docs/firewall.md has it at length):
  *
- * Table bridge: a frame of a guarded port goes on only when its device and
- * source MAC are in @macs; between two devices only when both are @members.
+ * Table bridge: a port's frames go to the chain of its guard (compile_guard.c);
+ * between two devices they pass only when both are @members.
  *
  * Table inet: each base chain starts with one lookup of the bridge by name, so
  * that what is not ours costs that and falls through.  In `forward`, from_bridge
@@ -32,8 +32,11 @@
 
 static bool needs_bridge_table(const struct network *const *nets, size_t n_nets,
 			       const struct port *const *ports, size_t n_ports);
+static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
+			       const struct port *const *ports, size_t n_ports);
 static bool has_tags(const struct network *const *nets, size_t n_nets);
-static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged);
+static bool has_trunks(const struct network *const *nets, size_t n_nets);
+static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged, bool has_trunks);
 static void compile_bridge(struct nft_ruleset *rs, const struct network *net);
 static void compile_ports(struct nft_ruleset *rs, const struct network *const *nets, size_t n_nets,
 			  const struct port *const *ports, size_t n_ports);
@@ -45,15 +48,14 @@ struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets
 	struct nft_ruleset *rs = nft_ruleset_new();
 
 	if (needs_bridge_table(nets, n_nets, ports, n_ports))
-		compile_bridge_table(rs, has_tags(nets, n_nets));
+		compile_bridge_table(rs, has_tags(nets, n_nets), has_trunks(nets, n_nets));
 	for (size_t i = 0; i < n_nets; i++) {
 		compile_bridge(rs, nets[i]);
 		nft_compile_inet(rs, nets[i]);
 		nft_compile_vxlan(rs, nets[i]);
-		/* Here as long as the network, so that a port is one chain and nothing else. */
-		if (nets[i]->mode == NETWORK_MACVTAP)
-			rs->tables[NFT_NETDEV].exists = true;
 	}
+	if (needs_netdev_table(nets, n_nets, ports, n_ports))
+		nft_compile_guard(rs, NFT_NETDEV, false);
 	compile_ports(rs, nets, n_nets, ports, n_ports);
 	finish_sets(rs);
 	return rs;
@@ -78,6 +80,27 @@ static bool needs_bridge_table(const struct network *const *nets, size_t n_nets,
 	return false;
 }
 
+/* Here as long as the network, so that a port is its chain and elements and nothing else. */
+static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
+			       const struct port *const *ports, size_t n_ports)
+{
+	for (size_t i = 0; i < n_nets; i++)
+		if (nets[i]->mode == NETWORK_MACVTAP)
+			return true;
+	for (size_t i = 0; i < n_ports; i++)
+		if (ports[i]->kind == PORT_MACVTAP)
+			return true;
+	return false;
+}
+
+static bool has_trunks(const struct network *const *nets, size_t n_nets)
+{
+	for (size_t i = 0; i < n_nets; i++)
+		if (network_owns_bridge(nets[i]) && nets[i]->bridge.vlan_filtering)
+			return true;
+	return false;
+}
+
 /* Do some of the guests' frames have, or must not have, a VLAN tag? */
 static bool has_tags(const struct network *const *nets, size_t n_nets)
 {
@@ -88,35 +111,40 @@ static bool has_tags(const struct network *const *nets, size_t n_nets)
 	return false;
 }
 
-static const uint8_t tags[][2] = { { 0x81, 0x00 }, { 0x88, 0xa8 }, { 0x91, 0x00 } };
-
 /*
  * Who is in one VLAN must not choose another: not by a tag, which the uplink or
  * a switch behind it would believe, nor by a second one under the trunk's, which
  * comes to light where the first is taken off.  A trunk's tags are of the
- * bridge's kind: only those are held to the port's ids.  @guarded counts.
+ * bridge's kind: only those are held to the port's ids.
  */
 static void compile_tags(struct nft_ruleset *rs)
 {
+	static const uint16_t tags[] = { 0x8100, 0x88a8, 0x9100 };
+
 	chain_begin(rs, NFT_BRIDGE, "tagged");
 	BRIDGE_RULE("tagged", "free to tag, or no guest",
 		    expr_not_in(IN_SET(NFT_SET_VLAN_PORTS, NFT_F_IIF)), expr_verdict(NFT_V_RETURN));
-	BRIDGE_RULE("tagged", "a tag from a port of one VLAN, or a trunk's of another kind, counted by port",
+	BRIDGE_RULE("tagged", "a tag from a port of one VLAN, or a trunk's of another kind",
 		    expr_not_in(IN_SET(NFT_SET_TRUNK, NFT_F_IIF, NFT_F_ETHER_TYPE)),
-		    IN_SET(NFT_SET_GUARDED, NFT_F_IIF), expr_verdict(NFT_V_DROP));
-	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
-		struct nft_elem tag = { .key = { tags[i][0], tags[i][1] } };
-
-		BRIDGE_RULE("tagged", "a second tag, counted by port",
-			    expr_match(NFT_F_INNER_TYPE, tags[i], sizeof(tags[i])),
-			    IN_SET(NFT_SET_GUARDED, NFT_F_IIF), expr_verdict(NFT_V_DROP));
-		elem_add(rs, NFT_SET_TAGS, &tag);
-	}
+		    REFUSE_FOR(GUARD_REASON_VLAN_TAG));
+	for (size_t i = 0; i < ARRAY_SIZE(tags); i++)
+		BRIDGE_RULE("tagged", "a second tag", expr_match_be16(NFT_F_INNER_TYPE, tags[i]),
+			    REFUSE_FOR(GUARD_REASON_VLAN_TAG));
 	BRIDGE_RULE("prerouting", "has a VLAN tag", IN_SET(NFT_SET_TAGS, NFT_F_ETHER_TYPE),
 		    expr_to_chain(NFT_V_JUMP, "tagged"));
 }
 
-static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged)
+/* Where a port's MAC is not known yet. */
+static void compile_learning(struct nft_ruleset *rs)
+{
+	chain_begin(rs, NFT_BRIDGE, "guard/learn");
+	BRIDGE_RULE("guard/learn", "tell netd who sends on a port that learns",
+		    { .kind = NFT_E_LIMIT, .limit = { LEARN_RATE, LEARN_BURST } },
+		    { .kind = NFT_E_LOG, .log = { NFLOG_GROUP_LEARN, LEARN_SNAPLEN } });
+	BRIDGE_RULE("guard/learn", "until netd knows, nothing passes", expr_verdict(NFT_V_DROP));
+}
+
+static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged, bool has_trunks)
 {
 	/* 01:80:c2:00:00:0X never passes prerouting, but the bridge learns its sender. */
 	struct nft_expr is_link_local =
@@ -125,19 +153,12 @@ static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged)
 	memcpy(is_link_local.match.mask, "\xff\xff\xff\xff\xff\xf0", 6);
 	is_link_local.match.is_masked = true;
 
+	nft_compile_guard(rs, NFT_BRIDGE, has_trunks);
+	compile_learning(rs);
 	chain_begin_base(rs, NFT_BRIDGE, "prerouting", NFT_HOOK_PREROUTING, PRIORITY_RAW, false);
 	if (is_tagged)
 		compile_tags(rs);
-	BRIDGE_RULE("prerouting", "a port's own address",
-		    IN_SET(NFT_SET_MACS, NFT_F_IIF, NFT_F_ETHER_SADDR), ACCEPT);
-	BRIDGE_RULE("prerouting", "tell netd who sends on a port that learns",
-		    IN_SET(NFT_SET_LEARNING, NFT_F_IIF),
-		    { .kind = NFT_E_LIMIT, .limit = { LEARN_RATE, LEARN_BURST } },
-		    { .kind = NFT_E_LOG, .log = { NFLOG_GROUP_LEARN, LEARN_SNAPLEN } });
-	BRIDGE_RULE("prerouting", "until netd knows, nothing passes",
-		    IN_SET(NFT_SET_LEARNING, NFT_F_IIF), expr_verdict(NFT_V_DROP));
-	BRIDGE_RULE("prerouting", "any other address, counted by port",
-		    IN_SET(NFT_SET_GUARDED, NFT_F_IIF), expr_verdict(NFT_V_DROP));
+	BRIDGE_RULE("prerouting", "what each port is held to", VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
 
 	chain_begin_base(rs, NFT_BRIDGE, "forward", NFT_HOOK_FORWARD, PRIORITY_BRIDGE_FILTER,
 			 false);
@@ -149,9 +170,8 @@ static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged)
 		    IN_SET(NFT_SET_MEMBERS, NFT_F_OIF), DROP);
 
 	chain_begin_base(rs, NFT_BRIDGE, "input", NFT_HOOK_INPUT, PRIORITY_BRIDGE_FILTER, false);
-	BRIDGE_RULE("input", "a foreign address in a link-local frame, counted by port",
-		    is_link_local, expr_not_in(IN_SET(NFT_SET_MACS, NFT_F_IIF, NFT_F_ETHER_SADDR)),
-		    IN_SET(NFT_SET_GUARDED, NFT_F_IIF), expr_verdict(NFT_V_DROP));
+	BRIDGE_RULE("input", "link-local frames, which did not pass prerouting",
+		    is_link_local, VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
 	BRIDGE_RULE("input", "host_access: false on a bridged network",
 		    IN_SET(NFT_SET_PORT_NO_HOST, NFT_F_IIF), DROP);
 	BRIDGE_RULE("input", "to the host from a device that nobody authorised",
@@ -168,58 +188,73 @@ static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged)
 
 /*
  * Table netdev: what a macvtap device sends.  It has no bridge on its way, the
- * guest's frames meet rules only where the host's device sends them.
+ * guest's frames meet rules only where the host's device sends them.  Whatever
+ * does not get a verdict meets the chain's policy, drop.
  */
-static void compile_port_chain(struct nft_ruleset *rs, const struct port *port)
+static void compile_port_chain(struct nft_ruleset *rs, const struct network *net,
+			       const struct port *port)
 {
+	const char *guard = nft_guard_chain(net, port);
+
 	if (!chain_begin_base(rs, NFT_NETDEV, port->ifname, NFT_HOOK_EGRESS, 0, false))
 		return;
-	if (port->has_mac)
-		DEVICE_RULE(port->ifname, "the port's own address",
-			    expr_match(NFT_F_DEVICE_ETHER_SADDR, port->mac.b, sizeof(port->mac.b)), ACCEPT);
-	DEVICE_RULE(port->ifname, "any other address", DROP);
+	if (guard)
+		DEVICE_RULE(port->ifname, "what the port is held to", expr_to_chain(NFT_V_GOTO, guard));
+	else
+		DEVICE_RULE(port->ifname, "held to nothing", ACCEPT);
 }
 
-size_t nft_port_elems(const struct network *net, const struct port *port,
-		      struct nft_port_elem ret[NFT_PORT_ELEMS_MAX])
+static void add_port_elem(nft_port_elem_vec *to, enum nft_set_id set, const struct nft_elem *elem)
 {
-	struct nft_elem device = { 0 };
-	struct elem_writer w = { device.key };
-	size_t n = 0;
+	vec_push(to, (struct nft_port_elem){ set, *elem });
+}
 
-	if (!is_on_bridge(port))
-		return 0;
+/* Its place on the bridge, whatever it is held to. */
+static void bridge_port_elems(const struct network *net, const struct port *port,
+			      nft_port_elem_vec *ret)
+{
+	const char *guard = nft_guard_chain(net, port);
+	struct nft_elem device = { 0 }, elem;
+	struct elem_writer w = { device.key };
+
 	elem_put_name(&w, port->ifname);
-	if (port->has_mac) {
-		ret[n] = (struct nft_port_elem){ NFT_SET_MACS, device };
-		memcpy(ret[n++].elem.key + 16, port->mac.b, 6);
+	if (guard) {
+		elem = device;
+		elem.data[0] = NFT_V_GOTO;
+		memcpy(elem.data + 1, guard, strlen(guard));
+		add_port_elem(ret, NFT_MAP_GUARDS, &elem);
 	}
-	ret[n++] = (struct nft_port_elem){ NFT_SET_GUARDED, device };
-	if (port->learns_mac && !port->has_mac)
-		ret[n++] = (struct nft_port_elem){ NFT_SET_LEARNING, device };
 	/* What else is on a foreign bridge is not ours to judge. */
 	if (net && network_owns_bridge(net))
-		ret[n++] = (struct nft_port_elem){ NFT_SET_MEMBERS, device };
+		add_port_elem(ret, NFT_SET_MEMBERS, &device);
 	if (net && net->mode == NETWORK_BRIDGED && !net->host_access)
-		ret[n++] = (struct nft_port_elem){ NFT_SET_PORT_NO_HOST, device };
+		add_port_elem(ret, NFT_SET_PORT_NO_HOST, &device);
 	if (net && (net->vlan.id || net->bridge.vlan_filtering))
-		ret[n++] = (struct nft_port_elem){ NFT_SET_VLAN_PORTS, device };
+		add_port_elem(ret, NFT_SET_VLAN_PORTS, &device);
 	if (net && net->bridge.vlan_filtering && port->vlan.tagged.n) {
-		ret[n] = (struct nft_port_elem){ NFT_SET_TRUNK, device };
-		w.at = ret[n++].elem.key + 16;
+		elem = device;
+		w.at = elem.key + 16;
 		elem_put_port(&w, vlan_protocol_ethertype(net->bridge.vlan_protocol));
+		add_port_elem(ret, NFT_SET_TRUNK, &elem);
 	}
-	return n;
 }
 
-bool nft_port_chain(const struct port *port, struct nft_chain *ret)
+void nft_port_elems(const struct network *net, const struct port *port, nft_port_elem_vec *ret)
+{
+	if (is_on_bridge(port))
+		bridge_port_elems(net, port, ret);
+	if (is_on_bridge(port) || port->kind == PORT_MACVTAP)
+		nft_guard_elems(net, port, ret);
+}
+
+bool nft_port_chain(const struct network *net, const struct port *port, struct nft_chain *ret)
 {
 	AUTO(nft_ruleset_free) struct nft_ruleset *rs = NULL;
 
 	if (port->kind != PORT_MACVTAP)
 		return false;
 	rs = nft_ruleset_new();
-	compile_port_chain(rs, port);
+	compile_port_chain(rs, net, port);
 	*ret = rs->tables[NFT_NETDEV].chains.v[0];
 	rs->tables[NFT_NETDEV].chains.n = 0;
 	return true;
@@ -235,6 +270,7 @@ static void compile_ports(struct nft_ruleset *rs, const struct network *const *n
 			  const struct port *const *ports, size_t n_ports)
 {
 	VEC(const struct network *) sorted = { 0 };
+	nft_port_elem_vec elems = { 0 };
 
 	for (size_t i = 0; i < n_nets; i++)
 		vec_push(&sorted, nets[i]);
@@ -242,18 +278,18 @@ static void compile_ports(struct nft_ruleset *rs, const struct network *const *n
 	for (size_t i = 0; i < n_ports; i++) {
 		struct network named = { .name = ports[i]->network };
 		const struct network *key = &named, **net;
-		struct nft_port_elem elems[NFT_PORT_ELEMS_MAX];
-		size_t n;
 
 		net = sorted.n ? bsearch(&key, sorted.v, sorted.n, sizeof(*sorted.v),
 					 cmp_network_name)
 			       : NULL;
-		n = nft_port_elems(net ? *net : NULL, ports[i], elems);
-		for (size_t j = 0; j < n; j++)
-			elem_add(rs, elems[j].set, &elems[j].elem);
+		elems.n = 0;
+		nft_port_elems(net ? *net : NULL, ports[i], &elems);
+		vec_each(e, &elems)
+			elem_add(rs, e->set, &e->elem);
 		if (ports[i]->kind == PORT_MACVTAP)
-			compile_port_chain(rs, ports[i]);
+			compile_port_chain(rs, net ? *net : NULL, ports[i]);
 	}
+	vec_free(&elems);
 	vec_free(&sorted);
 }
 
@@ -317,8 +353,7 @@ static void finish_sets(struct nft_ruleset *rs)
 		vec_each (chain, &rs->tables[f].chains)
 			vec_each (rule, &chain->rules)
 				vec_each (e, &rule->exprs)
-					if (e->kind == NFT_E_LOOKUP || e->kind == NFT_E_VMAP ||
-					    e->kind == NFT_E_DNAT)
+					if (nft_expr_uses_set(e))
 						rs->sets[e->set].exists = true;
 	for (int i = 0; i < NFT_SETS; i++) {
 		if (rs->sets[i].exists)

@@ -215,8 +215,6 @@ static void shared_no_host(struct nft_ruleset *rs)
 
 /* One network. */
 
-typedef VEC(struct prefix) prefix_vec;
-
 static int cmp_prefix(const void *a, const void *b)
 {
 	return prefix_cmp(a, b);

@@ -275,11 +275,15 @@ static int find_set(enum nft_family family, const char *name)
 	return -1;
 }
 
-static bool has_counter(const struct attrs *attrs, int type)
+/* What each element of a set does when it matches. */
+static bool has_expr_of(const struct nft_set_def *def, const struct attrs *attrs)
 {
-	struct attrs expr = nested_attrs(attrs->by_type[type]);
+	struct attrs expr = nested_attrs(attrs->by_type[NFTA_SET_EXPR]);
+	const char *want = def->kind == NFT_COUNTED ? "counter" :
+			   def->kind == NFT_LIMITED ? "limit" :
+						      "";
 
-	return strcmp(get_string(&expr, NFTA_EXPR_NAME), "counter") == 0;
+	return strcmp(get_string(&expr, NFTA_EXPR_NAME), want) == 0;
 }
 
 static bool set_is_as_defined(const struct nft_set_def *def, const struct attrs *attrs)
@@ -287,10 +291,10 @@ static bool set_is_as_defined(const struct nft_set_def *def, const struct attrs 
 	bool is_verdict = def->n_data && def->data[0] == NFT_T_VERDICT;
 	uint32_t flags = get_u32(attrs, NFTA_SET_FLAGS) & SET_FLAGS_COMPARED;
 
-	if (flags != (def->n_data ? NFT_SET_MAP : 0u) ||
+	if (flags != (nft_kernel_set_flags(def) & SET_FLAGS_COMPARED) ||
 	    get_u32(attrs, NFTA_SET_KEY_TYPE) != nft_kernel_type(def->key, def->n_key) ||
 	    get_u32(attrs, NFTA_SET_KEY_LEN) != nft_kernel_size(def->key, def->n_key) ||
-	    has_counter(attrs, NFTA_SET_EXPR) != def->has_counter)
+	    !has_expr_of(def, attrs))
 		return false;
 	if (!def->n_data)
 		return true;
@@ -338,14 +342,16 @@ static void from_kernel(struct dump *d, const uint8_t *types, unsigned n, const 
 		switch (types[i]) {
 		case NFT_T_IFINDEX:
 			memcpy(&word, v, sizeof(word));
+			if (nft_sets[d->set].kind == NFT_INTERVALS)
+				word = ntohl(word);
 			put_device_name(d, word, ret);
 			break;
 		case NFT_T_FIB_TYPE:
 			memcpy(&word, v, sizeof(word));
 			*ret = (uint8_t)word;
 			break;
-		default:
-			memcpy(ret, v, def->size);
+		default: /* of a prefix the first address; read_prefix_len() has its length */
+			memcpy(ret, v, def->kernel_size);
 			break;
 		}
 		v += NFT_PAD(def->kernel_size);
@@ -384,6 +390,41 @@ static bool read_verdict(const struct nlattr *nest, struct nft_elem *elem)
 	return false;
 }
 
+/* From the last address of an interval; false: it is no prefix. */
+static bool read_prefix_len(const struct nft_set_def *def, const uint8_t *first,
+			    const struct attrs *attrs, struct nft_elem *ret)
+{
+	const struct nft_type_def *last = &nft_types[def->key[def->n_key - 1]];
+	size_t size = nft_kernel_size(def->key, def->n_key), at = size - last->kernel_size;
+	const uint8_t *end = get_value(attrs->by_type[NFTA_SET_ELEM_KEY_END], size);
+	unsigned len = 0, bits = last->kernel_size * 8u;
+
+	if (!end)
+		end = first;
+	if (memcmp(first, end, at) != 0)
+		return false;
+	while (len < bits && !((first[at + len / 8] ^ end[at + len / 8]) & (0x80 >> len % 8)))
+		len++;
+	for (unsigned i = len; i < bits; i++)
+		if (first[at + i / 8] & (0x80 >> i % 8) || !(end[at + i / 8] & (0x80 >> i % 8)))
+			return false;
+	ret->key[nft_set_key_size(def) - 1] = (uint8_t)len;
+	return true;
+}
+
+/* Packets a second. */
+static bool read_limit(const struct attrs *attrs, struct nft_elem *ret)
+{
+	struct attrs expr = nested_attrs(attrs->by_type[NFTA_SET_ELEM_EXPR]);
+	struct attrs limit = nested_attrs(expr.by_type[NFTA_EXPR_DATA]);
+	uint32_t values[2] = { (uint32_t)get_u64(&limit, NFTA_LIMIT_RATE),
+			       get_u32(&limit, NFTA_LIMIT_BURST) };
+
+	memcpy(ret->data, values, sizeof(values));
+	return strcmp(get_string(&expr, NFTA_EXPR_NAME), "limit") == 0 &&
+	       get_u64(&limit, NFTA_LIMIT_UNIT) == 1;
+}
+
 static bool read_elem(struct dump *d, const struct attrs *attrs, struct nft_elem *ret)
 {
 	const struct nft_set_def *def = &nft_sets[d->set];
@@ -393,6 +434,10 @@ static bool read_elem(struct dump *d, const struct attrs *attrs, struct nft_elem
 	if (!value)
 		return false;
 	from_kernel(d, def->key, def->n_key, value, ret->key);
+	if (def->kind == NFT_INTERVALS)
+		return read_prefix_len(def, value, attrs, ret);
+	if (def->kind == NFT_LIMITED)
+		return read_limit(attrs, ret);
 	if (!def->n_data)
 		return true;
 	if (def->data[0] == NFT_T_VERDICT)
@@ -544,20 +589,12 @@ int nft_netlink_dump(struct mnl_socket *socket, const struct nft_devices *device
 	return 0;
 }
 
-/* Counters: of @guarded, and of the chains of devices. */
+/* Counters: of drops, by port and reason. */
 
 struct counters {
 	struct dump dump;       /* for the names */
 	nft_counter_vec *ret;
 };
-
-static void read_counter(const struct attrs *expr, struct nft_counter *ret)
-{
-	struct attrs counter = nested_attrs(expr->by_type[NFTA_EXPR_DATA]);
-
-	ret->packets = get_u64(&counter, NFTA_COUNTER_PACKETS);
-	ret->bytes = get_u64(&counter, NFTA_COUNTER_BYTES);
-}
 
 static void on_counters(void *context, const struct nlmsghdr *head)
 {
@@ -570,106 +607,89 @@ static void on_counters(void *context, const struct nlmsghdr *head)
 	mnl_attr_for_each_nested(item, list) {
 		struct attrs elem = nested_attrs(item);
 		struct attrs expr = nested_attrs(elem.by_type[NFTA_SET_ELEM_EXPR]);
-		const uint32_t *index = get_value(elem.by_type[NFTA_SET_ELEM_KEY], sizeof(*index));
+		struct attrs counter = nested_attrs(expr.by_type[NFTA_EXPR_DATA]);
+		const uint32_t *key = get_value(elem.by_type[NFTA_SET_ELEM_KEY], 8);
 		struct nft_counter *out;
 
-		if (!index || !expr.by_type[NFTA_EXPR_DATA])
+		if (!key)
 			continue;
 		out = vec_add(c->ret);
-		out->index = *index;
-		read_counter(&expr, out);
-		put_device_name(&c->dump, *index, (uint8_t *)out->ifname);
+		out->index = key[0];
+		out->reason = key[1];
+		put_device_name(&c->dump, out->index, (uint8_t *)out->ifname);
+		out->packets = get_u64(&counter, NFTA_COUNTER_PACKETS);
+		out->bytes = get_u64(&counter, NFTA_COUNTER_BYTES);
 	}
 }
 
-static void put_key(struct nlmsghdr *head, uint32_t index)
+static void put_drops_key(struct nlmsghdr *head, uint32_t index, uint32_t reason)
 {
+	const uint32_t bytes[2] = { index, reason };
 	struct nlattr *list = mnl_attr_nest_start(head, NFTA_SET_ELEM_LIST_ELEMENTS);
 	struct nlattr *elem = mnl_attr_nest_start(head, NFTA_LIST_ELEM);
 	struct nlattr *key = mnl_attr_nest_start(head, NFTA_SET_ELEM_KEY);
 
-	mnl_attr_put(head, NFTA_DATA_VALUE, sizeof(index), &index);
+	mnl_attr_put(head, NFTA_DATA_VALUE, sizeof(bytes), bytes);
 	mnl_attr_nest_end(head, key);
 	mnl_attr_nest_end(head, elem);
 	mnl_attr_nest_end(head, list);
 }
 
-/* The one rule of a device's chain that counts. */
-static void on_chain_counter(void *context, const struct nlmsghdr *head)
+/* All elements, or with an index that of one reason. */
+static int ask_drops(struct mnl_socket *socket, enum nft_family family, uint32_t index,
+		     uint32_t reason, struct counters *c)
 {
-	struct counters *c = context;
-	struct attrs attrs = message_attrs(head);
-	const char *chain = get_string(&attrs, NFTA_RULE_CHAIN);
-	const struct nlattr *list = attrs.by_type[NFTA_RULE_EXPRESSIONS], *item;
-	const struct nft_devices *devices = c->dump.devices;
-	struct nft_counter *out;
-
-	if (!is_ours(&attrs, NFTA_RULE_TABLE) || !list || strlen(chain) >= sizeof(out->ifname))
-		return;
-	mnl_attr_for_each_nested(item, list) {
-		struct attrs expr = nested_attrs(item);
-
-		if (strcmp(get_string(&expr, NFTA_EXPR_NAME), "counter") != 0)
-			continue;
-		out = vec_add(c->ret);
-		strcpy(out->ifname, chain);
-		out->index = devices->index(devices->context, chain);
-		read_counter(&expr, out);
-	}
-}
-
-static int ask_guarded(struct mnl_socket *socket, const char *ifname, struct counters *c)
-{
-	uint32_t index = ifname ? nft_device_index(c->dump.devices, ifname) : 0;
+	enum nft_set_id set = nft_guard_set(family, NFT_SET_DROPS);
 	struct request request;
 
-	if (ifname && !index)
-		return -ENOENT;
-	request_init(&request, NFT_MSG_GETSETELEM, NFT_BRIDGE, ifname ? NLM_F_ACK : NLM_F_DUMP);
+	request_init(&request, NFT_MSG_GETSETELEM, family, index ? NLM_F_ACK : NLM_F_DUMP);
 	mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
-	mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_SET, nft_sets[NFT_SET_GUARDED].name);
-	if (ifname)
-		put_key(request.head, index);
+	mnl_attr_put_strz(request.head, NFTA_SET_ELEM_LIST_SET, nft_sets[set].name);
+	if (index)
+		put_drops_key(request.head, index, reason);
 	return talk(socket, &request, on_counters, c);
 }
 
-static int ask_chains(struct mnl_socket *socket, const char *ifname, struct counters *c)
-{
-	struct request request;
-
-	request_init(&request, NFT_MSG_GETRULE, NFT_NETDEV, NLM_F_DUMP);
-	mnl_attr_put_strz(request.head, NFTA_RULE_TABLE, NFT_TABLE_NAME);
-	if (ifname)
-		mnl_attr_put_strz(request.head, NFTA_RULE_CHAIN, ifname);
-	return talk(socket, &request, on_chain_counter, c);
-}
-
-typedef int (*ask_fn)(struct mnl_socket *socket, const char *ifname, struct counters *c);
-
-static int read_counters(struct mnl_socket *socket, ask_fn ask, const char *ifname,
-			 struct counters *c)
+/* Of every port. Counters don't change by being listed twice: an interrupted dump will do. */
+static int read_all_drops(struct mnl_socket *socket, enum nft_family family, struct counters *c)
 {
 	size_t n_before = c->ret->n;
 	int r = -EINTR;
 
 	for (int i = 0; r == -EINTR && i < DUMP_ATTEMPTS; i++) {
 		c->ret->n = n_before;
-		r = ask(socket, ifname, c);
+		r = ask_drops(socket, family, 0, 0, c);
 	}
-	/* Counters don't change by being listed twice: what an interrupted dump gave is good enough. */
 	return r == -ENOENT || r == -EINTR ? 0 : r;
+}
+
+/* One by one, so that one port's do not cost a look at all the others'. */
+static int read_port_drops(struct mnl_socket *socket, enum nft_family family, uint32_t index,
+			   struct counters *c)
+{
+	for (unsigned reason = 1; reason < GUARD_REASONS_END; reason++) {
+		int r = guard_reason_name(reason) ? ask_drops(socket, family, index, reason, c) : 0;
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
 }
 
 int nft_netlink_counters(struct mnl_socket *socket, const char *ifname,
 			 const struct nft_devices *devices, nft_counter_vec *ret,
 			 struct vnet_error *err)
 {
+	static const enum nft_family families[] = { NFT_BRIDGE, NFT_NETDEV };
+	uint32_t index = ifname ? nft_device_index(devices, ifname) : 0;
 	struct counters c = { .dump.devices = devices, .ret = ret };
-	size_t n_before = ret->n;
-	int r = read_counters(socket, ask_guarded, ifname, &c);
+	int r = 0;
 
-	if (r == 0 && (!ifname || ret->n == n_before))
-		r = read_counters(socket, ask_chains, ifname, &c);
+	if (ifname && !index)
+		return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++)
+		r = index ? read_port_drops(socket, families[i], index, &c) :
+			    read_all_drops(socket, families[i], &c);
 	if (r < 0)
 		return vnet_error_set(err, r, r == -EPERM ? "not-permitted" : "rules-unreadable",
 				      "nftables: reading the guard's counters: %s", strerror(-r));

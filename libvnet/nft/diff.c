@@ -103,6 +103,12 @@ static bool table_must_be_replaced(const struct nft_ruleset *want, const struct 
 	return false;
 }
 
+/* What rules have added counts on, but for devices that are gone. */
+static bool is_kept(enum nft_set_id set, const struct nft_elem *elem)
+{
+	return nft_sets[set].kind == NFT_COUNTED && elem->key[0] != '#';
+}
+
 /* Walks both sorted lists once: kind says which side's surplus is wanted. */
 static void diff_elems(struct nft_txn *txn, enum nft_set_id set, enum nft_op_kind kind,
 		       const struct nft_set *from, const struct nft_set *without)
@@ -113,6 +119,8 @@ static void diff_elems(struct nft_txn *txn, enum nft_set_id set, enum nft_op_kin
 		while (j < without->elems.n && nft_elem_cmp_key(&without->elems.v[j], elem) < 0)
 			j++;
 		if (j < without->elems.n && nft_elem_equal(&without->elems.v[j], elem))
+			continue;
+		if (is_kept(set, elem))
 			continue;
 		nft_txn_add_elem(txn, kind, set, elem);
 	}
@@ -138,6 +146,12 @@ static void diff_rules(struct nft_txn *txn, enum nft_family family, const struct
 	add_rule_ops(txn, family, want);
 }
 
+/* In table netdev: not a device's. No device has a '/' in its name. */
+static bool is_shared(const struct nft_chain *chain)
+{
+	return strchr(chain->name, '/') != NULL;
+}
+
 static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
 		       const struct nft_ruleset *have, enum nft_family family)
 {
@@ -160,10 +174,10 @@ static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
 		if (nft_sets[i].family == family)
 			diff_elems(txn, i, NFT_OP_DEL_ELEMS, &have->sets[i], &want->sets[i]);
 
-	/* Doomed chains may refer to each other; those of devices do not, and may be gone already. */
+	/* Doomed chains may refer to each other; those of devices may be gone already. */
 	vec_each (chain, &old->chains)
 		if (!nft_chain_find(want, family, chain->name) && chain->rules.n &&
-		    family != NFT_NETDEV)
+		    (family != NFT_NETDEV || is_shared(chain)))
 			add_chain_op(txn, NFT_OP_FLUSH_CHAIN, family, chain);
 	vec_each (chain, &table->chains)
 		diff_rules(txn, family, chain, nft_chain_find(have, family, chain->name));
@@ -203,20 +217,21 @@ struct nft_txn *nft_diff(const struct nft_ruleset *desired, const struct nft_rul
 
 /* One port. */
 
-static bool has_port_elem(const struct nft_port_elem *elems, size_t n, const struct nft_port_elem *e)
+static bool has_port_elem(const nft_port_elem_vec *elems, const struct nft_port_elem *e)
 {
-	for (size_t i = 0; i < n; i++)
-		if (elems[i].set == e->set && nft_elem_equal(&elems[i].elem, &e->elem))
+	vec_each(other, elems)
+		if (other->set == e->set && nft_elem_equal(&other->elem, &e->elem))
 			return true;
 	return false;
 }
 
 /* The chain is made right whatever is there, so it need not be looked at. */
-static void add_port_chain(struct nft_txn *txn, const struct port *before, const struct port *after)
+static void add_port_chain(struct nft_txn *txn, const struct network *net,
+			   const struct port *before, const struct port *after)
 {
 	struct nft_chain old = { 0 }, new = { 0 };
-	bool is_there = before && nft_port_chain(before, &old);
-	bool is_wanted = after && nft_port_chain(after, &new);
+	bool is_there = before && nft_port_chain(net, before, &old);
+	bool is_wanted = after && nft_port_chain(net, after, &new);
 	bool is_same = is_there && is_wanted && strcmp(old.name, new.name) == 0;
 
 	if (is_there && !is_same)
@@ -233,17 +248,21 @@ static void add_port_chain(struct nft_txn *txn, const struct port *before, const
 void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before,
 		      const struct port *after)
 {
-	struct nft_port_elem old[NFT_PORT_ELEMS_MAX], new[NFT_PORT_ELEMS_MAX];
-	size_t n_old = before ? nft_port_elems(net, before, old) : 0;
-	size_t n_new = after ? nft_port_elems(net, after, new) : 0;
+	nft_port_elem_vec old = { 0 }, new = { 0 };
 
-	for (size_t i = 0; i < n_old; i++)
-		if (!has_port_elem(new, n_new, &old[i]))
-			nft_txn_add_elem(txn, NFT_OP_DEL_ELEMS, old[i].set, &old[i].elem);
-	for (size_t i = 0; i < n_new; i++)
-		if (!has_port_elem(old, n_old, &new[i]))
-			nft_txn_add_elem(txn, NFT_OP_ADD_ELEMS, new[i].set, &new[i].elem);
-	add_port_chain(txn, before, after);
+	if (before)
+		nft_port_elems(net, before, &old);
+	if (after)
+		nft_port_elems(net, after, &new);
+	vec_each(e, &old)
+		if (!has_port_elem(&new, e))
+			nft_txn_add_elem(txn, NFT_OP_DEL_ELEMS, e->set, &e->elem);
+	vec_each(e, &new)
+		if (!has_port_elem(&old, e))
+			nft_txn_add_elem(txn, NFT_OP_ADD_ELEMS, e->set, &e->elem);
+	add_port_chain(txn, net, before, after);
+	vec_free(&old);
+	vec_free(&new);
 }
 
 struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *before,
@@ -262,11 +281,6 @@ static bool expr_refers_to_chain(const struct nft_expr *e, const char *chain)
 	return e->kind == NFT_E_VERDICT && strcmp(e->verdict.chain, chain) == 0;
 }
 
-static bool expr_uses_set(const struct nft_expr *e)
-{
-	return e->kind == NFT_E_LOOKUP || e->kind == NFT_E_VMAP || e->kind == NFT_E_DNAT;
-}
-
 static bool elem_refers_to_chain(enum nft_set_id set, const struct nft_elem *elem, const char *chain)
 {
 	return nft_sets[set].n_data && nft_sets[set].data[0] == NFT_T_VERDICT &&
@@ -281,7 +295,7 @@ static bool is_referred_to(const struct nft_ruleset *rs, enum nft_family family,
 		vec_each (rule, &c->rules)
 			vec_each (e, &rule->exprs)
 				if (chain ? expr_refers_to_chain(e, chain) :
-					    expr_uses_set(e) && e->set == set)
+					    nft_expr_uses_set(e) && e->set == set)
 					return true;
 	for (int i = 0; chain && i < NFT_SETS; i++)
 		if (nft_sets[i].family == family)
@@ -304,7 +318,7 @@ static int apply_add_rule(struct nft_ruleset *rs, const struct nft_op *op)
 	if (!chain)
 		return -ENOENT;
 	vec_each (e, &op->rule.exprs) {
-		if (expr_uses_set(e) && !rs->sets[e->set].exists)
+		if (nft_expr_uses_set(e) && !rs->sets[e->set].exists)
 			return -ENOENT;
 		if (e->kind == NFT_E_VERDICT &&
 		    !verdict_resolves(rs, op->family, e->verdict.code, e->verdict.chain))

@@ -8,6 +8,7 @@
 #include "nft/netlink.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,13 @@ static inline size_t nft_kernel_size(const uint8_t *types, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		size += NFT_PAD(nft_types[types[i]].kernel_size);
 	return size;
+}
+
+static inline uint32_t nft_kernel_set_flags(const struct nft_set_def *def)
+{
+	return (def->n_data ? NFT_SET_MAP : 0u) |
+	       (def->kind == NFT_COUNTED ? NFT_SET_EVAL : 0u) |
+	       (def->kind == NFT_INTERVALS ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0u);
 }
 
 /* nft's number for a type or a concatenation: 6 bits each. */

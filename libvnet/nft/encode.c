@@ -12,6 +12,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ static void encode_table(struct batch *b, const struct nft_op *op, size_t i)
 
 static void put_base(struct batch *b, const struct nft_op *op)
 {
-	bool has_device = op->family == NFT_NETDEV;
+	bool has_device = op->family == NFT_NETDEV; /* every base chain there */
 	size_t nest = batch_begin_nest(b, NFTA_CHAIN_HOOK);
 
 	batch_be32(b, NFTA_HOOK_HOOKNUM, nft_kernel_hook(op->base.hook));
@@ -206,6 +207,28 @@ static void put_set_udata(struct batch *b, const struct nft_set_def *def)
 	batch_attr(b, NFTA_SET_USERDATA, udata.bytes, udata.n);
 }
 
+/* How many elements at most; of intervals how long each part of the key is. */
+static void put_set_desc(struct batch *b, const struct nft_set_def *def)
+{
+	size_t desc, concat, part;
+
+	if (def->kind != NFT_COUNTED && def->kind != NFT_INTERVALS)
+		return;
+	desc = batch_begin_nest(b, NFTA_SET_DESC);
+	if (def->kind == NFT_COUNTED)
+		batch_be32(b, NFTA_SET_DESC_SIZE, NFT_COUNTED_MAX);
+	if (def->kind == NFT_INTERVALS) {
+		concat = batch_begin_nest(b, NFTA_SET_DESC_CONCAT);
+		for (unsigned i = 0; i < def->n_key; i++) {
+			part = batch_begin_nest(b, NFTA_LIST_ELEM);
+			batch_be32(b, NFTA_SET_FIELD_LEN, nft_types[def->key[i]].kernel_size);
+			batch_end_nest(b, part);
+		}
+		batch_end_nest(b, concat);
+	}
+	batch_end_nest(b, desc);
+}
+
 static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 {
 	const struct nft_set_def *def = &nft_sets[op->set];
@@ -217,7 +240,7 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 	batch_string(b, NFTA_SET_TABLE, NFT_TABLE_NAME);
 	batch_string(b, NFTA_SET_NAME, def->name);
 	if (is_add) {
-		batch_be32(b, NFTA_SET_FLAGS, def->n_data ? NFT_SET_MAP : 0);
+		batch_be32(b, NFTA_SET_FLAGS, nft_kernel_set_flags(def));
 		batch_be32(b, NFTA_SET_KEY_TYPE, nft_kernel_type(def->key, def->n_key));
 		batch_be32(b, NFTA_SET_KEY_LEN, (uint32_t)nft_kernel_size(def->key, def->n_key));
 		batch_be32(b, NFTA_SET_ID, (uint32_t)op->set + 1);
@@ -228,18 +251,27 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 			batch_be32(b, NFTA_SET_DATA_LEN,
 				   (uint32_t)nft_kernel_size(def->data, def->n_data));
 		}
+		put_set_desc(b, def);
 		put_set_udata(b, def);
-		if (def->has_counter) {
+		if (def->kind == NFT_COUNTED) {
 			batch_begin_expr(b, nests, NFTA_SET_EXPR, "counter");
+			batch_end_expr(b, nests);
+		}
+		if (def->kind == NFT_LIMITED) {
+			batch_begin_expr(b, nests, NFTA_SET_EXPR, "limit");
+			nft_put_limit(b, NFT_LIMITED_RATE, NFT_LIMITED_BURST);
 			batch_end_expr(b, nests);
 		}
 	}
 	batch_end_op(b);
 }
 
-/* From our form (names, no padding) to the kernel's; false: a device that nobody knows. */
-static bool to_kernel(const struct nft_devices *devices, const uint8_t *types, unsigned n,
-		      const uint8_t *v, uint8_t *ret)
+/*
+ * From our form (names, no padding) to the kernel's; false: a device that nobody knows.
+ * Where intervals are told apart by order, an index goes big end first, as nft has it.
+ */
+static bool to_kernel(const struct nft_devices *devices, bool is_ordered, const uint8_t *types,
+		      unsigned n, const uint8_t *v, uint8_t *ret)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct nft_type_def *def = &nft_types[types[i]];
@@ -250,14 +282,16 @@ static bool to_kernel(const struct nft_devices *devices, const uint8_t *types, u
 			word = nft_device_index(devices, (const char *)v);
 			if (!word)
 				return false;
+			if (is_ordered)
+				word = htonl(word);
 			memcpy(ret, &word, sizeof(word));
 			break;
 		case NFT_T_FIB_TYPE:
 			word = *v;
 			memcpy(ret, &word, sizeof(word));
 			break;
-		default:
-			memcpy(ret, v, def->size);
+		default: /* a prefix: its first address */
+			memcpy(ret, v, def->kernel_size);
 			break;
 		}
 		v += def->size;
@@ -266,21 +300,54 @@ static bool to_kernel(const struct nft_devices *devices, const uint8_t *types, u
 	return true;
 }
 
+/* The last address of the prefix, behind the other parts of the key. */
+static void put_key_end(struct batch *b, const struct nft_set_def *def, const struct nft_elem *elem,
+			uint8_t *bytes)
+{
+	const struct nft_type_def *last = &nft_types[def->key[def->n_key - 1]];
+	const uint8_t *v = elem->key + nft_set_key_size(def) - last->size;
+	size_t size = nft_kernel_size(def->key, def->n_key);
+	struct prefix prefix = { .addr.family = last->kernel_size == 4 ? AF_INET : AF_INET6,
+				 .len = v[last->kernel_size] };
+	struct ip end;
+
+	memcpy(prefix.addr.b, v, last->kernel_size);
+	end = prefix_last(&prefix);
+	memcpy(bytes + size - last->kernel_size, end.b, last->kernel_size);
+	batch_value(b, NFTA_SET_ELEM_KEY_END, bytes, size);
+}
+
+static void put_elem_limit(struct batch *b, const struct nft_elem *elem)
+{
+	uint32_t limit[2];
+	size_t nests[2];
+
+	memcpy(limit, elem->data, sizeof(limit));
+	batch_begin_expr(b, nests, NFTA_SET_ELEM_EXPR, "limit");
+	nft_put_limit(b, limit[0], limit[1]);
+	batch_end_expr(b, nests);
+}
+
 static bool put_elem(struct batch *b, enum nft_set_id set, const struct nft_elem *elem)
 {
 	const struct nft_set_def *def = &nft_sets[set];
 	uint8_t bytes[NFT_KERNEL_KEY_MAX] = { 0 };
 	size_t nest;
 
-	if (!to_kernel(b->devices, def->key, def->n_key, elem->key, bytes))
+	if (!to_kernel(b->devices, def->kind == NFT_INTERVALS, def->key, def->n_key, elem->key,
+		       bytes))
 		return false;
 	nest = batch_begin_nest(b, NFTA_LIST_ELEM);
 	batch_value(b, NFTA_SET_ELEM_KEY, bytes, nft_kernel_size(def->key, def->n_key));
+	if (def->kind == NFT_INTERVALS)
+		put_key_end(b, def, elem, bytes);
+	if (def->kind == NFT_LIMITED)
+		put_elem_limit(b, elem);
 	if (def->n_data && def->data[0] == NFT_T_VERDICT) {
 		batch_verdict(b, NFTA_SET_ELEM_DATA, elem->data[0], (const char *)elem->data + 1);
 	} else if (def->n_data) {
 		memset(bytes, 0, sizeof(bytes));
-		to_kernel(b->devices, def->data, def->n_data, elem->data, bytes);
+		to_kernel(b->devices, false, def->data, def->n_data, elem->data, bytes);
 		batch_value(b, NFTA_SET_ELEM_DATA, bytes, nft_kernel_size(def->data, def->n_data));
 	}
 	batch_end_nest(b, nest);
@@ -338,7 +405,7 @@ static int encode_op(struct batch *b, const struct nft_txn *txn, size_t i)
 		return 0;
 	case NFT_OP_ADD_CHAIN:
 	case NFT_OP_DEL_CHAIN:
-		if (op->family == NFT_NETDEV)
+		if (op->family == NFT_NETDEV && !strchr(op->chain, '/'))
 			return encode_device_chain(b, op, i);
 		encode_chain(b, op, i, op->kind == NFT_OP_ADD_CHAIN);
 		return 0;

@@ -24,7 +24,7 @@
 	     once_; once_ = (batch_end_expr(b, nests_), 0))
 
 struct load { /* how a field gets into a register */
-	enum { LOAD_META, LOAD_PAYLOAD, LOAD_ETHERNET, LOAD_CT, LOAD_FIB } from;
+	enum { LOAD_META, LOAD_PAYLOAD, LOAD_ETHERNET, LOAD_CT, LOAD_FIB, LOAD_EXTHDR } from;
 	uint8_t key;	      /* or payload base, or fib flags */
 	uint8_t offset, size; /* payload */
 };
@@ -54,10 +54,32 @@ static const struct load loads[NFT_FIELDS] = {
 	[NFT_F_FIB_SADDR_IIF_OIF] = { LOAD_FIB, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF |
 				      NFTA_FIB_F_PRESENT, 0, 0 },
 	[NFT_F_ROUTED_ETHER_DADDR] = { LOAD_ETHERNET, NFT_PAYLOAD_LL_HEADER, 0, 6 },
-	[NFT_F_DEVICE_ETHER_SADDR] = { LOAD_ETHERNET, NFT_PAYLOAD_LL_HEADER, 6, 6 },
 	[NFT_F_ETHER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 12, 2 },
 	[NFT_F_INNER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 16, 2 },
 	[NFT_F_VNI] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 12, 4 },
+	[NFT_F_IIFTYPE] = { LOAD_META, NFT_META_IIFTYPE, 0, 0 },
+	[NFT_F_PROTOCOL] = { LOAD_META, NFT_META_PROTOCOL, 0, 0 },
+	[NFT_F_PKTTYPE] = { LOAD_META, NFT_META_PKTTYPE, 0, 0 },
+	[NFT_F_MARK] = { LOAD_META, NFT_META_MARK, 0, 0 },
+	[NFT_F_ARP_HEADER] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 0, 8 },
+	[NFT_F_RARP_HEADER] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 0, 8 },
+	[NFT_F_ARP_SADDR_ETHER] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 8, 6 },
+	[NFT_F_ARP_SADDR_IP] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 14, 4 },
+	[NFT_F_RARP_SADDR_ETHER] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 8, 6 },
+	[NFT_F_RARP_DADDR_ETHER] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 18, 6 },
+	[NFT_F_IP_FRAGMENT] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 6, 2 },
+	[NFT_F_IP6_FRAGMENT] = { LOAD_EXTHDR, IPPROTO_FRAGMENT, 2, 2 },
+	[NFT_F_IP6_LENGTH] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 4, 2 },
+	[NFT_F_IP6_NEXTHDR] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 6, 1 },
+	[NFT_F_IP6_HOPLIMIT] = { LOAD_PAYLOAD, NFT_PAYLOAD_NETWORK_HEADER, 7, 1 },
+	[NFT_F_DHCP_OP] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 1 },
+	[NFT_F_DHCP_CHADDR] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 36, 6 },
+	[NFT_F_ND_TARGET] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 16 },
+	[NFT_F_RS_OPTION] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 2 },
+	[NFT_F_RS_LLADDR] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 10, 6 },
+	[NFT_F_ND_OPTION] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 24, 2 },
+	[NFT_F_ND_LLADDR] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 26, 6 },
+	[NFT_F_ND_OPTION2] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 32, 2 },
 };
 
 static void put_cmp(struct batch *b, enum nft_cmp_ops op, const void *value, size_t size)
@@ -110,6 +132,15 @@ static void put_load(struct batch *b, enum nft_field field, uint32_t reg, size_t
 			batch_be32(b, NFTA_CT_KEY, load->key);
 		}
 		break;
+	case LOAD_EXTHDR:
+		EXPR (b, "exthdr") {
+			batch_be32(b, NFTA_EXTHDR_DREG, reg);
+			batch_u8(b, NFTA_EXTHDR_TYPE, load->key);
+			batch_be32(b, NFTA_EXTHDR_OFFSET, load->offset);
+			batch_be32(b, NFTA_EXTHDR_LEN, load->size);
+			batch_be32(b, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
+		}
+		break;
 	case LOAD_FIB:
 		EXPR (b, "fib") {
 			batch_be32(b, NFTA_FIB_DREG, reg);
@@ -122,13 +153,27 @@ static void put_load(struct batch *b, enum nft_field field, uint32_t reg, size_t
 	}
 }
 
+static void put_hton(struct batch *b, uint32_t reg)
+{
+	EXPR (b, "byteorder") {
+		batch_be32(b, NFTA_BYTEORDER_SREG, reg);
+		batch_be32(b, NFTA_BYTEORDER_DREG, reg);
+		batch_be32(b, NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+		batch_be32(b, NFTA_BYTEORDER_LEN, 4);
+		batch_be32(b, NFTA_BYTEORDER_SIZE, 4);
+	}
+}
+
 /* Several fields make one key, each padded to whole registers. */
 static void put_loads(struct batch *b, const struct nft_expr *e)
 {
+	bool is_ordered = nft_expr_uses_set(e) && nft_sets[e->set].kind == NFT_INTERVALS;
 	uint32_t word = 0;
 
 	for (unsigned i = 0; i < e->n_fields; i++) {
 		put_load(b, e->fields[i], REG(word), 0);
+		if (is_ordered && nft_fields[e->fields[i]].type == NFT_T_IFINDEX)
+			put_hton(b, REG(word));
 		word += NFT_PAD(nft_types[nft_fields[e->fields[i]].type].kernel_size) / 4;
 	}
 }
@@ -148,13 +193,16 @@ static void put_bitwise(struct batch *b, const void *mask, size_t size)
 
 static void put_match(struct batch *b, const struct nft_expr *e)
 {
-	enum nft_cmp_ops op = e->negate ? NFT_CMP_NEQ : NFT_CMP_EQ;
+	enum nft_cmp_ops op = e->kind == NFT_E_LESS ? NFT_CMP_LT :
+			      e->negate		    ? NFT_CMP_NEQ :
+						      NFT_CMP_EQ;
 	enum nft_type type = nft_fields[e->fields[0]].type;
 	size_t size = nft_types[type].kernel_size;
 	uint32_t fib = e->match.value[0];
 
 	/* A prefix of whole bytes is a shorter load: no mask, and one fast compare. */
-	if (e->match.is_masked && type != NFT_T_ETHER && e->match.prefix_len % 8 == 0)
+	if (e->match.is_masked && (type == NFT_T_IP4 || type == NFT_T_IP6) &&
+	    e->match.prefix_len % 8 == 0)
 		size = e->match.prefix_len / 8;
 	put_load(b, e->fields[0], REG(0), loads[e->fields[0]].from == LOAD_PAYLOAD ? size : 0);
 	if (e->match.is_masked && size == nft_types[type].kernel_size)
@@ -259,13 +307,31 @@ static void put_snat(struct batch *b, const struct nft_expr *e)
 	}
 }
 
-static void put_limit(struct batch *b, const struct nft_expr *e)
+void nft_put_limit(struct batch *b, uint32_t rate, uint32_t burst)
 {
-	EXPR (b, "limit") {
-		batch_be64(b, NFTA_LIMIT_RATE, e->limit.rate);
-		batch_be64(b, NFTA_LIMIT_UNIT, 1);
-		batch_be32(b, NFTA_LIMIT_BURST, e->limit.burst);
-		batch_be32(b, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	batch_be64(b, NFTA_LIMIT_RATE, rate);
+	batch_be64(b, NFTA_LIMIT_UNIT, 1);
+	batch_be32(b, NFTA_LIMIT_BURST, burst);
+	batch_be32(b, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+}
+
+static void put_set_mark(struct batch *b, uint32_t mark)
+{
+	put_immediate(b, REG(0), &mark, sizeof(mark));
+	EXPR (b, "meta") {
+		batch_be32(b, NFTA_META_KEY, NFT_META_MARK);
+		batch_be32(b, NFTA_META_SREG, REG(0));
+	}
+}
+
+/* The counter is the set's: each element that is added gets one. */
+static void put_count(struct batch *b, const struct nft_expr *e)
+{
+	put_loads(b, e);
+	EXPR (b, "dynset") {
+		batch_string(b, NFTA_DYNSET_SET_NAME, nft_sets[e->set].name);
+		batch_be32(b, NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+		batch_be32(b, NFTA_DYNSET_SREG_KEY, REG(0));
 	}
 }
 
@@ -273,6 +339,7 @@ void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 {
 	switch (e->kind) {
 	case NFT_E_MATCH:
+	case NFT_E_LESS:
 		put_match(b, e);
 		break;
 	case NFT_E_FLAGS:
@@ -304,7 +371,8 @@ void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 		}
 		break;
 	case NFT_E_LIMIT:
-		put_limit(b, e);
+		EXPR (b, "limit")
+			nft_put_limit(b, e->limit.rate, e->limit.burst);
 		break;
 	case NFT_E_REJECT:
 		EXPR (b, "reject") {
@@ -317,6 +385,12 @@ void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 		break;
 	case NFT_E_SNAT:
 		put_snat(b, e);
+		break;
+	case NFT_E_SET_MARK:
+		put_set_mark(b, e->mark);
+		break;
+	case NFT_E_COUNT:
+		put_count(b, e);
 		break;
 	}
 }

@@ -66,17 +66,18 @@ int nft_netlink_commit(struct mnl_socket *socket, const struct nft_txn *txn,
 int nft_netlink_dump(struct mnl_socket *socket, const struct nft_devices *devices,
 		     struct nft_ruleset **ret, struct vnet_error *err);
 
-/* Frames that the guard took from a port since its element or chain was added. */
+/* Frames that the guard took from a port for one reason (enum guard_reason). */
 struct nft_counter {
 	char ifname[16];        /* or "#12" */
-	unsigned index;
+	unsigned index, reason;
 	uint64_t packets, bytes;
 };
 typedef VEC(struct nft_counter) nft_counter_vec;
 
 /*
- * One port's counter, or with ifname NULL all of them; appended to *ret.  A
- * port without guard, or no table at all: nothing is appended, no error.
+ * One port's counters, or with ifname NULL all of them; appended to *ret.  A
+ * reason for which nothing was taken yet is not there; without tables nothing
+ * is, and that is no error.
  */
 int nft_netlink_counters(struct mnl_socket *socket, const char *ifname,
 			 const struct nft_devices *devices, nft_counter_vec *ret,

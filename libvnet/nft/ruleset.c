@@ -30,6 +30,17 @@ const struct nft_type_def nft_types[] = {
 	[NFT_T_VERDICT] = { "verdict", NFT_DATA_MAX, 0, 1 },
 	[NFT_T_ETHER_TYPE] = { "ether_type", 2, 2, 10 },
 	[NFT_T_VNI] = { NULL, 4, 4, 4 },
+	[NFT_T_MARK] = { "mark", 4, 4, 19 },
+	[NFT_T_PKTTYPE] = { "pkt_type", 1, 1, 0 },
+	[NFT_T_ARP_HEADER] = { "integer", 8, 8, 0 },
+	[NFT_T_PREFIX4] = { "ipv4_addr", 5, 4, 7 },
+	[NFT_T_PREFIX6] = { "ipv6_addr", 17, 16, 8 },
+	[NFT_T_BYTES8] = { "integer", 8, 8, 0 },
+	[NFT_T_BYTES2] = { "integer", 2, 2, 0 },
+	[NFT_T_BYTE] = { "integer", 1, 1, 0 },
+	[NFT_T_BITS16] = { "integer", 2, 2, 0 },
+	[NFT_T_FRAG_OFF] = { "integer", 2, 2, 0 },
+	[NFT_T_ARPHRD] = { "arphrd", 2, 2, 0 },
 };
 
 #define KEY1(a) 1, { a }
@@ -37,44 +48,71 @@ const struct nft_type_def nft_types[] = {
 #define KEY3(a, b, c) 3, { a, b, c }
 
 const struct nft_set_def nft_sets[NFT_SETS] = {
-	[NFT_SET_MACS] = { "macs", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER), 0, { 0 }, false },
-	[NFT_SET_GUARDED] = { "guarded", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, true },
-	[NFT_SET_LEARNING] = { "learning", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
-	[NFT_SET_MEMBERS] = { "members", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
-	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
-	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, false },
-	[NFT_SET_TAGS] = { "tags", NFT_BRIDGE, KEY1(NFT_T_ETHER_TYPE), 0, { 0 }, false },
-	[NFT_SET_VLAN_PORTS] = { "vlan_ports", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, false },
-	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER_TYPE), 0, { 0 }, false },
+	[NFT_MAP_GUARDS] = { "guards", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), KEY1(NFT_T_VERDICT), NFT_PLAIN },
+	[NFT_SET_MEMBERS] = { "members", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_VLAN_PORTS] = { "vlan_ports", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER_TYPE), 0, { 0 },
+			    NFT_PLAIN },
+#define GUARD(SET, family) \
+	[SET(MACS)] = { "macs", family, KEY2(NFT_T_IFINDEX, NFT_T_ETHER), 0, { 0 }, NFT_PLAIN }, \
+	[SET(SOURCES4)] = { "sources4", family, KEY3(NFT_T_IFINDEX, NFT_T_ETHER, NFT_T_IP4), \
+			    0, { 0 }, NFT_PLAIN }, \
+	[SET(SOURCES6)] = { "sources6", family, KEY3(NFT_T_IFINDEX, NFT_T_ETHER, NFT_T_IP6), \
+			    0, { 0 }, NFT_PLAIN }, \
+	[SET(PREFIXES4)] = { "prefixes4", family, KEY2(NFT_T_IFINDEX, NFT_T_PREFIX4), 0, { 0 }, \
+			     NFT_INTERVALS }, \
+	[SET(PREFIXES6)] = { "prefixes6", family, KEY2(NFT_T_IFINDEX, NFT_T_PREFIX6), 0, { 0 }, \
+			     NFT_INTERVALS }, \
+	[SET(ETHERTYPES)] = { "ethertypes", family, KEY2(NFT_T_IFINDEX, NFT_T_ETHER_TYPE), \
+			      0, { 0 }, NFT_PLAIN }, \
+	[SET(WAIVED)] = { "waived", family, KEY2(NFT_T_IFINDEX, NFT_T_MARK), 0, { 0 }, NFT_PLAIN }, \
+	[SET(DROPS)] = { "drops", family, KEY2(NFT_T_IFINDEX, NFT_T_MARK), 0, { 0 }, NFT_COUNTED }, \
+	[SET(TAGS)] = { "tags", family, KEY1(NFT_T_ETHER_TYPE), 0, { 0 }, NFT_PLAIN }, \
+	[SET(DHCP_PORTS)] = { "dhcp_ports", family, KEY1(NFT_T_PORT), 0, { 0 }, NFT_PLAIN }, \
+	[SET(TUNNELS)] = { "tunnels", family, KEY1(NFT_T_PROTO), 0, { 0 }, NFT_PLAIN }, \
+	[SET(ND_TYPES)] = { "nd_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
+	[SET(ROUTER_TYPES)] = { "router_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
+	[SET(MLD_TYPES)] = { "mld_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }
+#define BRIDGE_SET(name) NFT_SET_##name
+#define NETDEV_SET(name) NFT_SET_NETDEV_##name
+	GUARD(BRIDGE_SET, NFT_BRIDGE),
+	[NFT_SET_BROADCASTS] = { "broadcasts", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_LIMITED },
+	[NFT_SET_MULTICASTS] = { "multicasts", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_LIMITED },
+	GUARD(NETDEV_SET, NFT_NETDEV),
+#undef BRIDGE_SET
+#undef NETDEV_SET
+#undef GUARD
 
-	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
-	[NFT_SET_CHECKED] = { "checked", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
-	[NFT_SET_INSIDE] = { "inside", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, false },
-	[NFT_SET_EXITS] = { "exits", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, false },
-	[NFT_SET_NO_HOST] = { "no_host", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, false },
+	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_CHECKED] = { "checked", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_INSIDE] = { "inside", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_EXITS] = { "exits", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_NO_HOST] = { "no_host", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
 	[NFT_SET_SERVICES] = { "services", NFT_INET, KEY3(NFT_T_IFNAME, NFT_T_PROTO, NFT_T_PORT),
-			       0, { 0 }, false },
-	[NFT_SET_ADDRESSED] = { "addressed", NFT_INET, KEY1(NFT_T_FIB_TYPE), 0, { 0 }, false },
-	[NFT_SET_REPLIES] = { "replies", NFT_INET, KEY2(NFT_T_PORT, NFT_T_PORT), 0, { 0 }, false },
-	[NFT_SET_ND_IN] = { "nd_in", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, false },
-	[NFT_SET_ND_OUT] = { "nd_out", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, false },
-	[NFT_SET_VXLAN_PORTS] = { "vxlan_ports", NFT_INET, KEY1(NFT_T_PORT), 0, { 0 }, false },
-	[NFT_SET_VXLAN_IDS] = { "vxlan_ids", NFT_INET, KEY2(NFT_T_PORT, NFT_T_VNI), 0, { 0 }, false },
+			       0, { 0 }, NFT_PLAIN },
+	[NFT_SET_ADDRESSED] = { "addressed", NFT_INET, KEY1(NFT_T_FIB_TYPE), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_REPLIES] = { "replies", NFT_INET, KEY2(NFT_T_PORT, NFT_T_PORT), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_ND_IN] = { "nd_in", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_ND_OUT] = { "nd_out", NFT_INET, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_VXLAN_PORTS] = { "vxlan_ports", NFT_INET, KEY1(NFT_T_PORT), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_VXLAN_IDS] = { "vxlan_ids", NFT_INET, KEY2(NFT_T_PORT, NFT_T_VNI), 0, { 0 }, NFT_PLAIN },
 	[NFT_SET_VXLAN_PEERS4] = { "vxlan_peers4", NFT_INET, KEY3(NFT_T_PORT, NFT_T_VNI, NFT_T_IP4),
-				   0, { 0 }, false },
+				   0, { 0 }, NFT_PLAIN },
 	[NFT_SET_VXLAN_PEERS6] = { "vxlan_peers6", NFT_INET, KEY3(NFT_T_PORT, NFT_T_VNI, NFT_T_IP6),
-				   0, { 0 }, false },
-	[NFT_MAP_FROM] = { "from_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
-	[NFT_MAP_TO] = { "to_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
-	[NFT_MAP_NAT] = { "nat_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), false },
+				   0, { 0 }, NFT_PLAIN },
+	[NFT_MAP_FROM] = { "from_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
+	[NFT_MAP_TO] = { "to_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
+	[NFT_MAP_NAT] = { "nat_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
 	[NFT_MAP_FORWARDS4] = { "forwards4", NFT_INET, KEY3(NFT_T_PROTO, NFT_T_IP4, NFT_T_PORT),
-				KEY2(NFT_T_IP4, NFT_T_PORT), false },
+				KEY2(NFT_T_IP4, NFT_T_PORT), NFT_PLAIN },
 	[NFT_MAP_FORWARDS4_ANY] = { "forwards4_any", NFT_INET, KEY2(NFT_T_PROTO, NFT_T_PORT),
-				    KEY2(NFT_T_IP4, NFT_T_PORT), false },
+				    KEY2(NFT_T_IP4, NFT_T_PORT), NFT_PLAIN },
 	[NFT_MAP_FORWARDS6] = { "forwards6", NFT_INET, KEY3(NFT_T_PROTO, NFT_T_IP6, NFT_T_PORT),
-				KEY2(NFT_T_IP6, NFT_T_PORT), false },
+				KEY2(NFT_T_IP6, NFT_T_PORT), NFT_PLAIN },
 	[NFT_MAP_FORWARDS6_ANY] = { "forwards6_any", NFT_INET, KEY2(NFT_T_PROTO, NFT_T_PORT),
-				    KEY2(NFT_T_IP6, NFT_T_PORT), false },
+				    KEY2(NFT_T_IP6, NFT_T_PORT), NFT_PLAIN },
 };
 
 const struct nft_field_def nft_fields[NFT_FIELDS] = {
@@ -101,12 +139,35 @@ const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	[NFT_F_FIB_DADDR_IIF] = { "fib daddr . iif type", NFT_T_FIB_TYPE },
 	[NFT_F_FIB_SADDR_IIF_OIF] = { "fib saddr . iif oif", NFT_T_FIB_PRESENT },
 	[NFT_F_ROUTED_ETHER_DADDR] = { "ether daddr", NFT_T_ETHER },
-	[NFT_F_DEVICE_ETHER_SADDR] = { "ether saddr", NFT_T_ETHER },
 	[NFT_F_ETHER_TYPE] = { "ether type", NFT_T_ETHER_TYPE },
 	/* Not "vlan type": nft would look for 802.1Q in front of it, and nothing else. */
 	[NFT_F_INNER_TYPE] = { "@ll,128,16", NFT_T_ETHER_TYPE },
 	/* nft 1.0.8 has "vxlan vni", which looks into the packet by another way. */
 	[NFT_F_VNI] = { "@th,96,32", NFT_T_VNI },
+	[NFT_F_IIFTYPE] = { "meta iiftype", NFT_T_ARPHRD },
+	[NFT_F_PROTOCOL] = { "meta protocol", NFT_T_ETHER_TYPE },
+	[NFT_F_PKTTYPE] = { "meta pkttype", NFT_T_PKTTYPE },
+	[NFT_F_MARK] = { "meta mark", NFT_T_MARK },
+	[NFT_F_ARP_HEADER] = { "arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp operation",
+			       NFT_T_ARP_HEADER },
+	[NFT_F_RARP_HEADER] = { "@nh,0,64", NFT_T_BYTES8 },
+	[NFT_F_ARP_SADDR_ETHER] = { "arp saddr ether", NFT_T_ETHER },
+	[NFT_F_ARP_SADDR_IP] = { "arp saddr ip", NFT_T_IP4 },
+	[NFT_F_RARP_SADDR_ETHER] = { "@nh,64,48", NFT_T_ETHER },
+	[NFT_F_RARP_DADDR_ETHER] = { "@nh,144,48", NFT_T_ETHER },
+	[NFT_F_IP_FRAGMENT] = { "ip frag-off", NFT_T_BITS16 },
+	[NFT_F_IP6_FRAGMENT] = { "frag frag-off", NFT_T_FRAG_OFF },
+	[NFT_F_IP6_LENGTH] = { "ip6 length", NFT_T_PORT },
+	[NFT_F_IP6_NEXTHDR] = { "ip6 nexthdr", NFT_T_PROTO },
+	[NFT_F_IP6_HOPLIMIT] = { "ip6 hoplimit", NFT_T_BYTE },
+	[NFT_F_DHCP_OP] = { "@th,64,8", NFT_T_BYTE },
+	[NFT_F_DHCP_CHADDR] = { "@th,288,48", NFT_T_ETHER },
+	[NFT_F_ND_TARGET] = { "@th,64,128", NFT_T_IP6 },
+	[NFT_F_RS_OPTION] = { "@th,64,16", NFT_T_BYTES2 },
+	[NFT_F_RS_LLADDR] = { "@th,80,48", NFT_T_ETHER },
+	[NFT_F_ND_OPTION] = { "@th,192,16", NFT_T_BYTES2 },
+	[NFT_F_ND_LLADDR] = { "@th,208,48", NFT_T_ETHER },
+	[NFT_F_ND_OPTION2] = { "@th,256,16", NFT_T_BYTES2 },
 };
 
 enum nft_field nft_type_field(enum nft_type type)
@@ -127,6 +188,12 @@ bool nft_set_is_typeof(const struct nft_set_def *def)
 		if (!nft_types[def->key[i]].name)
 			return true;
 	return false;
+}
+
+bool nft_expr_uses_set(const struct nft_expr *e)
+{
+	return e->kind == NFT_E_LOOKUP || e->kind == NFT_E_VMAP || e->kind == NFT_E_DNAT ||
+	       e->kind == NFT_E_COUNT;
 }
 
 size_t nft_set_key_size(const struct nft_set_def *def)

@@ -32,6 +32,10 @@ static const struct named icmp6_types[] = {
 	{ 143, "mld2-listener-report" }, { 0, NULL },
 };
 
+static const struct named pkttypes[] = { { 1, "broadcast" }, { 2, "multicast" }, { 0, NULL } };
+static const struct named arp_operations[] = { { 1, "request" }, { 2, "reply" }, { 0, NULL } };
+static const struct named hardware_types[] = { { 1, "ether" }, { 0, NULL } };
+
 static void text_named(struct strbuf *b, const struct named *table, uint32_t value)
 {
 	for (; table->name; table++) {
@@ -59,6 +63,13 @@ static void text_mac(struct strbuf *b, const uint8_t *bytes)
 
 	memcpy(mac.b, bytes, 6);
 	strbuf_append(b, mac_format(&mac, buf));
+}
+
+static void text_bytes(struct strbuf *b, const uint8_t *bytes, size_t size)
+{
+	strbuf_append(b, "0x");
+	for (size_t i = 0; i < size; i++)
+		strbuf_printf(b, "%02x", bytes[i]);
 }
 
 static void text_verdict(struct strbuf *b, enum nft_verdict code, const char *chain)
@@ -124,6 +135,35 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 	case NFT_T_VERDICT:
 		text_verdict(b, v[0], (const char *)v + 1);
 		break;
+	case NFT_T_MARK:
+		memcpy(&n, v, sizeof(n));
+		strbuf_printf(b, "0x%08" PRIx32, n);
+		break;
+	case NFT_T_PKTTYPE:
+		text_named(b, pkttypes, *v);
+		break;
+	case NFT_T_ARP_HEADER: /* the field's text says the rest */
+		text_named(b, arp_operations, v[7]);
+		break;
+	case NFT_T_PREFIX4:
+	case NFT_T_PREFIX6:
+		text_ip(b, type == NFT_T_PREFIX4 ? AF_INET : AF_INET6, v);
+		strbuf_printf(b, "/%u", v[nft_types[type].size - 1]);
+		break;
+	case NFT_T_BYTES8:
+	case NFT_T_BYTES2:
+	case NFT_T_BITS16:
+		text_bytes(b, v, nft_types[type].size);
+		break;
+	case NFT_T_BYTE:
+		strbuf_printf(b, "%u", *v);
+		break;
+	case NFT_T_FRAG_OFF:
+		strbuf_printf(b, "%u", (unsigned)(v[0] << 8 | v[1]) >> 3);
+		break;
+	case NFT_T_ARPHRD:
+		text_named(b, hardware_types, *v);
+		break;
 	}
 }
 
@@ -136,11 +176,23 @@ static void text_parts(struct strbuf *b, const uint8_t *types, unsigned n, const
 	}
 }
 
+static void text_limit(struct strbuf *b, uint32_t rate, uint32_t burst)
+{
+	strbuf_printf(b, "limit rate %" PRIu32 "/second burst %" PRIu32 " packets", rate, burst);
+}
+
 void nft_text_elem(struct strbuf *b, enum nft_set_id set, const struct nft_elem *elem)
 {
 	const struct nft_set_def *def = &nft_sets[set];
 
 	text_parts(b, def->key, def->n_key, elem->key);
+	if (def->kind == NFT_LIMITED) {
+		uint32_t limit[2];
+
+		memcpy(limit, elem->data, sizeof(limit));
+		strbuf_append(b, " ");
+		text_limit(b, limit[0], limit[1]);
+	}
 	if (!def->n_data)
 		return;
 	strbuf_append(b, " : ");
@@ -156,16 +208,17 @@ static void text_fields(struct strbuf *b, const struct nft_expr *e)
 static void text_match(struct strbuf *b, const struct nft_expr *e)
 {
 	enum nft_type type = nft_fields[e->fields[0]].type;
+	bool is_address = type == NFT_T_IP4 || type == NFT_T_IP6;
 
 	text_fields(b, e);
-	if (type == NFT_T_ETHER && e->match.is_masked) {
+	if (e->match.is_masked && (type == NFT_T_ETHER || type == NFT_T_BITS16)) {
 		strbuf_append(b, " & ");
-		text_mac(b, e->match.mask);
+		text_value(b, type, e->match.mask);
 		strbuf_append(b, e->negate ? "" : " ==");
 	}
-	strbuf_append(b, e->negate ? " != " : " ");
+	strbuf_append(b, e->kind == NFT_E_LESS ? " < " : e->negate ? " != " : " ");
 	text_value(b, type, e->match.value);
-	if (type != NFT_T_ETHER && e->match.is_masked)
+	if (e->match.is_masked && is_address)
 		strbuf_printf(b, "/%u", e->match.prefix_len);
 }
 
@@ -216,6 +269,7 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 {
 	switch (e->kind) {
 	case NFT_E_MATCH:
+	case NFT_E_LESS:
 		text_match(b, e);
 		break;
 	case NFT_E_FLAGS:
@@ -245,7 +299,7 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 		strbuf_printf(b, "log group %u snaplen %u", e->log.group, e->log.snaplen);
 		break;
 	case NFT_E_LIMIT:
-		strbuf_printf(b, "limit rate %u/second burst %u packets", e->limit.rate, e->limit.burst);
+		text_limit(b, e->limit.rate, e->limit.burst);
 		break;
 	case NFT_E_REJECT:
 		strbuf_append(b, "reject with icmpx admin-prohibited");
@@ -258,6 +312,14 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 		break;
 	case NFT_E_SNAT:
 		text_snat(b, e);
+		break;
+	case NFT_E_SET_MARK:
+		strbuf_printf(b, "meta mark set 0x%08" PRIx32, e->mark);
+		break;
+	case NFT_E_COUNT:
+		strbuf_printf(b, "update @%s { ", nft_sets[e->set].name);
+		text_fields(b, e);
+		strbuf_append(b, " }");
 		break;
 	}
 }
@@ -287,13 +349,26 @@ static void text_set_type(struct strbuf *b, const struct nft_set_def *def)
 		strbuf_printf(b, "%s%s", i ? " . " : " : ", nft_types[def->data[i]].name);
 }
 
+static void text_set_kind(struct strbuf *b, const struct nft_set_def *def, const char *before,
+			  const char *after)
+{
+	if (def->kind == NFT_COUNTED)
+		strbuf_printf(b, "%ssize %d%s%sflags dynamic%s%scounter%s", before, NFT_COUNTED_MAX,
+			      after, before, after, before, after);
+	if (def->kind == NFT_INTERVALS)
+		strbuf_printf(b, "%sflags interval%s", before, after);
+	if (def->kind == NFT_LIMITED)
+		strbuf_printf(b, "%slimit rate %d/second%s", before, NFT_LIMITED_RATE, after);
+}
+
 static void text_set(struct strbuf *b, enum nft_set_id id, const struct nft_set *set)
 {
 	const struct nft_set_def *def = &nft_sets[id];
 
 	strbuf_printf(b, "\t%s %s {\n\t\t", def->n_data ? "map" : "set", def->name);
 	text_set_type(b, def);
-	strbuf_append(b, def->has_counter ? "\n\t\tcounter\n" : "\n");
+	strbuf_append(b, "\n");
+	text_set_kind(b, def, "\t\t", "\n");
 	if (set->elems.n) {
 		strbuf_append(b, "\t\telements = {\n");
 		vec_each (elem, &set->elems) {
@@ -379,7 +454,9 @@ static void text_add_set(struct strbuf *b, const struct nft_op *op)
 	strbuf_printf(b, "add %s %s " NFT_TABLE_NAME " %s { ", def->n_data ? "map" : "set",
 		      nft_family_names[op->family], def->name);
 	text_set_type(b, def);
-	strbuf_append(b, def->has_counter ? "; counter; }" : "; }");
+	strbuf_append(b, "; ");
+	text_set_kind(b, def, "", "; ");
+	strbuf_append(b, "}");
 }
 
 static void text_elems(struct strbuf *b, const struct nft_txn *txn, const struct nft_op *op)

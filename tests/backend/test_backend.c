@@ -861,9 +861,7 @@ static void nft_transactions(void **state)
 	is_equal(one);
 	if (is_linux) {
 		ok(kernel_drop_counters(f->k, "vp1", &drops, &f->err));
-		assert_int_equal(drops.n, 1);
-		assert_string_equal(drops.v[0].ifname, "vp1");
-		vec_free(&drops);
+		assert_int_equal(drops.n, 0); /* nothing was dropped yet */
 	}
 	/* After the device is gone its elements can still be named. */
 	close(fd);
@@ -899,9 +897,10 @@ static void nft_guards(void **state)
 	assert_int_equal(write(a, frame, size), size);
 	assert_true(receives(b, "honest", WAIT_MS)); /* behind the other in the same queue */
 	ok(kernel_drop_counters(f->k, NULL, &drops, &f->err));
-	assert_int_equal(drops.n, 2);
-	vec_each(counter, &drops)
-		assert_int_equal(counter->packets, !strcmp(counter->ifname, "vp1"));
+	assert_int_equal(drops.n, 1);
+	assert_string_equal(drops.v[0].ifname, "vp1");
+	assert_int_equal(drops.v[0].reason, GUARD_REASON_MAC);
+	assert_int_equal(drops.v[0].packets, 1);
 	vec_free(&drops);
 	close(a);
 	close(b);
@@ -940,8 +939,8 @@ static void drop_counters_of_the_fake(void **state)
 
 	(void)state;
 	ONLY_FAKE();
-	kernel_fake_count_drops(f->k, "vp1", 3, 180);
-	kernel_fake_count_drops(f->k, "vp2", 1, 60);
+	kernel_fake_count_drops(f->k, "vp1", GUARD_REASON_MAC, 3, 180);
+	kernel_fake_count_drops(f->k, "vp2", GUARD_REASON_MAC, 1, 60);
 	ok(kernel_drop_counters(f->k, "vp2", &drops, &f->err));
 	ok(kernel_drop_counters(f->k, NULL, &drops, &f->err));
 	assert_int_equal(drops.n, 3);

@@ -4,7 +4,8 @@
 
 /*
  * nft_cases.h - tests/golden/nft: networks (CASE.yaml), ports (CASE.ports, one
- * "NAME NETWORK IFNAME MAC|learn [KIND|trunk]" a line) and the rules they want (CASE.nft)
+ * "NAME NETWORK IFNAME MAC|learn [KIND|trunk] [UPDATE]" a line, UPDATE as UpdatePort
+ * takes it, without spaces) and the rules they want (CASE.nft)
  */
 
 #include "model/network.h"
@@ -16,7 +17,7 @@
 
 #define NFT_CASE_DIR "tests/golden/nft/"
 static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards",
-					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap" };
+					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap", "guard" };
 
 struct nft_case {
 	network_vec nets;
@@ -70,6 +71,19 @@ static inline void nft_case_port_is(struct port *port, const char *what)
 		vec_push(&port->vlan.tagged, ((struct vlan_range){ 20, 30 }));
 }
 
+static inline int nft_case_update(struct port *port, const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+	struct vnet_error err = { 0 };
+	char buf[1024];
+	int r = json ? port_update_from_json(port, json, &err) : -1;
+
+	json_decref(json);
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", text, vnet_error_text(&err, buf, sizeof(buf)));
+	return r < 0 ? -1 : 0;
+}
+
 /* 0, or -1 with the reason on stderr. */
 static inline int nft_case_load(const char *name, struct nft_case *ret)
 {
@@ -89,12 +103,15 @@ static inline int nft_case_load(const char *name, struct nft_case *ret)
 	}
 	for (char *line = ports ? strtok_r(ports, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char port[64], network[64], ifname[64], mac[64], what[64] = "";
+		char port[64], network[64], ifname[64], mac[64], what[64] = "", update[512] = "";
 
-		if (sscanf(line, "%63s %63s %63s %63s %63s", port, network, ifname, mac, what) < 4)
+		if (sscanf(line, "%63s %63s %63s %63s %63s %511s", port, network, ifname, mac, what,
+			   update) < 4)
 			continue;
 		vec_push(&ret->ports, nft_case_port(port, network, ifname, mac));
 		nft_case_port_is(ret->ports.v[ret->ports.n - 1], what);
+		if (update[0] && nft_case_update(ret->ports.v[ret->ports.n - 1], update) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -352,7 +352,7 @@ static void test_attach_options(void **state)
 	(void)state;
 	read_network("mode: isolated\nbridge: {mtu: 9000, name: br7}", &nets);
 	plan_port_attach(nets.v[0], port, &ops);
-	assert_ops(&ops, "firewall: 3 elements added\n"
+	assert_ops(&ops, "firewall: 2 elements added\n"
 			 "set vp0: join br7, mtu 9000, txqueuelen 10, ipv6 link-local none, alias "
 			 "\"vnet:port:blue:vm1\", isolated, down\n");
 }
@@ -426,7 +426,7 @@ static void test_learned(void **state)
 	after->mac = (struct mac){ { 0x52, 0x54, 0, 0, 0, 7 } };
 	read_network("mode: nat\naddresses: [10.1.0.1/24]", &nets);
 	plan_port_update(nets.v[0], before, after, &ops);
-	assert_ops(&ops, "firewall: 1 element added, 1 element deleted\nset vp0: mac fe:54:00:00:00:07\n");
+	assert_ops(&ops, "firewall: 2 elements added, 1 element deleted\nset vp0: mac fe:54:00:00:00:07\n");
 }
 
 static void assert_attach(const char *definition, const char *port_text, const char *wanted)
@@ -478,7 +478,7 @@ static void test_attach_kinds(void **state)
 		      "firewall: 4 elements added\nset vp0: " JOIN "\n"
 		      "add VLAN 5 to vp0 (native, untagged)\nset vp0: down\n");
 	assert_attach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}",
-		      "firewall: 1 chain added, 2 rules written\nset vp0: " OWN ", up\n");
+		      "firewall: 1 chain added, 1 rule written, 1 element added\nset vp0: " OWN ", up\n");
 	assert_attach(WIRE, "{" VM MAC ", \"kind\": \"macvlan\", \"netns\": \"/run/netns/a\"}", "");
 	assert_attach(SRIOV, "{" VM MAC ", \"kind\": \"vf\", \"vf\": 3, \"bandwidth\": {\"out\": \"1gbit\"}}",
 		      "set virtual function 3 of eth0: mac 52:54:00:00:00:01, vlan 100, spoofchk on, trust "
@@ -509,7 +509,7 @@ static void test_attach_shaped(void **state)
 	assert_attach(NAT "\nbandwidth: {out: 1gbit}", "{" VM MAC "}",
 		      "firewall: 3 elements added\nset vp0: " JOIN ", up\n"); /* no slot, no classes */
 	assert_attach(WIRE "\nbandwidth: {out: 1gbit}", "{" VM SLOW ", \"kind\": \"macvtap\"}",
-		      "firewall: 1 chain added, 2 rules written\n"
+		      "firewall: 1 chain added, 1 rule written, 1 element added\n"
 		      "shape vp0 by vi-blue: in 1gbit burst 625000, out 10mbit burst 15140, slot 9\n"
 		      "set vp0: " OWN ", up\n");
 }
@@ -525,8 +525,8 @@ static void test_detach_kinds(void **state)
 		      "! set vp0: leave its bridge, down\nfirewall: 3 elements deleted\n"
 		      "delete device vp0\n");
 	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}", true,
-		      "! set vp0: down\nfirewall: 1 chain deleted\ndelete device vp0\n");
-	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}", false, "firewall: 1 chain deleted\n");
+		      "! set vp0: down\nfirewall: 1 chain deleted, 1 element deleted\ndelete device vp0\n");
+	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}", false, "firewall: 1 chain deleted, 1 element deleted\n");
 	assert_detach(WIRE, "{" VM MAC ", \"kind\": \"macvlan\", \"netns\": \"/run/netns/a\"}", true, "");
 	assert_detach(SRIOV, "{" VM MAC ", \"kind\": \"vf\", \"vf\": 3}", true,
 		      "set virtual function 3 of eth0: mac 00:00:00:00:00:00, no vlan, spoofchk on, trust "
@@ -608,7 +608,7 @@ static void test_detach_many(void **state)
 				    "! set vp0: marked for deletion, down\n"
 				    "set virtual function 3 of eth0: mac 00:00:00:00:00:00, no vlan, spoofchk "
 				    "on, trust off, link auto\n"
-				    "firewall: 1 chain deleted, 11 elements deleted\n"
+				    "firewall: 1 chain deleted, 12 elements deleted\n"
 				    "delete the marked devices\n");
 	plan_ports_detach(&all[4], 1, &none);
 	assert_int_equal(none.n, 1);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guard.c - what ports are held to, as values; see guard.h. */
+
+#include "model/guard.h"
+
+#include "model/port.h"
+#include "model/schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const policy_names[] = {
+	[GUARD_INHERIT] = "default", [GUARD_MAC] = "mac", [GUARD_STRICT] = "strict",
+	[GUARD_OFF] = "off", NULL
+};
+
+static const char *const reason_names[GUARD_REASONS_END] = {
+	[GUARD_REASON_MAC] = "mac",
+	[GUARD_REASON_VLAN_TAG] = "vlan-tag",
+	[GUARD_REASON_ETHERTYPE] = "ethertype",
+	[GUARD_REASON_IPV4_SOURCE] = "ipv4-source",
+	[GUARD_REASON_IPV6_SOURCE] = "ipv6-source",
+	[GUARD_REASON_ARP] = "arp",
+	[GUARD_REASON_ARP_ADDRESS] = "arp-address",
+	[GUARD_REASON_ND] = "nd",
+	[GUARD_REASON_ND_TARGET] = "nd-target",
+	[GUARD_REASON_ROUTER] = "router",
+	[GUARD_REASON_DHCP_SERVER] = "dhcp-server",
+	[GUARD_REASON_DHCP_CLIENT] = "dhcp-client",
+	[GUARD_REASON_HEADER] = "header",
+	[GUARD_REASON_LLC] = "llc",
+	[GUARD_REASON_TUNNEL] = "tunnel",
+	[GUARD_REASON_STORM] = "storm",
+	[GUARD_REASON_EGRESS_GROUP] = "egress-group",
+	[GUARD_REASON_INGRESS_GROUP] = "ingress-group",
+	[GUARD_REASON_EGRESS_NAME] = "egress-name",
+};
+
+#define R(reason) (1u << GUARD_REASON_##reason)
+
+static const struct {
+	const char *name;
+	uint32_t reasons;
+} allows[GUARD_ALLOWS] = {
+	[GUARD_ALLOW_ANY_ADDRESS] = { "any-address", R(IPV4_SOURCE) | R(IPV6_SOURCE) |
+						     R(ARP_ADDRESS) | R(ND_TARGET) },
+	[GUARD_ALLOW_ANY_ETHERTYPE] = { "any-ethertype", R(ETHERTYPE) },
+	[GUARD_ALLOW_DHCP_SERVER] = { "dhcp-server", R(DHCP_SERVER) },
+	[GUARD_ALLOW_LLC] = { "llc", R(LLC) },
+	[GUARD_ALLOW_ROUTER] = { "router", R(ROUTER) },
+	[GUARD_ALLOW_TUNNELS] = { "tunnels", R(TUNNEL) },
+	[GUARD_ALLOW_VLAN_TAGS] = { "vlan-tags", R(VLAN_TAG) },
+};
+#undef R
+
+const char *guard_reason_name(unsigned reason)
+{
+	return reason < GUARD_REASONS_END ? reason_names[reason] : NULL;
+}
+
+const char *guard_policy_name(enum guard_policy policy)
+{
+	return policy_names[policy];
+}
+
+uint32_t guard_allow_reasons(enum guard_allow allow)
+{
+	return allows[allow].reasons;
+}
+
+/* --- keys --- */
+
+static const char *const allow_words[] = {
+	"any-address", "any-ethertype", "dhcp-server", "llc", "router", "tunnels", "vlan-tags", NULL,
+};
+_Static_assert(ARRAY_SIZE(allow_words) == GUARD_ALLOWS + 1, "a word for each");
+
+/* An address alone is its prefix of full length; of a prefix, host bits are an error. */
+static int source_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
+			 void *value)
+{
+	const char *text = decode_text(d, n, "an address or a prefix");
+	struct prefix *prefix = value, clean;
+	struct ip ip;
+	int r;
+
+	if (!text)
+		return -EINVAL;
+	if (ip_parse(text, &ip) == 0) {
+		*prefix = (struct prefix){ ip, (uint8_t)ip_bits(&ip) };
+		return 0;
+	}
+	r = type_prefix.decode(d, f, n, prefix);
+	if (r < 0)
+		return r;
+	clean = prefix_network(prefix);
+	if (prefix_cmp(&clean, prefix) != 0)
+		return node_error(n, d->err, "bad-address",
+				  "the prefix has host bits set; clear what is behind its length");
+	return 0;
+}
+
+static json_t *source_encode(const struct schema_field *f, const void *value, const void *root)
+{
+	const struct prefix *prefix = value;
+	char text[ADDR_TEXT_MAX];
+
+	if (prefix->len == ip_bits(&prefix->addr))
+		return json_string(ip_format(&prefix->addr, text));
+	return type_prefix.encode(f, value, root);
+}
+
+static const struct schema_type type_source = {
+	.size = sizeof(struct prefix),
+	.decode = source_decode,
+	.encode = source_encode,
+};
+
+/* Names of ethertypes that guests have a use for. IEEE 802 numbers. */
+static const struct {
+	const char *name;
+	uint16_t number;
+} ethertypes[] = {
+	{ "lldp", 0x88cc }, { "eapol", 0x888e }, { "lacp", 0x8809 },
+	{ "mpls", 0x8847 }, { "ptp", 0x88f7 },	 { "wol", 0x0842 },
+};
+#define ETHERTYPE_WANTED "lldp, eapol, lacp, mpls, ptp, wol or a number from 0x0600 to 0xffff"
+
+/* Types that have checks of their own, or are not one. */
+static const char *ethertype_problem(unsigned long number)
+{
+	switch (number) {
+	case 0x0800: case 0x86dd: case 0x0806: case 0x8035:
+		return "IPv4, IPv6, ARP and RARP pass by their own checks";
+	case 0x8100: case 0x88a8: case 0x9100:
+		return "a VLAN tag is no ethertype to pass; use vlan, or allow: [vlan-tags]";
+	default:
+		return number < 0x0600 ? "below 0x0600 the field is a length; use allow: [llc]" : NULL;
+	}
+}
+
+static int ethertype_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
+			    void *value)
+{
+	const char *text = decode_text(d, n, ETHERTYPE_WANTED), *problem;
+	char buf[TEXT_QUOTE_MAX], *end;
+	unsigned long number = 0;
+
+	(void)f;
+	if (!text)
+		return -EINVAL;
+	for (size_t i = 0; i < ARRAY_SIZE(ethertypes); i++)
+		if (strcmp(text, ethertypes[i].name) == 0)
+			number = ethertypes[i].number;
+	if (!number && text[0] >= '0' && text[0] <= '9') {
+		number = strtoul(text, &end, 0);
+		if (*end)
+			number = 0;
+	}
+	if (!number || number > 0xffff)
+		return node_error(n, d->err, "bad-value", "%s is not " ETHERTYPE_WANTED,
+				  text_quote(text, buf));
+	problem = ethertype_problem(number);
+	if (problem)
+		return node_error(n, d->err, "bad-value", "%s: %s", text_quote(text, buf), problem);
+	*(uint16_t *)value = (uint16_t)number;
+	return 0;
+}
+
+static json_t *ethertype_encode(const struct schema_field *f, const void *value, const void *root)
+{
+	uint16_t number = *(const uint16_t *)value;
+	char text[8];
+
+	(void)f;
+	(void)root;
+	for (size_t i = 0; i < ARRAY_SIZE(ethertypes); i++)
+		if (ethertypes[i].number == number)
+			return json_string(ethertypes[i].name);
+	snprintf(text, sizeof(text), "0x%04x", number);
+	return json_string(text);
+}
+
+static const struct schema_type type_ethertype = {
+	.size = sizeof(uint16_t),
+	.decode = ethertype_decode,
+	.encode = ethertype_encode,
+};
+
+#define G(member) offsetof(struct guard, member)
+static const struct schema_field storm_fields[] = {
+	FIELD("broadcast", type_uint, G(broadcast), .min = 1, .max = 10000000),
+	FIELD("multicast", type_uint, G(multicast), .min = 1, .max = 10000000),
+};
+static const struct schema storm_schema = {
+	.what = "storm",
+	.size = sizeof(struct guard),
+	SCHEMA_FIELDS(storm_fields),
+};
+
+static const struct schema_field allow_item = ITEM("allow", type_enum, .names = allow_words);
+static const struct schema_field source_item = ITEM("addresses", type_source);
+static const struct schema_field mac_item = ITEM("macs", type_mac);
+static const struct schema_field ethertype_item = ITEM("ethertypes", type_ethertype);
+static const struct schema_field guard_fields[] = {
+	FIELD("policy", type_enum, G(policy), .names = policy_names),
+	FIELD("allow", type_list, G(allow), .item = &allow_item, .max = GUARD_ALLOWS),
+	FIELD("addresses", type_list, G(addresses), .item = &source_item, .max = GUARD_ADDRESSES_MAX),
+	FIELD("macs", type_list, G(macs), .item = &mac_item, .max = GUARD_MACS_MAX),
+	FIELD("ethertypes", type_list, G(ethertypes), .item = &ethertype_item,
+	      .max = GUARD_ETHERTYPES_MAX),
+	FIELD("storm", type_struct, 0, .schema = &storm_schema),
+};
+#undef G
+
+const struct schema guard_schema = {
+	.what = "guard",
+	.size = sizeof(struct guard),
+	SCHEMA_FIELDS(guard_fields),
+	.short_key = "policy",
+	.starts_anew = true,
+};
+
+/* --- in force --- */
+
+struct port_guard port_guard(const struct port *port, const struct network *net)
+{
+	struct port_guard in_force = { GUARD_MAC, &port->guard };
+
+	if (!port->has_guard && net)
+		in_force.guard = &net->port_defaults.guard;
+	if (port->guard.policy)
+		in_force.policy = port->guard.policy;
+	else if (net && net->port_defaults.guard.policy)
+		in_force.policy = net->port_defaults.guard.policy;
+	return in_force;
+}
+
+bool guard_is_default(const struct guard *guard)
+{
+	return !guard->policy && !guard->allow.n && !guard->addresses.n && !guard->macs.n &&
+	       !guard->ethertypes.n && !guard->broadcast && !guard->multicast;
+}
+
+struct ip ip_from_eui64(const struct prefix *prefix, const struct mac *mac)
+{
+	struct ip ip = prefix->addr;
+
+	memcpy(ip.b + 8, mac->b, 3);
+	ip.b[8] ^= 0x02;
+	ip.b[11] = 0xff;
+	ip.b[12] = 0xfe;
+	memcpy(ip.b + 13, mac->b + 3, 3);
+	return ip;
+}
+
+static void add_autoconfigured(const struct port *port, const struct network *net, ip_vec *ret)
+{
+	static const struct prefix link_local = { { AF_INET6, { 0xfe, 0x80 } }, 64 };
+
+	if (!port->has_mac)
+		return;
+	vec_push(ret, ip_from_eui64(&link_local, &port->mac));
+	if (!net || (network_ra(net) != RA_SLAAC && network_ra(net) != RA_STATELESS))
+		return;
+	vec_each(address, &net->addresses)
+		if (address->addr.family == AF_INET6 && address->len == 64)
+			vec_push(ret, ip_from_eui64(address, &port->mac));
+}
+
+static bool is_host(const struct dhcp_host *host, const struct port *port)
+{
+	if (host->has_mac)
+		return port->has_mac && mac_cmp(&host->mac, &port->mac) == 0;
+	return host->name && port->name && strcmp(host->name, port->name) == 0;
+}
+
+static void add_reserved(const struct port *port, const struct network *net, ip_vec *ret)
+{
+	vec_each(host, &net->dhcp.hosts) {
+		if (!is_host(host, port))
+			continue;
+		if (host->address.family)
+			vec_push(ret, host->address);
+		if (host->address6.family)
+			vec_push(ret, host->address6);
+	}
+}
+
+void port_sources(const struct port *port, const struct network *net, ip_vec *ret_addresses,
+		  prefix_vec *ret_prefixes)
+{
+	const struct guard *guard = port_guard(port, net).guard;
+
+	vec_each(ip, &port->addresses)
+		vec_push(ret_addresses, *ip);
+	vec_each(ip, &port->held)
+		vec_push(ret_addresses, *ip);
+	vec_each(prefix, &guard->addresses) {
+		if (prefix->len == ip_bits(&prefix->addr))
+			vec_push(ret_addresses, prefix->addr);
+		else
+			vec_push(ret_prefixes, *prefix);
+	}
+	if (net)
+		add_reserved(port, net, ret_addresses);
+	add_autoconfigured(port, net, ret_addresses);
+}
