@@ -27,6 +27,20 @@ static json_t *leases_json(struct netd *d, const struct port_entry *entry)
 	return list;
 }
 
+/* What holds for the port, and the addresses that it was seen to have. */
+static void describe_guard(const struct port_entry *entry, json_t *info)
+{
+	struct port_guard guard = port_guard(entry->port, entry->network->net);
+	json_t *held = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	vec_each(ip, &entry->port->held)
+		json_array_append_new(held, json_string(ip_format(ip, text)));
+	json_object_set_new(info, "held", held);
+	if (entry->port->kind != PORT_VF && entry->port->kind != PORT_MACVLAN)
+		json_object_set_new(info, "guard", port_guard_to_json(&guard));
+}
+
 /* What the guard took from this port, by reason, and the sum. */
 static void describe_drops(struct netd *d, const struct port_entry *entry, json_t *info)
 {
@@ -79,8 +93,7 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 		json_object_set_new(info, "mac", json_string(mac_format(&port->mac, text)));
 	if (entry->state == PORT_BLOCKED)
 		json_object_set_new(info, "problem", problem_to_json(&entry->problem));
-	json_object_set_new(info, "guard", json_string(guard_policy_name(
-						   port_guard(port, entry->network->net).policy)));
+	describe_guard(entry, info);
 	if (with_counters)
 		describe_drops(d, entry, info);
 	return info;

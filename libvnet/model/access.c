@@ -132,6 +132,7 @@ static const struct schema_field rule_fields[] = {
 	FIELD("persistent", type_bool, R(persistent)),
 	FIELD("adopt", type_bool, R(adopt)),
 	FIELD("lift_isolation", type_bool, R(lift_isolation)),
+	FIELD("lift_guard", type_bool, R(lift_guard)),
 	FIELD("lift_limits", type_bool, R(lift_limits)),
 	FIELD("options", type_bool, R(options)),
 	FIELD("vlans", type_vlan_ranges, R(vlans)),
@@ -404,6 +405,59 @@ static bool options_differ(const struct port_options *a, const struct port_optio
 	       a->proxy_arp != b->proxy_arp;
 }
 
+/* How much a policy holds a port to. */
+static unsigned strength(enum guard_policy policy)
+{
+	return policy == GUARD_STRICT ? 2 : policy == GUARD_MAC;
+}
+
+static bool allows(const struct guard *guard, unsigned allow)
+{
+	vec_each(other, &guard->allow)
+		if (*other == allow)
+			return true;
+	return false;
+}
+
+static bool passes(const struct guard *guard, uint16_t ethertype)
+{
+	vec_each(other, &guard->ethertypes)
+		if (*other == ethertype)
+			return true;
+	return false;
+}
+
+static bool is_more_at_once(unsigned limit, unsigned usual)
+{
+	return usual && (!limit || limit > usual);
+}
+
+/* Is the port held to less than the network's ports are? */
+static bool guard_is_lifted(const struct port *port, const struct network *net)
+{
+	const struct port usual_port = { .kind = port->kind };
+	struct port_guard is = port_guard(port, net), usual = port_guard(&usual_port, net);
+
+	if (strength(is.policy) < strength(usual.policy))
+		return true;
+	vec_each(allow, &is.guard->allow)
+		if (!allows(usual.guard, *allow))
+			return true;
+	vec_each(type, &is.guard->ethertypes)
+		if (!passes(usual.guard, *type))
+			return true;
+	return is_more_at_once(is.guard->broadcast, usual.guard->broadcast) ||
+	       is_more_at_once(is.guard->multicast, usual.guard->multicast);
+}
+
+static bool prefix_is_allowed(const struct access_rule *rule, const struct prefix *prefix)
+{
+	vec_each(allowed, &rule->addresses)
+		if (allowed->len <= prefix->len && prefix_contains(allowed, &prefix->addr))
+			return true;
+	return false;
+}
+
 /* Says in *what what the rule does not allow, and in *key which of its keys would; false: all is.
  */
 static bool exceeds(const struct access_rule *rule, const struct access_request *request,
@@ -436,6 +490,14 @@ static bool exceeds(const struct access_rule *rule, const struct access_request 
 		return EXCEEDS("adopt", "an existing device");
 	if (request->network->port_defaults.isolated && !port->isolated && !rule->lift_isolation)
 		return EXCEEDS("lift_isolation", "a port that is not isolated");
+	if (port->has_guard && guard_is_lifted(port, request->network) && !rule->lift_guard)
+		return EXCEEDS("lift_guard", "a weaker guard than the network's");
+	vec_each(mac, &port->guard.macs)
+		if (!mac_is_allowed(rule, mac))
+			return EXCEEDS("macs", "the MAC %s in guard.macs", mac_format(mac, text));
+	vec_each(prefix, &port->guard.addresses)
+		if (!prefix_is_allowed(rule, prefix))
+			return EXCEEDS("addresses", "%s in guard.addresses", prefix_format(prefix, text));
 	if (!vlans_are_allowed(rule, request->network, &port->vlan))
 		return EXCEEDS("vlans", "VLANs of its own choice");
 	if (options_differ(&port->options, &request->network->port_defaults.options) &&

@@ -27,7 +27,7 @@ struct access_rule {
 	bool learn_mac, has_learn_mac;
 	VEC(struct prefix) addresses;
 	VEC(char *) ifnames;
-	bool persistent, adopt, lift_isolation, lift_limits, options;
+	bool persistent, adopt, lift_isolation, lift_guard, lift_limits, options;
 	vlan_range_vec vlans;
 	unsigned max_ports, max_queues;
 };

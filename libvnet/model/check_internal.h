@@ -37,6 +37,7 @@ int check_dns(const struct network *net, struct vnet_error *err);
 int check_vlans(const struct network *net, struct vnet_error *err);
 int check_links(const struct network *net, struct vnet_error *err);
 int check_bandwidth(const struct network *net, struct vnet_error *err);
+int check_guard(const struct network *net, struct vnet_error *err);
 
 /* The parts of networks_check() that are in check_uplinks.c. */
 int check_uplinks(struct network *const *nets, size_t n, struct vnet_error *err);
@@ -53,6 +54,8 @@ int check_port_inside(const struct port *port, const struct network *net, struct
 int check_port_limits(const struct port *port, const struct network *net, struct vnet_error *err);
 int check_port_shares(const struct port *port, const struct network *net,
 		      struct port *const *ports, size_t n_ports, struct vnet_error *err);
+/* In check_guard.c. */
+int check_port_guard(const struct port *port, const struct network *net, struct vnet_error *err);
 int check_port_function(const struct port *port, const struct network *net,
 			struct port *const *ports, size_t n_ports, struct vnet_error *err);
 

@@ -164,6 +164,11 @@ static bool has_port_limit_in(const struct network *net)
 	return net->port_defaults.in.rate || net->port_defaults.in.guaranteed;
 }
 
+static bool has_port_guard(const struct network *net)
+{
+	return !guard_is_default(&net->port_defaults.guard);
+}
+
 #define SEGMENT_WHY "the machines on the uplink's segment serve that"
 #define NO_HOST_END "a virtual function has no interface of this host in its way"
 
@@ -211,6 +216,8 @@ static const struct {
 	{ "ports", has_port_options, BRIDGES,
 	  "learning, flood, multicast_flood, hairpin and proxy_arp are options of bridge ports" },
 	{ "ports.offloads", has_port_offloads, BRIDGES | MACVTAP, NO_HOST_END },
+	{ "ports.guard", has_port_guard, BRIDGES | MACVTAP,
+	  "a virtual function's frames pass no rule of this host; sriov.spoofchk holds it to its MAC" },
 	{ "ports.bandwidth.in", has_port_limit_in, BRIDGES | MACVTAP,
 	  "a virtual function limits only what its guest sends" },
 };

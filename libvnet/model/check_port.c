@@ -185,6 +185,7 @@ int port_check(const struct port *port, const struct network *net, struct port *
 				     struct vnet_error *) = {
 		check_port_kind, check_port_keys,   check_names,       check_mac,
 		check_mtu,	 check_port_vlan,   check_port_inside, check_port_limits,
+		check_port_guard,
 	};
 	int r = 0;
 

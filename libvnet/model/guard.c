@@ -237,6 +237,14 @@ struct port_guard port_guard(const struct port *port, const struct network *net)
 	return in_force;
 }
 
+json_t *port_guard_to_json(const struct port_guard *guard)
+{
+	struct guard all = *guard->guard;
+
+	all.policy = guard->policy;
+	return schema_encode(&guard_schema, &all, &all);
+}
+
 bool guard_is_default(const struct guard *guard)
 {
 	return !guard->policy && !guard->allow.n && !guard->addresses.n && !guard->macs.n &&

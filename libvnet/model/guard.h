@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/mem.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -90,6 +91,8 @@ struct port_guard {
 /* net NULL: the port's own. Borrowed from both. */
 struct port_guard port_guard(const struct port *port, const struct network *net);
 const char *guard_policy_name(enum guard_policy policy);
+/* As in YAML, with the policy. New reference. */
+json_t *port_guard_to_json(const struct port_guard *guard);
 /* Says nothing: as good as none. */
 bool guard_is_default(const struct guard *guard);
 

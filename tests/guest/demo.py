@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(HERE, "../support"))
 sys.dont_write_bytecode = True
 
 from vnetlab import (DnsServer, HOST4, HttpServer, INTERNET4, Namespace, Netd,  # noqa: E402
-                     find_program, http_get, nft_elements, veth, wait_until)
+                     find_program, http_get, nft_drops, veth, wait_until)
 from vnetlab.qemu import QemuGuest, build_guest, has_kvm  # noqa: E402
 
 NETWORK = """\
@@ -128,12 +128,11 @@ class Demo:
         say("The guest pretends to be somebody else")
         self.in_guest("ip link set eth0 address 52:54:00:66:66:66; "
                       "arping -c 2 -w 2 -I eth0 10.10.0.1; true")
-        counters = dict(nft_elements(self.host, "bridge", "guarded"))
         port = self.netd.call("DescribePort", name="web")["port"]
-        show(self.host.run("nft", "list", "set", "bridge", "vnet", "guarded").stdout,
-             "$ nft list set bridge vnet guarded")
+        show(self.host.run("nft", "list", "set", "bridge", "vnet", "drops").stdout,
+             "$ nft list set bridge vnet drops")
         check("%d spoofed frames dropped and counted" % port["dropped"],
-              port["dropped"] >= 2 and counters[port["ifname"]] == port["dropped"])
+              port["dropped"] >= 2 and nft_drops(self.host, port["ifname"]) == port["dropped"])
 
     def death(self):
         say("QEMU dies")

@@ -12,7 +12,7 @@ import re
 import subprocess
 
 from vnetlab import (GATEWAY4, HOST4, HostCase, HttpServer, INTERNET4, SkipFeature, find_program,
-                     need, nft_elements, wait_until)
+                     need, nft_drops, nft_elements, wait_until)
 from vnetlab.netd import build_path
 from vnetlab.qemu import ASLEEP_CARD, ASLEEP_MAC, ASLEEP_MACHINE, QemuGuest
 
@@ -139,9 +139,9 @@ class Vhost(KernelGuest):
             guest, "wget -q -O - http://%s/" % INTERNET4))
 
         # The guard stands before vhost's frames as before others.
-        before = dict(nft_elements(self.host, "bridge", "guarded"))[reply["port"]["ifname"]]
+        before = nft_drops(self.host, reply["port"]["ifname"])
         guest.run("ip link set eth0 address 52:54:00:66:66:66; arping -c 2 -w 4 -I eth0 10.10.0.1")
-        after = dict(nft_elements(self.host, "bridge", "guarded"))[reply["port"]["ifname"]]
+        after = nft_drops(self.host, reply["port"]["ifname"])
         self.assertGreaterEqual(after, before + 2)
 
         guest.kill()

@@ -54,7 +54,7 @@ class Case(HostCase):
         wait_until(lambda: not self.ports(), what="the ports to go")
         for ifname in ifnames:
             self.assertIsNone(self.host.link(ifname))
-        for name in ("macs", "guarded", "members", "learning"):
+        for name in ("macs", "guards", "members"):
             self.assertEqual(nft_elements(self.host, "bridge", name), [], name)
 
 

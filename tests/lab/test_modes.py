@@ -130,7 +130,8 @@ networks:
         self.route_back("fd10::/64")
         self.assertEqual(self.assert_reaches(guest.ns, INTERNET4).address, HOST4)
         answer = tcp_ask(guest.ns, INTERNET6, 8080, timeout=1)
-        self.assertTrue(answer is None or answer.address == guest.ip6, answer)
+        # The guest may speak from the address that it got by SLAAC, too.
+        self.assertTrue(answer is None or answer.address.startswith("fd10::"), answer)
 
     def test_uplink_holds_guests_to_it(self):
         """With nat.uplink, guests do not leave by another way."""

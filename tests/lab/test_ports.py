@@ -8,8 +8,8 @@ import struct
 import subprocess
 import time
 
-from vnetlab import (HostCase, VarlinkError, arp_request, ethernet, find_program, nft_elements,
-                     nft_json, nft_rules, veth, wait_until)
+from vnetlab import (HostCase, VarlinkError, arp_request, ethernet, find_program, nft_drops,
+                     nft_elements, nft_guards, nft_json, nft_rules, veth, wait_until)
 from vnetlab.guest import IFF_MULTI_QUEUE, IFF_VNET_HDR, tap_flags
 
 TUNGETVNETHDRSZ = 0x800454d7
@@ -46,7 +46,7 @@ class PortCase(HostCase):
         """The elements of this device in the bridge table, by set."""
         return {name: [(key, n) for key, n in self.elements(name)
                        if key == ifname or isinstance(key, tuple) and key[0] == ifname]
-                for name in ("macs", "guarded", "members", "learning")}
+                for name in ("macs", "members")}
 
     def dropped(self, port):
         return self.netd.call("DescribePort", name=port.name)["port"]["dropped"]
@@ -145,7 +145,8 @@ class Life(PortCase):
         before = nft_rules(self.host)
         port = self.raw_port(self.netd, "blue", name="web", mac=MAC1)
         guard = self.guard_of(port.ifname)
-        self.assertEqual([len(guard[n]) for n in ("macs", "guarded", "members")], [1, 1, 1])
+        self.assertEqual([len(guard[n]) for n in ("macs", "members")], [1, 1])
+        self.assertEqual(nft_guards(self.host), {port.ifname: "guard/mac"})
         self.assertEqual(guard["macs"][0][0], (port.ifname, MAC1))
         port.close()
         wait_until(lambda: not self.netd.call("ListPorts")["ports"])
@@ -160,19 +161,19 @@ class Life(PortCase):
         guest.kill()
         wait_until(lambda: not self.netd.call("ListPorts")["ports"])
         self.assertEqual(self.taps(), [])
-        self.assertEqual(self.elements("guarded"), [])
+        self.assertEqual(nft_guards(self.host), {})
 
     def test_a_hundred_at_once(self):
         ports = [self.raw_port(self.netd, "blue", vhost="off") for _ in range(100)]
         self.assertEqual(len(self.netd.call("ListPorts")["ports"]), 100)
-        self.assertEqual(len(self.elements("guarded")), 100)
+        self.assertEqual(len(nft_guards(self.host)), 100)
         names = {p.ifname for p in ports}
         self.assertEqual(len(names), 100)
         rules = sum("rule" in o for o in nft_json(self.host))
         for port in ports:
             port.close()
         wait_until(lambda: not self.netd.call("ListPorts")["ports"], timeout=30)
-        self.assertEqual(self.elements("guarded"), [])
+        self.assertEqual(nft_guards(self.host), {})
         self.assertEqual(sum("rule" in o for o in nft_json(self.host)), rules)
         # A name is not given out again at once: who still holds the old one must not hit the new.
         self.assertNotIn(self.raw_port(self.netd, "blue").ifname, names)
@@ -200,7 +201,7 @@ class Life(PortCase):
         again.close()
         self.netd.call("DetachPort", name="keep")
         self.assertIsNone(self.host.link(port.ifname))
-        self.assertEqual(self.elements("guarded"), [])
+        self.assertEqual(nft_guards(self.host), {})
 
     def test_detach_cuts_a_holder_off(self):
         guest = self.guest(self.netd, "blue")
@@ -223,7 +224,7 @@ class Life(PortCase):
         self.assertEqual(len(self.guard_of("tap0")["macs"]), 1)
         os.close(fd)
         wait_until(lambda: not self.netd.call("ListPorts")["ports"])
-        self.assertEqual(self.elements("guarded"), [])
+        self.assertEqual(nft_guards(self.host), {})
 
     def test_wait_for_an_address(self):
         self.netd.call("Apply", yaml=NETWORK + "    dhcp: true\n")
@@ -281,7 +282,7 @@ class Guard(PortCase):
             self.assertFalse(self.bridge_answers(port, spoofed), spoofed)
         self.assertFalse(self.bridge_answers(port, "00:00:00:00:00:00"))
         # netd's number and the kernel's own are the same.
-        counted = self.guard_of(port.ifname)["guarded"][0][1]
+        counted = nft_drops(self.host, port.ifname)
         self.assertGreaterEqual(counted, 4)
         self.assertEqual(self.dropped(port), counted)
 
@@ -326,13 +327,13 @@ class Guard(PortCase):
         port = self.raw_port(self.netd, "blue", learnMac=True, name="learner")
         self.assertIsNone(port.mac)
         self.assertTrue(port.port["learnsMac"])
-        self.assertEqual(len(self.guard_of(port.ifname)["learning"]), 1)
+        self.assertEqual(nft_guards(self.host)[port.ifname], "guard/learn")
         wait_until(lambda: self.bridge_answers(port, MAC1), timeout=3, what="MAC learned")
         info = self.netd.call("DescribePort", name="learner")["port"]
         self.assertEqual(info["mac"], MAC1)
-        guard = self.guard_of(port.ifname)
-        self.assertEqual((guard["learning"], [k for k, _ in guard["macs"]]),
-                         ([], [(port.ifname, MAC1)]))
+        self.assertEqual(nft_guards(self.host)[port.ifname], "guard/mac")
+        self.assertEqual([k for k, _ in self.guard_of(port.ifname)["macs"]],
+                         [(port.ifname, MAC1)])
         self.assertFalse(self.bridge_answers(port, MAC2))
         self.assertGreater(self.dropped(port), 0)
 
@@ -367,7 +368,7 @@ class Guard(PortCase):
         for n in range(200):
             self.raw_port(self.netd, "blue", vhost="off").close()
         wait_until(lambda: not self.netd.call("ListPorts")["ports"], timeout=20)
-        for name in ("macs", "guarded", "members", "learning"):
+        for name in ("macs", "guards", "members"):
             self.assertEqual(self.elements(name), [], name)
 
     def test_guest_to_guest_with_offloads(self):

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 
-from vnetlab import (HOST4, HostCase, Pinger, VarlinkError, Witness, nft_elements, nft_json,
-                     tcp_ask, veth, wait_until)
+from vnetlab import (HOST4, HostCase, Pinger, VarlinkError, Witness, nft_elements, nft_guards,
+                     nft_json, tcp_ask, veth, wait_until)
 
 NETWORK = """
 networks:
@@ -135,8 +135,7 @@ class Restart(RestartCase):
         guest.kill()
         netd.start()
         self.assertEqual([p["name"] for p in netd.call("ListPorts")["ports"]], [other.name])
-        self.assertEqual([k for k, _ in nft_elements(self.host, "bridge", "guarded")],
-                         [other.ifname])
+        self.assertEqual(list(nft_guards(self.host)), [other.ifname])
 
     def test_networks_from_the_api_come_back(self):
         netd = self.start_netd(self.host)
@@ -201,7 +200,7 @@ class Crash(RestartCase):
             taps = [n for n, x in self.host.links().items()
                     if x.get("linkinfo", {}).get("info_kind") == "tun"]
             self.assertEqual(taps, [])
-            for name in ("macs", "guarded", "members", "learning"):
+            for name in ("macs", "guards", "members"):
                 self.assertEqual(nft_elements(self.host, "bridge", name), [], name)
 
     def test_lost_runtime_directory(self):

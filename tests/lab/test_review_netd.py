@@ -336,7 +336,7 @@ networks:
             self.netd.call("DetachPort", name=port["name"])
         wait_until(lambda: not [x for x in self.host.links() if x.startswith("vp")],
                    what="the devices to go")
-        for name in ("macs", "guarded", "members", "learning"):
+        for name in ("macs", "guards", "members"):
             wait_until(lambda n=name: nft_elements(self.host, "bridge", n) == [],
                        what="elements of %s to go" % name)
         self.assertLess(self.netd.fd_count(), descriptors + 4)

@@ -18,14 +18,14 @@ from .services import HttpServer, TcpServer, UdpServer, http_get, tcp_ask, udp_a
 from .topology import GATEWAY4, GATEWAY6, HOST4, HOST6, INTERNET4, INTERNET6, HostCase
 from .underlay import UnderlayCase
 from .varlink import Client, VarlinkError
-from .witness import Witness, nft_elements, nft_json, nft_rules, nft_set
+from .witness import Witness, nft_drops, nft_elements, nft_guards, nft_json, nft_rules, nft_set
 
 __all__ = [
     "arp_request", "build_path", "checksum", "Client", "dhcp_discover", "DnsServer",
     "echo_request", "ethernet", "find_program", "Frame", "GATEWAY4", "GATEWAY6", "Guest", "has",
     "HOST4", "HOST6", "HostCase", "http_get", "HttpServer", "INTERNET4", "INTERNET6", "LabCase",
-    "Namespace", "need", "Netd", "nft_elements", "nft_json", "nft_rules", "nft_set",
-    "parse_frame", "patience", "Pinger", "RawPort", "repeat", "Resolver", "SkipFeature",
+    "Namespace", "need", "Netd", "nft_drops", "nft_elements", "nft_guards", "nft_json",
+    "nft_rules", "nft_set", "parse_frame", "patience", "Pinger", "RawPort", "repeat", "Resolver", "SkipFeature",
     "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer", "UnderlayCase", "VarlinkError",
     "veth", "wait_until", "Witness",
 ]

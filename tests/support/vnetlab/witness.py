@@ -34,8 +34,12 @@ def nft_json(ns, *what):
 
 
 def nft_rules(ns):
-    """The ruleset without what packets change: counters, and times that run out."""
-    return _strip(nft_json(ns))
+    """The ruleset without what packets change: counters, what counts drops, times that run out."""
+    rules = _strip(nft_json(ns))
+    for obj in rules:
+        if obj.get("set", {}).get("name") == "drops":
+            obj["set"].pop("elem", None)
+    return rules
 
 
 def nft_set(ns, family, name, table="vnet"):
@@ -59,6 +63,20 @@ def nft_elements(ns, family, name, table="vnet"):
             elem = tuple(elem["concat"])
         found.append((elem, packets))
     return found
+
+
+def nft_guards(ns):
+    """{interface: the chain that judges its frames}"""
+    return {key: verdict["goto"]["target"]
+            for key, verdict in nft_set(ns, "bridge", "guards")}
+
+
+def nft_drops(ns, ifname=None, family="bridge"):
+    """{(interface, number of the reason): frames}, or with an interface's name the sum of its own."""
+    drops = {key: packets for key, packets in nft_elements(ns, family, "drops")}
+    if ifname is None:
+        return drops
+    return sum(n for (name, _), n in drops.items() if name == ifname)
 
 
 class Witness:
