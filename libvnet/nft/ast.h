@@ -135,12 +135,12 @@ enum nft_field {
 	NFT_F_PKTTYPE, NFT_F_MARK,
 	NFT_F_ARP_HEADER,       /* 8 bytes: of which kind, and the operation */
 	NFT_F_RARP_HEADER,      /* the same place, which nft cannot name there */
-	NFT_F_ARP_SADDR_ETHER, NFT_F_ARP_SADDR_IP,
+	NFT_F_ARP_SADDR_ETHER, NFT_F_ARP_SADDR_IP, NFT_F_ARP_DADDR_IP,
 	NFT_F_RARP_SADDR_ETHER, NFT_F_RARP_DADDR_ETHER,
 	NFT_F_IP_FRAGMENT,      /* flags and offset, 16 bits */
 	NFT_F_IP6_FRAGMENT,     /* the offset in the first fragment header */
 	NFT_F_IP6_LENGTH, NFT_F_IP6_NEXTHDR, NFT_F_IP6_HOPLIMIT,
-	NFT_F_DHCP_OP, NFT_F_DHCP_CHADDR,
+	NFT_F_DHCP_OP, NFT_F_DHCP_HARDWARE, NFT_F_DHCP_CHADDR,
 	NFT_F_ND_TARGET,
 	/* Options: type and length of one, and its link-layer address. */
 	NFT_F_RS_OPTION, NFT_F_RS_LLADDR, NFT_F_ND_OPTION, NFT_F_ND_LLADDR, NFT_F_ND_OPTION2,

@@ -223,6 +223,7 @@ static void chain_udp(const struct guard_builder *g)
 
 	GUARD_CHAIN("dhcp_request");
 	GUARD_RULE("dhcp_request", "for its own MAC", expr_match_byte(NFT_F_DHCP_OP, 1),
+		   expr_match(NFT_F_DHCP_HARDWARE, (const uint8_t[]){ 1, 6 }, 2),
 		   OWN_MAC(NFT_F_DHCP_CHADDR), ACCEPT);
 	GUARD_RULE("dhcp_request", "for another", REFUSE(DHCP_CLIENT));
 	GUARD_RULE("dhcp_request", "waived", ACCEPT);
@@ -237,6 +238,8 @@ static void chain_ip6(const struct guard_builder *g)
 	GUARD_RULE("ip6", "a packet within a packet", IN_SET(SET(TUNNELS), NFT_F_L4PROTO),
 		   REFUSE(TUNNEL));
 	GUARD_RULE("ip6", "other protocols", IS_READABLE, ACCEPT);
+	/* The kernel does not look for the protocol where destination options come first. */
+	GUARD_RULE("ip6", "a later fragment", PROTOCOL(IP6), is_fragment(NFT_F_IP6_FRAGMENT), ACCEPT);
 	GUARD_RULE("ip6", "a first fragment without its headers (RFC 7112), or worse", REFUSE(HEADER));
 	GUARD_RULE("ip6", "waived", ACCEPT);
 
@@ -335,30 +338,37 @@ static void chain_nd(const struct guard_builder *g)
 
 static void chain_arp(const struct guard_builder *g)
 {
+	/* To read the last field shows that all are there; broadcast is nobody's address. */
 	GUARD_CHAIN("arp");
-	GUARD_RULE("arp", "request, from addresses of its own", PROTOCOL(ARP),
+	GUARD_RULE("arp", "whole", PROTOCOL(ARP),
+		   NOT(expr_match(NFT_F_ARP_DADDR_IP, "\xff\xff\xff\xff", 4)), TO("arp_sender"));
+	GUARD_RULE("arp", "cut off", REFUSE(ARP));
+	GUARD_RULE("arp", "waived", ACCEPT);
+
+	GUARD_CHAIN("arp_sender");
+	GUARD_RULE("arp_sender", "request, from addresses of its own", PROTOCOL(ARP),
 		   arp_header(NFT_F_ARP_HEADER, 1),
 		   IN_SET(SET(SOURCES4), g->device, NFT_F_ARP_SADDR_ETHER, NFT_F_ARP_SADDR_IP),
 		   ACCEPT);
-	GUARD_RULE("arp", "reply, from addresses of its own", PROTOCOL(ARP),
+	GUARD_RULE("arp_sender", "reply, from addresses of its own", PROTOCOL(ARP),
 		   arp_header(NFT_F_ARP_HEADER, 2),
 		   IN_SET(SET(SOURCES4), g->device, NFT_F_ARP_SADDR_ETHER, NFT_F_ARP_SADDR_IP),
 		   ACCEPT);
-	GUARD_RULE("arp", "a foreign MAC within", PROTOCOL(ARP), NOT(OWN_MAC(NFT_F_ARP_SADDR_ETHER)),
+	GUARD_RULE("arp_sender", "a foreign MAC within", PROTOCOL(ARP), NOT(OWN_MAC(NFT_F_ARP_SADDR_ETHER)),
 		   REFUSE(ARP));
-	GUARD_RULE("arp", "probe: is the address free? (RFC 5227)", PROTOCOL(ARP),
+	GUARD_RULE("arp_sender", "probe: is the address free? (RFC 5227)", PROTOCOL(ARP),
 		   arp_header(NFT_F_ARP_HEADER, 1), is_any(NFT_F_ARP_SADDR_IP), ACCEPT);
 	for (uint8_t operation = 1; operation <= 2; operation++) {
-		GUARD_RULE("arp", "from a prefix of its own", PROTOCOL(ARP),
+		GUARD_RULE("arp_sender", "from a prefix of its own", PROTOCOL(ARP),
 			   arp_header(NFT_F_ARP_HEADER, operation),
 			   OWN_PREFIX(PREFIXES4, NFT_F_ARP_SADDR_IP), ACCEPT);
-		GUARD_RULE("arp", "a foreign address", PROTOCOL(ARP),
+		GUARD_RULE("arp_sender", "a foreign address", PROTOCOL(ARP),
 			   arp_header(NFT_F_ARP_HEADER, operation), REFUSE(ARP_ADDRESS));
-		GUARD_RULE("arp", "waived: a foreign address", PROTOCOL(ARP),
+		GUARD_RULE("arp_sender", "waived: a foreign address", PROTOCOL(ARP),
 			   arp_header(NFT_F_ARP_HEADER, operation), ACCEPT);
 	}
-	GUARD_RULE("arp", "malformed, or another operation", REFUSE(ARP));
-	GUARD_RULE("arp", "waived", ACCEPT);
+	GUARD_RULE("arp_sender", "malformed, or another operation", REFUSE(ARP));
+	GUARD_RULE("arp_sender", "waived", ACCEPT);
 
 	/* QEMU announces a guest so after a migration: a request about itself. */
 	GUARD_CHAIN("rarp");
