@@ -6,22 +6,51 @@
     victim -----+                                  socket on the bridge, the counters that nft lists
 """
 
-from vnetlab import HostCase, corpus, nft_elements, wait_until
+from vnetlab import HostCase, corpus, need, wait_until
 from vnetlab.packets import Cast, Person
-from vnetlab.range import Range
-from vnetlab.wire import PortWire, Wire
+from vnetlab.range import Range, counted
+from vnetlab.wire import PortWire, Wire, tagged
 
 OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
 VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
 NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
+TENANT = Person("52:54:00:00:00:03", "10.10.0.12", "fd10::12")
 YAML = """
 networks:
   blue:
     mode: isolated
     addresses: [10.10.0.1/24, "fd10::1/64"]
     dns: false
+    ports: {guard: {policy: %s}}
+"""
+MACVTAP = """
+networks:
+  direct:
+    mode: macvtap
+    uplink: up0
+    ports: {guard: {policy: strict}}
+"""
+AWARE = """
+networks:
+  lan:
+    mode: isolated
+    addresses: [10.10.0.1/24, "fd10::1/64"]
+    dns: false
+    bridge: {vlan_filtering: true}
+    ports: {guard: {policy: strict}}
 """
 ATTACKS, LEGITIMATE = corpus.attacks(), corpus.legitimate()
+HONEST = [s for s in LEGITIMATE if not s.given]
+
+
+def grouped(samples):
+    """[(port's options, the samples that need them), ...]"""
+    groups = []
+    for sample in samples:
+        if not groups or groups[-1][0] != sample.given:
+            groups.append((sample.given, []))
+        groups[-1][1].append(sample)
+    return groups
 
 
 class CorpusCase(HostCase):
@@ -35,34 +64,149 @@ class CorpusCase(HostCase):
         return wire
 
     def check(self, lane, samples):
-        self.assertEqual(lane.try_samples(samples), [])
+        problems = lane.try_samples(samples)
+        self.assertFalse(problems, "%d of %d frames:\n%s" % (
+            len(problems), len(samples), "\n".join(problems)))
         print("     | %d frames" % len(samples))
 
 
 class Bridge(CorpusCase):
-    yaml = YAML
+    policy = "strict"
 
     def setUp(self):
         super().setUp()
-        self.netd = self.netd_with(self.yaml)
+        self.netd = self.netd_with(YAML % self.policy)
         self.port = self.attach("blue", OWN, "attacker")
+        self.lane = self.lane_from(self.port.send, self.port.ifname)
+
+    def lane_from(self, send, ifname):
         victim = self.attach("blue", VICTIM, "victim")
         # The kernel takes its time to notice a bridge's first carrier.
         wait_until(lambda: self.host.link("vn-blue")["operstate"] in ("UP", "UNKNOWN"), timeout=12)
         host = Person(self.host.link("vn-blue")["address"], "10.10.0.1", "fd10::1")
-        self.lane = Range(self.port.send,
-                          {"victim": PortWire(victim), "host": self.wire(self.host, "vn-blue")},
-                          Cast(own=OWN, victim=VICTIM, host=host, nobody=NOBODY), self.counts)
+        return Range(send, {"victim": PortWire(victim), "host": self.wire(self.host, "vn-blue")},
+                     Cast(own=OWN, victim=VICTIM, host=host, nobody=NOBODY),
+                     lambda: counted(self.host, ifname))
 
-    def counts(self):
-        return {"mac": dict(nft_elements(self.host, "bridge", "guarded"))[self.port.ifname]}
+
+class Tap(Bridge):
+    def test_attacks(self):
+        self.check(self.lane, ATTACKS)
+        port = self.netd.call("DescribePort", name="attacker")["port"]
+        self.assertEqual(port["drops"], counted(self.host, self.port.ifname))
+        self.assertEqual(port["dropped"], len([s for s in ATTACKS if s.verdict != corpus.PASS and
+                                               not s.bridge]))
+
+    def test_what_an_honest_guest_sends_arrives(self):
+        self.check(self.lane, HONEST)
+
+    def test_what_is_allowed_arrives(self):
+        for given, samples in grouped(LEGITIMATE):
+            if given:
+                self.netd.call("UpdatePort", name="attacker", **given)
+                self.check(self.lane, samples)
+        # And no longer.
+        self.netd.call("UpdatePort", name="attacker", guard={"policy": "strict"})
+        self.check(self.lane, [s for s in ATTACKS if not s.inside])
 
 
 class MacPolicy(Bridge):
     """The guard that looks at source MAC addresses alone."""
+    policy = "mac"
 
     def test_other_addresses_never_pass(self):
         self.check(self.lane, [s for s in ATTACKS if s.verdict == "mac"])
 
     def test_what_an_honest_guest_sends_arrives(self):
-        self.check(self.lane, [s for s in LEGITIMATE if not s.given])
+        self.check(self.lane, HONEST)
+
+
+class Veth(Bridge):
+    """A container: root of its namespace sends what it likes."""
+
+    def setUp(self):
+        CorpusCase.setUp(self)
+        self.netd = self.netd_with(YAML % self.policy)
+        box = self.namespace("box")
+        # What the container's own kernel has to say is no frame of the corpus.
+        box.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
+        port = self.netd.call("AttachPort", network="blue", name="attacker", kind="veth",
+                              netns=box.path(), mac=OWN.mac, addresses=[OWN.ip4, OWN.ip6])["port"]
+        self.lane = self.lane_from(self.wire(box, "eth0").send, port["ifname"])
+
+    def test_attacks(self):
+        # A wire of 1,500 bytes takes no longer ones.
+        self.check(self.lane, [s for s in ATTACKS if "zeros 8900" not in s.text])
+
+    def test_what_an_honest_guest_sends_arrives(self):
+        self.check(self.lane, HONEST)
+
+
+class Macvtap(CorpusCase):
+    """
+    attacker, victim ---- up0 ---- eth0 of another machine, which stands for the host
+    """
+
+    def setUp(self):
+        need("macvtap", "nftables egress hook")
+        super().setUp()
+        self.netd = self.netd_with(MACVTAP)
+        port = self.attach("direct", OWN, "attacker")
+        victim = self.attach("direct", VICTIM, "victim")
+        self.host.ip("link", "set", victim.ifname, "allmulticast", "on")
+        other = Person(self.outside.link("eth0")["address"], "10.10.0.1", "fd10::1")
+        self.lane = Range(port.send,
+                          {"victim": PortWire(victim), "host": self.wire(self.outside, "eth0")},
+                          Cast(own=OWN, victim=VICTIM, host=other, nobody=NOBODY),
+                          lambda: counted(self.host, port.ifname, "netdev"),
+                          noise=[self.host.link("up0")["address"]], has_bridge=False)
+
+    def test_attacks(self):
+        self.check(self.lane, ATTACKS)
+
+    def test_what_an_honest_guest_sends_arrives(self):
+        self.check(self.lane, HONEST)
+
+
+class Trunk(CorpusCase):
+    """A port of a VLAN-aware bridge that may tag: what is within its tags is held to the same."""
+
+    def setUp(self):
+        need("802.1Q", "VLAN filtering")
+        super().setUp()
+        self.netd = self.netd_with(AWARE)
+        self.port = self.attach("lan", OWN, "attacker", vlan={"native": 1, "tagged": ["10"]})
+        victim = self.attach("lan", VICTIM, "victim")
+        tenant = self.attach("lan", TENANT, "tenant", vlan=10)
+        wait_until(lambda: self.host.link("vn-lan")["operstate"] in ("UP", "UNKNOWN"), timeout=12)
+        self.lane = self.make_lane(self.port.send, VICTIM, {
+            "victim": PortWire(victim), "host": self.wire(self.host, "vn-lan")})
+        # In VLAN 10 the victim is another, and the host is not there.
+        self.tagged = self.make_lane(lambda frame: self.port.send(tagged("8100/10", frame)), TENANT,
+                                     {"victim": PortWire(tenant)})
+
+    def make_lane(self, send, victim, places):
+        host = Person(self.host.link("vn-lan")["address"], "10.10.0.1", "fd10::1")
+        return Range(send, places, Cast(own=OWN, victim=victim, host=host, nobody=NOBODY),
+                     lambda: counted(self.host, self.port.ifname))
+
+    @staticmethod
+    def on_trunk(sample):
+        """With one tag of the bridge's kind, what is within decides; other tags are looked at first."""
+        if not sample.inside or sample.inside[1].text == "eth / llc / snap / ...":
+            return sample
+        plain, envelope = sample.inside
+        if envelope.text in ("eth / vlan / ...", "eth / vlan id=10 / ..."):
+            return sample.with_verdict(plain.verdict)
+        if envelope.text.startswith("eth / vlan type="):
+            return sample.with_verdict("mac" if sample.verdict == "mac" else "ethertype")
+        return sample.with_verdict("vlan-tag")
+
+    def test_attacks(self):
+        self.check(self.lane, [self.on_trunk(s) for s in ATTACKS
+                               if s.where.split(":")[0] != "attacks/vlan"])
+        self.check(self.tagged, [s for s in ATTACKS if not s.inside and s.fits_into_envelopes()])
+
+    def test_what_an_honest_guest_sends_arrives(self):
+        self.check(self.lane, HONEST)
+        self.check(self.tagged, [s for s in HONEST if "to=host" not in s.text])

@@ -29,15 +29,17 @@ class Sample:
     verdict  "pass", or the reason it is dropped for
     bridge   a bridge takes it by itself before any rule: nothing counts it there
     given    the port's options that it needs
+    inside   of an enveloped one: (the sample as it is without, the envelope)
     """
 
-    def __init__(self, where, title, verdict, text, bridge=False, given=None):
+    def __init__(self, where, title, verdict, text, bridge=False, given=None, inside=None):
         self.where = where
         self.title = title
         self.verdict = verdict
         self.text = text
         self.bridge = bridge
         self.given = given or {}
+        self.inside = inside
 
     def __str__(self):
         return "%s: %s: %s" % (self.where, self.title, self.text)
@@ -51,8 +53,10 @@ class Sample:
     def is_envelope(self):
         return self.text.endswith(EVERYTHING)
 
-    def layers(self):
-        return [part.split()[0] for part in self.text.split("/")]
+    def fits_into_envelopes(self):
+        """IP or ARP, of which at least something is there."""
+        kinds = [part.split()[0] for part in self.text.split("/")]
+        return len(kinds) > 1 and kinds[1] in ENVELOPED and " cut=14 " not in self.text
 
     def within(self, envelope):
         """The same attack behind what the envelope puts in front of it."""
@@ -67,7 +71,11 @@ class Sample:
         return Sample(self.where, "%s, %s" % (self.title, envelope.title),
                       # Whose frame it is is asked first.
                       "mac" if self.verdict == "mac" else envelope.verdict,
-                      "%s / %s / %s" % (outer.strip(), wrapping, rest.strip()), self.bridge, self.given)
+                      "%s / %s / %s" % (outer.strip(), wrapping, rest.strip()), self.bridge, self.given,
+                      (self, envelope))
+
+    def with_verdict(self, verdict):
+        return Sample(self.where, self.title, verdict, self.text, self.bridge, self.given, self.inside)
 
 
 def parse(text, name):
@@ -111,7 +119,7 @@ def attacks():
     envelopes = [s for s in samples if s.is_envelope()]
     plain = [s for s in samples if not s.is_envelope()]
     return plain + [s.within(e) for e in envelopes for s in plain
-                    if len(s.layers()) > 1 and s.layers()[1] in ENVELOPED and s.verdict != PASS]
+                    if s.fits_into_envelopes() and s.verdict != PASS]
 
 
 def legitimate():

@@ -23,6 +23,7 @@ from .frames import BROADCAST, checksum, mac_bytes
 
 Person = collections.namedtuple("Person", "mac ip4 ip6")
 FRAME_MIN = 60                  # of Ethernet, without its checksum
+LLC_MAX = 1500                  # more is no length but a type
 
 
 class PacketError(ValueError):
@@ -178,7 +179,7 @@ def build_eth(layer, data):
         to = BROADCAST
     type_or_length = ethertype(layer)
     if inner is not None and layer.inner.kind == "llc":
-        type_or_length = layer.number("type", len(data))
+        type_or_length = layer.number("type", min(len(data), LLC_MAX))
     frame = layer.mac("to", to) + layer.mac("from", "own") + struct.pack("!H", type_or_length) + data
     if layer.text("cut"):
         return frame[:layer.number("cut")]

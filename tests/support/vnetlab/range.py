@@ -11,12 +11,24 @@ import select
 import time
 
 from .corpus import PASS
+from .frames import mac_bytes
 from .packets import build
 from .patience import patience
+from .witness import nft_elements
 
+# The kernel's numbers, as docs/firewall.md has them.
+REASONS = {1: "mac", 2: "vlan-tag", 3: "ethertype", 4: "ipv4-source", 5: "ipv6-source", 6: "arp",
+           7: "arp-address", 8: "nd", 9: "nd-target", 10: "router", 11: "dhcp-server",
+           12: "dhcp-client", 13: "header", 14: "llc", 15: "tunnel", 16: "storm", 17: "unlearned",
+           18: "egress-group", 19: "ingress-group", 20: "egress-name"}
 VOLLEY = 100                    # frames that fit into every queue on the way
 ARRIVAL_SECONDS = 5
-MARK = "eth / ip to=all / udp to=6666 / text <mark-%d>"
+MARK = "eth / ip to=all / udp to=6666 / text <mark>"
+
+
+def counted(ns, ifname, family="bridge"):
+    """{reason: frames} that nft says were taken from a port."""
+    return {REASONS[key[1]]: n for key, n in nft_elements(ns, family, "drops") if key[0] == ifname}
 
 
 def bare(frame):
@@ -30,30 +42,32 @@ class Range:
     places    {name: where frames arrive}, with fileno() and receive(timeout) -> bytes
     cast      who the corpus's names are
     counts    () -> {reason: frames} of the port
+    noise     MAC addresses, beside the host's, of kernels that say something by themselves
     """
 
-    def __init__(self, send, places, cast, counts, has_bridge=True):
+    def __init__(self, send, places, cast, counts, noise=(), has_bridge=True):
         self.send = send
         self.places = places
         self.cast = cast
         self.counts = counts
         self.has_bridge = has_bridge
-        self.n_marks = 0
-        self.noise = {bytes.fromhex(cast.mac["host"].replace(":", ""))}
+        self.mark = build(MARK, cast)
+        self.noise = {mac_bytes(mac) for mac in (cast.mac["host"], *noise)}
+
+    def launch(self, frames):
+        for frame in frames:
+            self.send(frame)
 
     def fire(self, frames):
         """Sends them; returns what arrived, {place: frames}, and what was counted meanwhile."""
         before = collections.Counter(self.counts())
-        for frame in frames:
-            self.send(frame)
+        self.launch(frames + [self.mark])
         arrived = self._collect({bare(frame) for frame in frames})
         return arrived, {r: n for r, n in (collections.Counter(self.counts()) - before).items() if n}
 
     def _collect(self, sent):
-        self.n_marks += 1
-        mark = build(MARK % self.n_marks, self.cast)
-        self.send(mark)
-        mark = bare(mark)
+        """Everything up to the mark, which each place gets once."""
+        mark = bare(self.mark)
         arrived = {name: [] for name in self.places}
         waiting = {place.fileno(): name for name, place in self.places.items()}
         deadline = time.monotonic() + patience(ARRIVAL_SECONDS)
@@ -65,8 +79,7 @@ class Range:
                 frame = bare(self.places[name].receive(0.01) or b"")
                 if frame == mark:
                     del waiting[number]
-                elif frame in sent or frame and frame[6:12] not in self.noise and \
-                        b"<mark-" not in frame:
+                elif frame in sent or frame and frame[6:12] not in self.noise:
                     arrived[name].append(frame)
         return arrived
 
@@ -94,9 +107,9 @@ class Range:
         arrived, counts = self.fire(frames)
         if arrived == want and counts == want_counts:
             return None
-        return "%s: %s; counted as %s, arrived at %s" % (
-            volley[0], frames[0].hex(), counts or "nothing",
-            [name for name, got in arrived.items() if got] or "nobody")
+        return "%s: counted as %s, arrived at %s; %s" % (
+            volley[0], " ".join("%s=%d" % c for c in counts.items()) or "nothing",
+            " ".join(name for name, got in arrived.items() if got) or "nobody", frames[0].hex())
 
     def _is_for(self, name, frame):
         to = frame[:6].hex(":")
