@@ -25,6 +25,11 @@ $(netd-tests): $(B)/%: $(B)/%.o $(filter-out $(B)/netd/main.o,$(netd-obj)) $(LIB
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
 
 $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
+# For the test guest, which has no libraries, of sanitizers either.
+$(B)/tests/guest/send-frames: tests/guest/send-frames.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 -Wall -Wextra -static -o $@ $<
 $(eval $(call program,$(B)/tests/bench/attach/floor,$(B)/tests/bench/attach/floor.o,$(call pc-libs,libmnl libnftnl)))
 $(eval $(call program,$(B)/tests/bench/attach/api,$(B)/tests/bench/attach/api.o,))
 $(eval $(call program,$(B)/tests/bench/attach/exec,$(B)/tests/bench/attach/exec.o,))
@@ -34,7 +39,7 @@ $(eval $(call program,$(B)/tests/bench/dataplane/frames,$(B)/tests/bench/datapla
 $(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
-test-programs := $(B)/tests/support/tapguest
+test-programs := $(B)/tests/support/tapguest $(B)/tests/guest/send-frames
 bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \
 	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules)
 

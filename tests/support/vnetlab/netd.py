@@ -24,7 +24,7 @@ def build_path(*parts):
 
 def find_program(name):
     """A program of ours, as built: netd, vnetctl, vnet-qemu-helper, vnet-qemu-ifup …"""
-    for folder in ("netd", "cli", "tests/support", "tests/bench/attach"):
+    for folder in ("netd", "cli", "tests/support", "tests/guest", "tests/bench/attach"):
         path = os.path.abspath(build_path(folder, name))
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path

@@ -34,7 +34,7 @@ def has_kvm():
         return bool(re.search(r"^flags\s*:.*\b(vmx|svm)\b", f.read(), re.M))
 
 
-def machine_arguments(append="", emulated=False):
+def machine_arguments(append="", emulated=False, initrd=None):
     """QEMU's arguments for the guest, all but its network and console."""
     folder = readable_by_all(os.path.abspath(build_path("guest")))
     if has_kvm() and not emulated:
@@ -48,7 +48,7 @@ def machine_arguments(append="", emulated=False):
     return accelerator + [
         "-m", "128M", "-machine", "q35,hpet=off,smbus=off,sata=off,usb=off,vmport=off",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-kernel", os.path.join(folder, "kernel"), "-initrd", os.path.join(folder, "initrd.cpio"),
+        "-kernel", os.path.join(folder, "kernel"), "-initrd", initrd or os.path.join(folder, "initrd.cpio"),
         "-append", command_line]
 
 
@@ -59,6 +59,23 @@ def readable_by_all(folder):
         shutil.copytree(folder, target)
         for path in [target] + [os.path.join(target, n) for n in os.listdir(target)]:
             os.chmod(path, 0o755)
+    return target
+
+
+def initrd_with(folder, files):
+    """The guest's initramfs with more in it: {path in the guest: file here}, modes as they are."""
+    root, target = os.path.join(folder, "initrd.d"), os.path.join(folder, "initrd.cpio")
+    for path, source in files.items():
+        inside = os.path.join(root, path)
+        os.makedirs(os.path.dirname(inside), exist_ok=True)
+        shutil.copy(source, inside)
+    archive = subprocess.run(["sh", "-c", "find . | busybox cpio -o -H newc"], cwd=root, check=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    with open(build_path("guest", "initrd.cpio"), "rb") as f:
+        first = f.read()
+    # The kernel unpacks one archive behind the other, at multiples of four.
+    with open(target, "wb") as f:
+        f.write(first + bytes(-len(first) % 4) + archive)
     return target
 
 
@@ -77,7 +94,8 @@ class QemuGuest:
     """
 
     def __init__(self, ns, folder, network=(), append="", prefix=(), pass_fds=(), qmp=False,
-                 binary="qemu-system-x86_64", emulated=False, asleep=None, **popen_options):
+                 binary="qemu-system-x86_64", emulated=False, asleep=None, initrd=None,
+                 **popen_options):
         self.console_path = os.path.join(folder, "console-%d" % id(self))
         self.qmp_path = os.path.join(folder, "qmp-%d" % id(self))
         self.log_path = os.path.join(folder, "qemu-%d.log" % id(self))
@@ -86,7 +104,7 @@ class QemuGuest:
         listener.bind(self.console_path)
         listener.listen(1)
         fd = listener.fileno()
-        command = list(prefix) + [binary] + machine_arguments(append, emulated or asleep) + [
+        command = list(prefix) + [binary] + machine_arguments(append, emulated or asleep, initrd) + [
             "-chardev", "socket,id=console,fd=%d,server=on,wait=off" % fd,
             "-serial", "chardev:console"]
         fds = list(pass_fds) + [fd]
