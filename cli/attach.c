@@ -7,7 +7,8 @@
 
 #include <errno.h>
 
-#define KEYS_MAX 6 /* of one option's value */
+#define KEYS_MAX 7 /* of one option's value */
+#define STORM_MAX 10000000
 
 static int fill_inside(const struct attach_options *o, struct attach_request *ret,
 		       struct vnet_error *err);
@@ -15,6 +16,7 @@ static int read_vlan(const char *text, struct attach_request *ret, struct vnet_e
 static int read_limit(const char *option, const char *text, struct attach_request *owner,
 		      struct vnet_limit *ret, struct vnet_error *err);
 static int read_offload(const char *text, struct attach_request *ret, struct vnet_error *err);
+static int read_guard(const char *text, struct attach_request *ret, struct vnet_error *err);
 static int read_keys(const char *option, const char *text, const char *const *keys,
 		     struct attach_request *owner, const char **ret_values,
 		     struct vnet_error *err);
@@ -77,6 +79,8 @@ int setting_request_fill(const struct setting_options *o, struct attach_request 
 		r = read_limit("out", o->out, ret, &q->out, err);
 	if (r == 0 && o->offload)
 		r = read_offload(o->offload, ret, err);
+	if (r == 0 && o->guard)
+		r = read_guard(o->guard, ret, err);
 	return r;
 }
 
@@ -137,6 +141,25 @@ static int read_offload(const char *text, struct attach_request *ret, struct vne
 					      values[i]);
 		*fields[i] = switch_value(values[i]);
 	}
+	return r;
+}
+
+/* "strict,allow=router,dhcp-server,broadcast=100"; netd knows the words. */
+static int read_guard(const char *text, struct attach_request *ret, struct vnet_error *err)
+{
+	static const char *const keys[] = { "policy", "allow", "addresses", "macs", "ethertypes",
+					    "broadcast", "multicast", NULL };
+	struct vnet_guard *guard = &ret->request.guard;
+	const char *values[KEYS_MAX] = { 0 };
+	int r = read_keys("guard", text, keys, ret, values, err);
+
+	*guard = (struct vnet_guard){ .policy = values[0], .allow = values[1],
+				      .addresses = values[2], .macs = values[3],
+				      .ethertypes = values[4] };
+	if (r == 0 && values[5])
+		r = read_number("guard", values[5], STORM_MAX, &guard->broadcast, err);
+	if (r == 0 && values[6])
+		r = read_number("guard", values[6], STORM_MAX, &guard->multicast, err);
 	return r;
 }
 

@@ -15,7 +15,7 @@
 struct setting_options {
 	const char *vlan, *in, *out;
 	const char *learning, *flood, *multicast_flood, *hairpin, *proxy_arp;
-	const char *offload;
+	const char *offload, *guard;
 };
 
 struct attach_options {
@@ -48,7 +48,10 @@ struct attach_options {
 	SETTING_SWITCH(type, path, proxy_arp, "proxy-arp", "the bridge answers ARP for the others"), \
 	SETTING_OPTION(type, path, offload, .name = "offload", .kind = OPTION_TEXT, \
 		       .value = "NAME=on|off,...", \
-		       .help = "rx, tx, sg, tso, gso, gro, as ethtool -K has them")
+		       .help = "rx, tx, sg, tso, gso, gro, as ethtool -K has them"), \
+	SETTING_OPTION(type, path, guard, .name = "guard", .kind = OPTION_TEXT, .value = "POLICY", \
+		       .choices = "mac|strict|off|default", \
+		       .help = "strict, mac, off or default, with allow=, addresses=, macs=, ...")
 
 /* The same for the member `attach`. */
 #define ATTACH_OPTION(type, field, ...) \

@@ -41,6 +41,13 @@ static void describe_guard(const struct port_entry *entry, json_t *info)
 		json_object_set_new(info, "guard", port_guard_to_json(&guard));
 }
 
+static int cmp_reason(const void *a, const void *b)
+{
+	const struct drop_counter *x = a, *y = b;
+
+	return (x->reason > y->reason) - (x->reason < y->reason);
+}
+
 /* What the guard took from this port, by reason, and the sum. */
 static void describe_drops(struct netd *d, const struct port_entry *entry, json_t *info)
 {
@@ -54,6 +61,8 @@ static void describe_drops(struct netd *d, const struct port_entry *entry, json_
 		json_decref(drops);
 		return;
 	}
+	if (counters.n)
+		qsort(counters.v, counters.n, sizeof(*counters.v), cmp_reason);
 	vec_each(counter, &counters) {
 		const char *reason = guard_reason_name(counter->reason);
 

@@ -26,9 +26,11 @@ static void set_switch(json_t *object, const char *key, enum vnet_switch value);
 static void set_number(json_t *object, const char *key, json_int_t value);
 static void set_flag(json_t *object, const char *key, bool value);
 static void set_list(json_t *object, const char *key, const char *const *items, size_t n);
+static void set_words(json_t *object, const char *key, const char *text);
 static void set_object(json_t *object, const char *key, json_t *value);
 static json_t *vlan_object(const struct vnet_attach_request *q);
 static json_t *limit_object(const struct vnet_limit *limit);
+static json_t *guard_object(const struct vnet_guard *guard);
 static json_t *inside_object(const struct vnet_attach_request *q);
 static const char *get_string(const json_t *object, const char *key);
 static int check_devices(const struct vnet_port *port, struct vnet_error *err);
@@ -91,20 +93,17 @@ void client_port_settings(const struct vnet_attach_request *q, json_t *p)
 	set_object(bandwidth, "in", limit_object(&q->in));
 	set_object(bandwidth, "out", limit_object(&q->out));
 	set_object(p, "bandwidth", bandwidth);
+	set_object(p, "guard", guard_object(&q->guard));
 }
 
 /* A trunk without a native id says so: left out, it would be the bridge's. */
 static json_t *vlan_object(const struct vnet_attach_request *q)
 {
-	json_t *vlan = json_object(), *tagged = json_array();
+	json_t *vlan = json_object();
 
 	if (q->vlan || q->vlan_tagged)
 		json_object_set_new(vlan, "native", json_integer(q->vlan));
-	for (const char *s = q->vlan_tagged; s && *s; s += strcspn(s, ","), s += *s == ',')
-		json_array_append_new(tagged, text_value(s, strcspn(s, ",")));
-	if (q->vlan_tagged)
-		json_object_set(vlan, "tagged", tagged);
-	json_decref(tagged);
+	set_words(vlan, "tagged", q->vlan_tagged);
 	return vlan;
 }
 
@@ -115,6 +114,21 @@ static json_t *limit_object(const struct vnet_limit *limit)
 	set_string(object, "rate", limit->rate);
 	set_string(object, "guaranteed", limit->guaranteed);
 	set_string(object, "burst", limit->burst);
+	return object;
+}
+
+static json_t *guard_object(const struct vnet_guard *guard)
+{
+	json_t *object = json_object(), *storm = json_object();
+
+	set_string(object, "policy", guard->policy);
+	set_words(object, "allow", guard->allow);
+	set_words(object, "addresses", guard->addresses);
+	set_words(object, "macs", guard->macs);
+	set_words(object, "ethertypes", guard->ethertypes);
+	set_number(storm, "broadcast", guard->broadcast);
+	set_number(storm, "multicast", guard->multicast);
+	set_object(object, "storm", storm);
 	return object;
 }
 
@@ -349,6 +363,18 @@ static void set_list(json_t *object, const char *key, const char *const *items, 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(list, text_value(items[i], strlen(items[i])));
 	if (n)
+		json_object_set(object, key, list);
+	json_decref(list);
+}
+
+/* A list that was written with commas. */
+static void set_words(json_t *object, const char *key, const char *text)
+{
+	json_t *list = json_array();
+
+	for (const char *s = text; s && *s; s += strcspn(s, ","), s += *s == ',')
+		json_array_append_new(list, text_value(s, strcspn(s, ",")));
+	if (text)
 		json_object_set(object, key, list);
 	json_decref(list);
 }

@@ -191,9 +191,10 @@ class Server:
                 "leases": [], "queues": queues, "mtu": p.get("mtu", 1500), "txqueuelen": 1000,
                 "isolated": bool(p.get("isolated")), "persistent": bool(p.get("persistent")),
                 "adopted": bool(p.get("adopt")), "vlan": None, "offloads": None,
-                "bandwidth": None, "netns": p.get("netns"), "inside": p.get("inside"),
+                "bandwidth": None, "guard": {"policy": "mac"}, "held": [], "netns": p.get("netns"), "inside": p.get("inside"),
                 "vf": None, "pciAddress": None, "state": "up", "ownerUid": 0, "ownerGid": 0,
-                "ownerPid": 1, "created": 1700000000, "dropped": 0, "problem": None}
+                "ownerPid": 1, "created": 1700000000, "dropped": 0, "drops": {},
+                "problem": None}
         self.counter += 1
         self.ports[name] = port
         if port["kind"] == "vf":

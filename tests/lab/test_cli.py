@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from vnetlab import HostCase, Witness, find_program, need, wait_until
+from vnetlab import HostCase, Witness, ethernet, find_program, need, wait_until
 
 NETWORK = """
 networks:
@@ -193,6 +193,28 @@ class Wires(CliCase):
         self.vnetctl("port", "update", "web", "--offload", "gso=on")
         self.assertIn("generic-segmentation-offload: on", features())
         self.assertRegex(self.vnetctl("port", "show", "web"), r"(?m)^OFFLOADS +tso off, gso on$")
+
+    def test_guard(self):
+        self.apply("blue")
+        port = self.raw_port(self.netd, "blue", name="web", mac="52:54:00:00:00:01")
+        self.assertRegex(self.vnetctl("port", "show", "web"), r"(?m)^GUARD +mac$")
+        text = self.vnetctl("port", "update", "web", "--guard",
+                            "strict,allow=dhcp-server,addresses=10.20.0.0/24,ethertypes=lldp")
+        for line in (r"GUARD +strict", r"ALLOWED +dhcp-server", r"SOURCES +10\.20\.0\.0/24",
+                     r"ETHERTYPES +lldp"):
+            self.assertRegex(text, "(?m)^" + line + "$")
+        port.send(ethernet("ff:ff:ff:ff:ff:ff", "52:54:00:66:66:66", 0x0800, bytes(20)))
+        for _ in range(2):
+            port.send(ethernet("ff:ff:ff:ff:ff:ff", port.mac, 0x88b5, b"odd"))
+        wait_until(lambda: "ethertype 2" in self.vnetctl("port", "show", "web"))
+        text = self.vnetctl("port", "show", "web")
+        self.assertRegex(text, r"(?m)^DROPPED +3$")
+        self.assertRegex(text, r"(?m)^DROPS +mac 1, ethertype 2$")
+        self.assertEqual(self.json("port", "show", "web")["drops"], {"mac": 1, "ethertype": 2})
+        self.assertIn("guard.addresses[0]", self.vnetctl(
+            "port", "update", "web", "--guard", "strict,addresses=10.10.0.1", status=7))
+        self.vnetctl("port", "update", "web", "--guard", "default")
+        self.assertRegex(self.vnetctl("port", "show", "web"), r"(?m)^GUARD +mac$")
 
     def test_access_and_trunk(self):
         need("VLAN filtering")

@@ -451,7 +451,18 @@ class Ports(Case):
           "--proxy-arp", "on"], {"learning": False, "flood": False, "multicastFlood": True,
                                  "hairpin": True, "proxyArp": True}),
         (["--offload", "tso=off,gso=off,rx=on"],
-         {"offloads": {"tso": False, "gso": False, "rx": True}}))
+         {"offloads": {"tso": False, "gso": False, "rx": True}}),
+        (["--guard", "strict"], {"guard": {"policy": "strict"}}),
+        (["--guard", "default"], {"guard": {"policy": "default"}}),
+        (["--guard", "strict,allow=router,dhcp-server,addresses=10.7.0.0/24,fd00::7,"
+          "macs=00:00:5e:00:01:33,ethertypes=lldp,0x88b5,broadcast=100,multicast=500"],
+         {"guard": {"policy": "strict", "allow": ["router", "dhcp-server"],
+                    "addresses": ["10.7.0.0/24", "fd00::7"], "macs": ["00:00:5e:00:01:33"],
+                    "ethertypes": ["lldp", "0x88b5"],
+                    "storm": {"broadcast": 100, "multicast": 500}}}),
+        (["--guard", "allow=llc"], {"guard": {"allow": ["llc"]}}),
+        (["--guard", "mac,broadcast=0,multicast=5"],
+         {"guard": {"policy": "mac", "storm": {"multicast": 5}}}))
 
     def test_settings(self):
         """The same of a new port, of one that runs, and of all that run makes."""
@@ -482,6 +493,11 @@ class Ports(Case):
                 (["--offload", "tso"], "--offload is NAME=on or NAME=off, not 'tso'"),
                 (["--offload", "tso=maybe"], "--offload: tso is on or off, not 'maybe'"),
                 (["--offload", "lro=off"], "--offload: 'lro' is none of rx, tx, sg, tso, gso, gro"),
+                (["--guard", ""], "--guard needs a value"),
+                (["--guard", "strict,alow=llc"], "--guard: 'alow' is none of policy, allow, "
+                 "addresses, macs, ethertypes, broadcast, multicast"),
+                (["--guard", "mac,multicast=many"],
+                 "--guard: 'many' is no number from 0 to 10000000"),
                 (["--hairpin", "yes"], "--hairpin is one of on|off, not 'yes'")):
             for command in (["port", "attach", "blue", "--persistent"], ["port", "update", "web1"],
                             ["run", "blue"]):
@@ -519,6 +535,30 @@ class Ports(Case):
         for word in ("FLOOD", "VF", "PCI"):
             self.assertNotIn(word, text)
         self.assertIn("native 1, tagged 10,20-30", self.vnetctl("port", "list").stdout)
+
+    def test_shows_the_guard(self):
+        self.netd.AttachPort({"network": "blue", "name": "web1"})
+        text = self.vnetctl("port", "show", "web1").stdout
+        self.assertRegex(text, r"(?m)^GUARD +mac$")
+        self.assertRegex(text, r"(?m)^DROPPED +0$")
+        self.assertNotRegex(text, r"(?m)^(ALLOWED|SOURCES|SOURCE MACS|ETHERTYPES|STORM LIMITS|"
+                            r"HELD|DROPS) ")
+        self.netd.ports["web1"].update(
+            guard={"policy": "strict", "allow": ["router", "llc"], "addresses": ["10.7.0.0/24"],
+                   "macs": ["00:00:5e:00:01:33"], "ethertypes": ["lldp"],
+                   "storm": {"broadcast": 100, "multicast": 500}},
+            held=["10.7.0.9", "fe80::1"], dropped=15, drops={"mac": 12, "router": 3})
+        text = self.vnetctl("port", "show", "web1").stdout
+        for line in ("GUARD        strict", "ALLOWED      router, llc", "SOURCES      10.7.0.0/24",
+                     "SOURCE MACS  00:00:5e:00:01:33", "ETHERTYPES   lldp",
+                     "STORM LIMITS broadcast 100, multicast 500", "HELD         10.7.0.9, fe80::1",
+                     "DROPPED      15", "DROPS        mac 12, router 3"):
+            self.assertIn(line + "\n", text)
+        self.assertNotIn("GUARD", self.vnetctl("port", "list").stdout)
+        self.netd.ports["web1"].update(guard=None, held=[], dropped=None, drops=None)
+        text = self.vnetctl("port", "show", "web1").stdout
+        self.assertNotRegex(text, r"(?m)^(GUARD|DROPS) ")
+        self.assertRegex(text, r"(?m)^DROPPED +-$")
 
     def test_show_update_detach(self):
         self.netd.AttachPort({"network": "blue", "name": "web1"})
@@ -914,6 +954,9 @@ class Completion(Case):
         self.assertEqual(self.offers("network", "show", "blue", ""), [])
         self.assertEqual(self.offers("port", "update", "web1", "--li"), ["--link"])
         self.assertEqual(self.offers("port", "update", "web1", "--link", ""), ["up", "down"])
+        self.assertEqual(self.offers("port", "update", "web1", "--guard", ""),
+                         ["mac", "strict", "off", "default"])
+        self.assertEqual(self.offers("run", "blue", "--gu"), ["--guard"])
         self.assertEqual(self.offers("run", "blue", "--user", "nobo"), ["nobody"])
         self.assertEqual(self.offers("run", "blue", "--", "qe"), [])
         self.assertEqual(self.offers("completion", ""), ["bash", "zsh"])

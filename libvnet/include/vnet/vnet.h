@@ -137,6 +137,20 @@ struct vnet_limit {
 };
 
 /*
+ * What a port is held to, in place of the network's guard; vnet.yaml(5) under
+ * ports.guard has the words.  Lists are texts with commas: "router,dhcp-server".
+ * NULL and 0: not said; with nothing said at all the network's guard holds.
+ */
+struct vnet_guard {
+	const char *policy;       /* "mac", "strict", "off"; "default": the network's */
+	const char *allow;        /* checks that are switched off */
+	const char *addresses;    /* more sources: "10.7.0.9,10.8.0.0/24" */
+	const char *macs;         /* more source MACs, of VRRP and CARP */
+	const char *ethertypes;   /* beside IPv4, IPv6, ARP, RARP: "lldp,0x88b5" */
+	unsigned broadcast, multicast; /* frames a second from the guest */
+};
+
+/*
  * What to ask for.  Start from VNET_ATTACH_REQUEST_INIT and set what matters;
  * zero means: not said.  Nothing is kept after the call.
  */
@@ -178,6 +192,7 @@ struct vnet_attach_request {
 	size_t n_inside_routes;
 	bool has_vf;              /* vf is given; else netd takes a free one */
 	unsigned vf;              /* number of the virtual function */
+	struct vnet_guard guard;
 };
 #define VNET_ATTACH_REQUEST_INIT { .size = sizeof(struct vnet_attach_request) }
 
