@@ -40,7 +40,7 @@ enum nft_type {
 	/* An address and its length, a byte: from the first to the last address in the kernel. */
 	NFT_T_PREFIX4, NFT_T_PREFIX6,
 	/* In no set: bytes as nft prints what it has no type for, and a few numbers. */
-	NFT_T_BYTES8, NFT_T_BYTES2, NFT_T_BYTE, NFT_T_BITS16, NFT_T_FRAG_OFF, NFT_T_ARPHRD,
+	NFT_T_BYTES8, NFT_T_BYTES3, NFT_T_BYTES2, NFT_T_BYTE, NFT_T_BITS16, NFT_T_FRAG_OFF, NFT_T_ARPHRD,
 };
 
 struct nft_type_def {
@@ -140,7 +140,8 @@ enum nft_field {
 	NFT_F_IP_FRAGMENT,      /* flags and offset, 16 bits */
 	NFT_F_IP6_FRAGMENT,     /* the offset in the first fragment header */
 	NFT_F_IP6_LENGTH, NFT_F_IP6_NEXTHDR, NFT_F_IP6_HOPLIMIT,
-	NFT_F_DHCP_OP, NFT_F_DHCP_HARDWARE, NFT_F_DHCP_CHADDR,
+	NFT_F_DHCP_HEADER,      /* operation, type and length of hardware addresses */
+	NFT_F_DHCP_CHADDR,
 	NFT_F_ND_TARGET,
 	/* Options: type and length of one, and its link-layer address. */
 	NFT_F_RS_OPTION, NFT_F_RS_LLADDR, NFT_F_ND_OPTION, NFT_F_ND_LLADDR, NFT_F_ND_OPTION2,

@@ -222,8 +222,7 @@ static void chain_udp(const struct guard_builder *g)
 	GUARD_RULE("udp", "waived", ACCEPT);
 
 	GUARD_CHAIN("dhcp_request");
-	GUARD_RULE("dhcp_request", "for its own MAC", expr_match_byte(NFT_F_DHCP_OP, 1),
-		   expr_match(NFT_F_DHCP_HARDWARE, (const uint8_t[]){ 1, 6 }, 2),
+	GUARD_RULE("dhcp_request", "for its own MAC", expr_match(NFT_F_DHCP_HEADER, "\1\1\6", 3),
 		   OWN_MAC(NFT_F_DHCP_CHADDR), ACCEPT);
 	GUARD_RULE("dhcp_request", "for another", REFUSE(DHCP_CLIENT));
 	GUARD_RULE("dhcp_request", "waived", ACCEPT);

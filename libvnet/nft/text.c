@@ -151,6 +151,7 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 		strbuf_printf(b, "/%u", v[nft_types[type].size - 1]);
 		break;
 	case NFT_T_BYTES8:
+	case NFT_T_BYTES3:
 	case NFT_T_BYTES2:
 	case NFT_T_BITS16:
 		text_bytes(b, v, nft_types[type].size);
