@@ -55,7 +55,9 @@ int link_create_gather(struct kernel_linux *k, const struct op *op, struct vnet_
 	r = find_parent(k, &wanted, &parent, err);
 	if (r < 0)
 		return r;
-	r = linux_find(k, wanted.name, &link, err);
+	/* Mostly there is none, which asking for its index alone tells with less. */
+	r = device_index(k->control, wanted.name) ? linux_find(k, wanted.name, &link, err)
+						  : -ENODEV;
 	if (r == 0)
 		return link_kind_is_same(&link, &wanted, parent) &&
 		       !strcmp(link.alias, wanted.alias) ? 0
