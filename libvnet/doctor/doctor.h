@@ -34,8 +34,9 @@ struct doctor_socket {
 	uint16_t port;
 	char device[16];        /* bound to it, or "" */
 	char process[16];       /* or "" */
-	int pid;
+	int pid;                /* or 0 */
 };
+typedef VEC(struct doctor_socket) doctor_socket_vec;
 
 /* A program that manages devices, and what it does with one of ours. */
 enum manager { MANAGER_NETWORKMANAGER, MANAGER_NETWORKD };
@@ -52,7 +53,7 @@ struct doctor_facts {
 	VEC(struct doctor_network) networks;
 	filter_table_vec tables; /* all but ours; both nftables' and xtables' */
 	VEC(struct sysctl) sysctls; /* sorted by path */
-	VEC(struct doctor_socket) sockets; /* not of netd's own dnsmasqs */
+	doctor_socket_vec sockets; /* not of netd's own dnsmasqs */
 	VEC(struct doctor_claim) claims; /* managers that have a device of ours */
 	VEC(struct doctor_setting) settings;
 	VEC(char *) strangers;  /* "DEVICE BRIDGE": on a bridge of ours without being its port */

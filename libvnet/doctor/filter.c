@@ -152,7 +152,8 @@ static uint32_t number(const uint8_t *value, size_t size)
 
 static void value_text(const struct rule_match *match, const uint8_t *value, struct strbuf *ret)
 {
-	struct ip ip = { .family = match->size == 4 ? AF_INET : AF_INET6 };
+	bool is_v4 = match->field == FIELD_SADDR4 || match->field == FIELD_DADDR4;
+	struct ip ip = { .family = is_v4 ? AF_INET : AF_INET6 };
 	char text[ADDR_TEXT_MAX];
 
 	switch (match->field) {
@@ -189,15 +190,14 @@ static void value_text(const struct rule_match *match, const uint8_t *value, str
 static void mask_text(const struct rule_match *match, struct strbuf *ret)
 {
 	bool is_name = match->field == FIELD_IIFNAME || match->field == FIELD_OIFNAME;
-	unsigned full = 0, bits = 0;
+	unsigned bits = 0;
 
 	if (match->is_bits || is_name)
 		return;
 	for (unsigned i = 0; i < match->size; i++)
-		full += match->mask[i] == 0xff;
-	if (full == match->size)
+		bits += (unsigned)__builtin_popcount(match->mask[i]);
+	if (bits == packet_fields[match->field].size * 8u)
 		return;
-	bits = full * 8 + (unsigned)__builtin_popcount(match->mask[full]);
 	if (match->field >= FIELD_SADDR4 && match->field <= FIELD_DADDR6)
 		strbuf_printf(ret, "/%u", bits);
 	else

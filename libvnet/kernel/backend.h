@@ -36,6 +36,10 @@ struct kernel_ops {
 	int (*list_fdb)(struct kernel *k, int bridge, fdb_vec *ret, struct vnet_error *err);
 	int (*drop_counters)(struct kernel *k, const char *ifname, drop_counter_vec *ret,
 			     struct vnet_error *err);
+	int (*read_filters)(struct kernel *k, filter_table_vec *ret, struct vnet_error *err);
+	int (*fix_filters)(struct kernel *k, const fix_rule_vec *add, const fix_present_vec *remove,
+			   struct vnet_error *err);
+	void (*list_listeners)(struct kernel *k, doctor_socket_vec *ret);
 	int (*watch_fdb)(struct kernel *k, struct vnet_error *err);
 	int (*probe_neigh)(struct kernel *k, const char *ifname, const struct ip *ip,
 			   struct vnet_error *err);

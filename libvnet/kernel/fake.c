@@ -799,6 +799,30 @@ static int fake_drop_counters(struct kernel *base, const char *ifname, drop_coun
 	return 0;
 }
 
+/* Nobody else filters or listens here. */
+static int fake_read_filters(struct kernel *base, filter_table_vec *ret, struct vnet_error *err)
+{
+	(void)base;
+	(void)ret;
+	(void)err;
+	return 0;
+}
+
+static int fake_fix_filters(struct kernel *base, const fix_rule_vec *add, const fix_present_vec *remove,
+			    struct vnet_error *err)
+{
+	(void)base;
+	if (add->n || remove->n)
+		return vnet_error_set(err, -EAGAIN, "rules-refused", "no such chain");
+	return 0;
+}
+
+static void fake_list_listeners(struct kernel *base, doctor_socket_vec *ret)
+{
+	(void)base;
+	(void)ret;
+}
+
 /* Nobody is out there: no answer, as on a wire without neighbours. */
 static int fake_watch_fdb(struct kernel *base, struct vnet_error *err)
 {
@@ -855,6 +879,9 @@ static const struct kernel_ops fake_ops = {
 	.vhost_open = fake_vhost_open,
 	.list_fdb = fake_list_fdb,
 	.drop_counters = fake_drop_counters,
+	.read_filters = fake_read_filters,
+	.fix_filters = fake_fix_filters,
+	.list_listeners = fake_list_listeners,
 	.watch_fdb = fake_watch_fdb,
 	.probe_neigh = fake_probe_neigh,
 	.note = fake_note,

@@ -169,6 +169,22 @@ int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec 
 	return k->ops->drop_counters(k, ifname, ret, err);
 }
 
+int kernel_read_filters(struct kernel *k, filter_table_vec *ret, struct vnet_error *err)
+{
+	return k->ops->read_filters(k, ret, err);
+}
+
+int kernel_fix_filters(struct kernel *k, const fix_rule_vec *add, const fix_present_vec *remove,
+		       struct vnet_error *err)
+{
+	return k->ops->fix_filters(k, add, remove, err);
+}
+
+void kernel_list_listeners(struct kernel *k, doctor_socket_vec *ret)
+{
+	k->ops->list_listeners(k, ret);
+}
+
 int kernel_watch_fdb(struct kernel *k, struct vnet_error *err)
 {
 	return k->ops->watch_fdb(k, err);

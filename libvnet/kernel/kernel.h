@@ -18,6 +18,7 @@
  * caller takes a full snapshot.
  */
 
+#include "doctor/doctor.h"
 #include "plan/op.h"
 #include "plan/snapshot.h"
 #include "model/port.h"
@@ -174,6 +175,16 @@ int kernel_list_fdb(struct kernel *k, int bridge_ifindex, fdb_vec *ret, struct v
 typedef VEC(struct drop_counter) drop_counter_vec;
 /* ifname NULL: of every guarded port. */
 int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec *ret, struct vnet_error *err);
+/*
+ * Other people's packet filters: nftables' tables but ours, and iptables' own.
+ * Sorted for diagnose(); appended.
+ */
+int kernel_read_filters(struct kernel *k, filter_table_vec *ret, struct vnet_error *err);
+/* The doctor's accept rules in others' chains, in one transaction.  -EAGAIN: read the filters again. */
+int kernel_fix_filters(struct kernel *k, const fix_rule_vec *add, const fix_present_vec *remove,
+		       struct vnet_error *err);
+/* Sockets that listen on UDP or TCP ports 53, 67 and 547; of what this kernel tells, no error. */
+void kernel_list_listeners(struct kernel *k, doctor_socket_vec *ret);
 /*
  * From now on lasting forwarding entries that come and go are told, ours too: where
  * there are none to look after, each port of a bridge would be one for nothing.

@@ -5,8 +5,10 @@
 #include "kernel/addr.h"
 #include "kernel/detached.h"
 #include "kernel/fdb.h"
+#include "kernel/filters.h"
 #include "kernel/inside.h"
 #include "kernel/link.h"
+#include "kernel/listeners.h"
 #include "kernel/macvtap.h"
 #include "kernel/neigh.h"
 #include "kernel/route.h"
@@ -15,6 +17,7 @@
 #include "kernel/tap.h"
 #include "kernel/vf.h"
 #include "kernel/vlan.h"
+#include "nft/fix.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -463,6 +466,26 @@ static int linux_drop_counters(struct kernel *base, const char *ifname, drop_cou
 	return r;
 }
 
+static int linux_read_filters(struct kernel *base, filter_table_vec *ret, struct vnet_error *err)
+{
+	int r = filters_read(&self(base)->devices, ret, err);
+
+	if (r == 0)
+		filters_read_legacy(ret);
+	return r;
+}
+
+static int linux_fix_filters(struct kernel *base, const fix_rule_vec *add, const fix_present_vec *remove,
+			     struct vnet_error *err)
+{
+	return nft_fix(self(base)->nft, add, remove, err);
+}
+
+static void linux_list_listeners(struct kernel *base, doctor_socket_vec *ret)
+{
+	listeners_list(self(base)->control, ret);
+}
+
 static const char *linux_note(struct kernel *base, size_t i)
 {
 	return events_note(self(base)->events, i);
@@ -503,6 +526,9 @@ static const struct kernel_ops linux_ops = {
 	.vhost_open = linux_vhost_open,
 	.list_fdb = linux_list_fdb,
 	.drop_counters = linux_drop_counters,
+	.read_filters = linux_read_filters,
+	.fix_filters = linux_fix_filters,
+	.list_listeners = linux_list_listeners,
 	.watch_fdb = linux_watch_fdb,
 	.probe_neigh = linux_probe_neigh,
 	.note = linux_note,

@@ -108,6 +108,22 @@ void batch_end_message(struct batch *b, uint32_t seq)
 	head->nlmsg_seq = seq;
 }
 
+void batch_begin(struct batch *b)
+{
+	b->seq = nft_reserve_seq(0);
+	batch_begin_message(b, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
+	batch_end_message(b, b->seq);
+}
+
+void batch_end(struct batch *b)
+{
+	if (b->op_of_message.n) /* still the open one */
+		((struct nlmsghdr *)(void *)(b->buf + b->message))->nlmsg_flags |= NLM_F_ACK;
+	batch_begin_message(b, NFNL_MSG_BATCH_END, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
+	batch_end_message(b, b->seq + (uint32_t)b->op_of_message.n + 1);
+	nft_reserve_seq((uint32_t)b->op_of_message.n + 2);
+}
+
 void batch_begin_op(struct batch *b, uint16_t type, enum nft_family family, uint16_t flags,
 		    size_t op)
 {

@@ -47,6 +47,19 @@ void batch_verdict(struct batch *b, uint16_t type, enum nft_verdict code, const 
 void batch_begin_expr(struct batch *b, size_t ret_nests[2], uint16_t type, const char *name);
 void batch_end_expr(struct batch *b, const size_t nests[2]);
 
+/* The transaction's first and last message; the last one between asks for the acknowledgement. */
+void batch_begin(struct batch *b);
+void batch_end(struct batch *b);
+
+/* commit.c: sends it and takes the answer. 0: the kernel has answered, perhaps by an error. */
+struct batch_answer {
+	int number;             /* 0, or the first error */
+	uint32_t seq;           /* whose */
+	bool is_acked;
+	char text[160];         /* extended ack */
+};
+int batch_send(struct mnl_socket *socket, const struct batch *b, struct batch_answer *ret);
+
 /* expr.c: one expression of ours as the kernel's. */
 void nft_encode_expr(struct batch *b, const struct nft_expr *e);
 /* The attributes of a limit: packets a second, and how many at once. */

@@ -21,13 +21,6 @@
 
 #define SOCKET_TIMEOUT_S 5
 
-struct answer {
-	int number;             /* 0, or the first error */
-	uint32_t seq;           /* whose */
-	bool is_acked;
-	char text[160];         /* extended ack */
-};
-
 static void read_extended_ack(const struct nlmsghdr *head, char *ret, size_t size)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(head);
@@ -45,7 +38,7 @@ static void read_extended_ack(const struct nlmsghdr *head, char *ret, size_t siz
 			snprintf(ret, size, "%s", mnl_attr_get_str(attr));
 }
 
-static void read_message(const struct batch *b, const struct nlmsghdr *head, struct answer *ret)
+static void read_message(const struct batch *b, const struct nlmsghdr *head, struct batch_answer *ret)
 {
 	uint32_t last = b->seq + (uint32_t)b->op_of_message.n;
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(head);
@@ -61,7 +54,7 @@ static void read_message(const struct batch *b, const struct nlmsghdr *head, str
 }
 
 /* The kernel has answered already; its answers end with the last message's. */
-static int read_answers(struct mnl_socket *socket, const struct batch *b, struct answer *ret)
+static int read_answers(struct mnl_socket *socket, const struct batch *b, struct batch_answer *ret)
 {
 	_Alignas(struct nlmsghdr) uint8_t buf[8192];
 
@@ -92,7 +85,7 @@ static void make_room(struct mnl_socket *socket, size_t size)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want));
 }
 
-static int send_batch(struct mnl_socket *socket, const struct batch *b, struct answer *ret)
+int batch_send(struct mnl_socket *socket, const struct batch *b, struct batch_answer *ret)
 {
 	ssize_t n;
 	int r;
@@ -110,7 +103,7 @@ static int send_batch(struct mnl_socket *socket, const struct batch *b, struct a
 	return r;
 }
 
-static int refused(const struct nft_txn *txn, const struct batch *b, const struct answer *a,
+static int refused(const struct nft_txn *txn, const struct batch *b, const struct batch_answer *a,
 		   struct vnet_error *err)
 {
 	uint32_t message = a->seq - b->seq - 1;
@@ -217,7 +210,7 @@ static int commit_once(struct mnl_socket *socket, const struct nft_txn *txn,
 	struct batch b __attribute__((cleanup(batch_free))) = {
 		.devices = devices, .add_before_del = add_before_del,
 	};
-	struct answer answer = { 0 };
+	struct batch_answer answer = { 0 };
 	int r = nft_encode(&b, txn);
 
 	if (r < 0) {
@@ -229,7 +222,7 @@ static int commit_once(struct mnl_socket *socket, const struct nft_txn *txn,
 	}
 	if (!b.op_of_message.n)
 		return 0;
-	r = send_batch(socket, &b, &answer);
+	r = batch_send(socket, &b, &answer);
 	if (r < 0)
 		return vnet_error_set(err, r, "rules-refused", "nftables: sending %zu bytes: %s", b.len,
 				      strerror(-r));

@@ -428,19 +428,13 @@ static int encode_op(struct batch *b, const struct nft_txn *txn, size_t i)
 
 int nft_encode(struct batch *b, const struct nft_txn *txn)
 {
-	b->seq = nft_reserve_seq(0);
-	batch_begin_message(b, NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
-	batch_end_message(b, b->seq);
+	batch_begin(b);
 	for (size_t i = 0; i < txn->ops.n; i++) {
 		int r = encode_op(b, txn, i);
 
 		if (r < 0)
 			return r;
 	}
-	if (b->op_of_message.n) /* still the open one */
-		((struct nlmsghdr *)(void *)(b->buf + b->message))->nlmsg_flags |= NLM_F_ACK;
-	batch_begin_message(b, NFNL_MSG_BATCH_END, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
-	batch_end_message(b, b->seq + (uint32_t)b->op_of_message.n + 1);
-	nft_reserve_seq((uint32_t)b->op_of_message.n + 2);
+	batch_end(b);
 	return 0;
 }
