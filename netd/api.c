@@ -25,6 +25,9 @@ static const struct method methods[] = {
 	{ .name = "DescribePort", .fn = api_describe_port },
 	{ .name = "ListLeases", .fn = api_list_leases },
 	{ .name = "ListFdb", .fn = api_list_fdb },
+	{ .name = "Diagnose", .fn = api_diagnose },
+	{ .name = "Fix", .fn = api_fix, .is_for_root = true },
+	{ .name = "Unfix", .fn = api_unfix, .is_for_root = true },
 	{ .name = "Monitor", .fn = api_monitor, .is_stream = true },
 };
 

@@ -37,7 +37,7 @@ json_t *network_info(struct netd *d, const struct network_entry *entry)
 	char bridge[16];
 	const char *name = has_device ? network_bridge(net, bridge) : "";
 	unsigned ifindex = name[0] ? devices_index(name) : 0;
-	struct vnet_error problem = { 0 };
+	struct vnet_error problem;
 	json_t *info = json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:b,s:o,s:I}", "name", entry->net->name,
 				 "mode", network_mode_name(entry->net->mode), "state",
 				 network_state_name(entry->state), "bridge", name, "mtu",
@@ -51,16 +51,7 @@ json_t *network_info(struct netd *d, const struct network_entry *entry)
 		json_object_set_new(info, "uplink", json_string(net->uplink));
 	if (net->vlan.id)
 		json_object_set_new(info, "vlan", json_integer(net->vlan.id));
-	if (entry->state == NETWORK_FAILED)
-		problem = entry->problem;
-	else if (entry->is_wanted && entry->missing[0])
-		vnet_error_set(&problem, -ENODEV, "device-missing",
-			       "%s is not there; the network is completed when it comes",
-			       entry->missing);
-	else if (entry->is_wanted)
-		/* It forwards, but its DHCP and DNS do not serve, or not this definition. */
-		dnsmasq_state(d->dnsmasq, entry->net->name, &problem);
-	if (vnet_error_is_set(&problem))
+	if (network_problem(d, entry, &problem))
 		json_object_set_new(info, "problem", problem_to_json(&problem));
 	return info;
 }

@@ -203,6 +203,7 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	if (r < 0)
 		return r;
 	host_load(d);
+	doctor_load(d);
 	config_read_networks(d);
 	networks_check_at_start(d, &snap);
 	registry_avoid_ifnames(&d->registry, &snap);

@@ -15,6 +15,7 @@
  *   reconcile.c  desired → snapshot → plan → execute
  *   events.c     what the kernel tells, and what follows
  *   uplink.c     a NIC taken into a bridge under watch of its gateway
+ *   doctor.c     what else on this host stops our traffic, and the fixes
  *   monitor.c    subscribers
  *   api_*.c      the methods: JSON in, the functions above, JSON out
  */
@@ -74,6 +75,8 @@ struct netd {
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */
 	struct uplink_watch *uplinks;
+	bool keeps_fixes;               /* `vnetctl doctor --fix`: rules of ours in others' chains */
+	struct loop_source *fix_timer;  /* others' rules changed, or our networks: look after them */
 	int lock_fd, signal_fd;
 	struct loop_source *signal_source;
 	struct loop_source *watchdog_timer;
@@ -161,6 +164,8 @@ int networks_delete(struct netd *d, struct network_entry *const *v, size_t n, bo
 /* Networks that are not defined any more and have lost their last port. */
 void networks_drop_orphans(struct netd *d);
 struct network_entry *network_find(struct netd *d, const char *name, struct vnet_error *err);
+/* Is something wrong with it that does not stop all of it? *ret is cleared where nothing is. */
+bool network_problem(struct netd *d, const struct network_entry *entry, struct vnet_error *ret);
 void network_unknown(const char *name, struct vnet_error *err);
 /* Remembers what runs, for the next netd. */
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
@@ -233,6 +238,17 @@ void dhcp_port_addresses(struct netd *d, const struct port_entry *entry, ip_vec 
 int events_start(struct netd *d, struct vnet_error *err);
 /* Takes in what the kernel has told by now. Ports may be forgotten in it. */
 void events_catch_up(struct netd *d);
+
+/* ---- doctor.c ---- */
+
+/* Facts about networks that `peer` may see (NULL: all), and the host; see doctor/doctor.h. */
+int doctor_gather(struct netd *d, const struct peer *peer, struct doctor_facts *ret, struct vnet_error *err);
+/* The fixes are kept in force from now on, or no more; what was changed is told, a sentence each. */
+int doctor_keep_fixes(struct netd *d, bool keep, text_list *ret_changes, struct vnet_error *err);
+/* Were they kept by an earlier netd? */
+void doctor_load(struct netd *d);
+/* Others' rules changed (or our networks): what is kept is looked after, in the loop, usec from now. */
+void doctor_look_later(struct netd *d, uint64_t usec);
 
 /* ---- monitor.c ---- */
 

@@ -32,6 +32,21 @@ struct network_entry *network_find(struct netd *d, const char *name, struct vnet
 	return entry;
 }
 
+bool network_problem(struct netd *d, const struct network_entry *entry, struct vnet_error *ret)
+{
+	vnet_error_clear(ret);
+	if (entry->state == NETWORK_FAILED)
+		*ret = entry->problem;
+	else if (entry->is_wanted && entry->missing[0])
+		vnet_error_set(ret, -ENODEV, "device-missing",
+			       "%s is not there; the network is completed when it comes",
+			       entry->missing);
+	else if (entry->is_wanted)
+		/* It forwards, but its DHCP and DNS do not serve, or not this definition. */
+		dnsmasq_state(d->dnsmasq, entry->net->name, ret);
+	return vnet_error_is_set(ret);
+}
+
 static void forget(struct netd *d, struct network_entry *entry);
 
 /* ---- state and its echo ---- */

@@ -25,12 +25,13 @@ struct store {
 };
 
 static const struct {
-	const char *file, *old_dir;
+	const char *file, *old_dir; /* NULL: former versions had none */
 	bool is_durable;
 } areas[STORE_AREAS] = {
 	[STORE_DEFINITIONS] = { "definitions", "networks", true },
 	[STORE_SUBNETS] = { "chosen-subnets", "subnets", true },
 	[STORE_NETWORKS] = { "running", "networks", false },
+	[STORE_DOCTOR] = { "doctor", NULL, true },
 	[STORE_HOST] = { "host-before", "host", false },
 };
 
@@ -109,10 +110,10 @@ int store_new(const char *run_dir, const char *state_dir, struct store **ret,
 
 	for (int i = 0; i < STORE_AREAS && r == 0; i++) {
 		const char *parent = areas[i].is_durable ? state_dir : run_dir;
-		AUTO_FREE char *old = mem_printf("%s/%s", parent, areas[i].old_dir);
+		AUTO_FREE char *old = areas[i].old_dir ? mem_printf("%s/%s", parent, areas[i].old_dir) : NULL;
 
 		r = journal_open(parent, areas[i].file, areas[i].is_durable, &store->areas[i], err);
-		if (r == 0)
+		if (r == 0 && old)
 			r = take_over_dir(store->areas[i], old, err);
 	}
 	if (r < 0)

@@ -19,6 +19,7 @@ enum store_area {
 	STORE_DEFINITIONS, /* durable: networks applied over the API */
 	STORE_SUBNETS,     /* durable: what `subnet: auto` chose */
 	STORE_NETWORKS,    /* runtime: what runs, as it was when it started */
+	STORE_DOCTOR,      /* durable: whether fixes are kept */
 	STORE_HOST,        /* runtime: saved sysctls, NICs taken over */
 	STORE_AREAS
 };

@@ -34,6 +34,7 @@ needs() {
 	iperf3            cmd iperf3
 	tcpdump           cmd tcpdump
 	iptables          cmd ebtables-nft
+	ufw               cmd ufw
 	dnsmasq-base      cmd dnsmasq
 	qemu-system-x86   cmd qemu-system-x86_64
 	qemu-system-common file /usr/lib/qemu/qemu-bridge-helper

@@ -70,12 +70,22 @@ static void each_obstacle(const struct doctor_facts *facts, bool without_tagged,
 
 /* ---- fixes ---- */
 
+/* Chains of ufw's that stand for its default policies. */
+static bool is_policy_chain(const char *name)
+{
+	static const char *const starts[] = { "ufw-skip-to-policy-", "ufw6-skip-to-policy-", "ufw-reject-",
+					      "ufw6-reject-" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+		if (strncmp(name, starts[i], strlen(starts[i])) == 0)
+			return true;
+	return false;
+}
+
 /* A rule for all that is left over, as good as a policy; in other chains it is for whom the jump is. */
 static bool is_last_word(const struct judgement *j)
 {
-	return !j->rule->matches.n && j->rule->handle &&
-	       (j->chain->is_base || strncmp(j->chain->name, "ufw-skip-to-policy-", 19) == 0 ||
-		strncmp(j->chain->name, "ufw6-skip-to-policy-", 20) == 0);
+	return !j->rule->matches.n && j->rule->handle && (j->chain->is_base || is_policy_chain(j->chain->name));
 }
 
 /*

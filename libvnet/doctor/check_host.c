@@ -142,6 +142,57 @@ static void check_forwarding(const struct doctor_facts *facts, finding_vec *ret)
 	}
 }
 
+/* ---- what the kernel itself says ---- */
+
+static bool has_finding(const finding_vec *findings, const char *id, const struct doctor_network *network)
+{
+	vec_each (f, findings)
+		vec_each (name, &f->networks)
+			if (strcmp(f->id, id) == 0 && strcmp(*name, network->net->name) == 0)
+				return true;
+	return false;
+}
+
+static void check_way(const struct doctor_network *network, const struct ip *from, const struct ip *to,
+		      const char *iif, int answer, finding_vec *ret)
+{
+	char from_text[ADDR_TEXT_MAX], to_text[ADDR_TEXT_MAX];
+	/* A host without a way to the outside may be meant so. */
+	enum severity severity = answer == -ENETUNREACH ? SEVERITY_NOTE : SEVERITY_STOPS;
+	struct finding *f;
+
+	/* Forwarding that is off says the same. */
+	if (!answer || !iif[0] || has_finding(ret, "forwarding", network))
+		return;
+	ip_format(from, from_text);
+	ip_format(to, to_text);
+	f = add(ret, "route", severity, network,
+		answer == -EINVAL || answer == -EXDEV ?
+			"The way back to its sender leads elsewhere (rp_filter), or its addresses are not allowed there." :
+			"There is no such route, or a rule (ip rule) or route forbids it.",
+		mem_printf("the kernel does not route a packet from %s to %s that comes in by %s: %s", from_text,
+			   to_text, iif, strerror(-answer)));
+	finding_remedy(f, "ip route get %s from %s iif %s", to_text, from_text, iif);
+	finding_remedy(f, "ip rule; ip route show table all");
+}
+
+static void check_routes(const struct doctor_facts *facts, finding_vec *ret)
+{
+	vec_each (network, &facts->networks)
+		for (int i = 0; i < 2; i++) {
+			int family = i ? AF_INET6 : AF_INET;
+			struct ip guest, outside;
+
+			if (!is_forwarded(network, family))
+				continue;
+			doctor_ends(network->net, family, &guest, &outside);
+			check_way(network, &guest, &outside, network->bridge,
+				  i ? network->out6 : network->out4, ret);
+			check_way(network, &outside, &guest, i ? network->exit6 : network->exit4,
+				  i ? network->back6 : network->back4, ret);
+		}
+}
+
 /* Strict where the kernel's way back to a guest's peer may be by another interface. */
 static void check_rp_filter(const struct doctor_facts *facts, finding_vec *ret)
 {
@@ -305,14 +356,21 @@ static void check_claims(const struct doctor_facts *facts, finding_vec *ret)
 		AUTO_STRBUF struct strbuf devices = { 0 };
 		struct finding *f;
 
-		vec_each (claim, &facts->claims)
-			if (claim->manager == (enum manager)i)
+		bool is_there = false;
+
+		vec_each (claim, &facts->claims) {
+			is_there |= claim->manager == (enum manager)i;
+			if (claim->manager == (enum manager)i && claim->device[0])
 				strbuf_printf(&devices, " %s", claim->device);
-		if (!devices.len)
+		}
+		if (!is_there)
 			continue;
-		f = add(ret, "device-claimed", SEVERITY_MAY_STOP, NULL,
+		f = add(ret, "device-claimed", devices.len ? SEVERITY_MAY_STOP : SEVERITY_NOTE, NULL,
 			"It may change addresses, or take the device down, and netd puts it back each time.",
-			mem_printf("%s manages devices of ours:%s", managers[i].name, devices.s));
+			devices.len ?
+				mem_printf("%s manages devices of ours:%s", managers[i].name, devices.s) :
+				mem_printf("%s runs, and none of its files tells it to leave our devices alone",
+					   managers[i].name));
 		f->owner = mem_strdup(managers[i].name);
 		finding_remedy(f, "%s", managers[i].remedy);
 	}
@@ -338,7 +396,7 @@ static void check_strangers(const struct doctor_facts *facts, finding_vec *ret)
 void check_host(const struct doctor_facts *facts, finding_vec *ret)
 {
 	static void (*const checks[])(const struct doctor_facts *, finding_vec *) = {
-		check_failed, check_dnsmasq, check_forwarding, check_conntrack, check_budget,
+		check_failed, check_dnsmasq, check_forwarding, check_routes, check_conntrack, check_budget,
 		check_rp_filter, check_accept_ra, check_settings, check_sockets, check_claims,
 		check_strangers, check_br_netfilter, check_lacking,
 	};

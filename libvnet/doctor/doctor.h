@@ -24,7 +24,8 @@ struct doctor_network {
 	char bridge[16];
 	/* Where the host's default routes lead, or the network's own uplink; "" for none. */
 	char exit4[16], exit6[16];
-	char port[16];          /* the device of one of its ports, or "" */
+	/* What the kernel says to a packet of a guest to the outside, and to its answer; 0 or a negative errno. */
+	int out4, back4, out6, back6;
 	unsigned bridge_ports;  /* devices on its bridge */
 };
 
@@ -38,7 +39,7 @@ struct doctor_socket {
 };
 typedef VEC(struct doctor_socket) doctor_socket_vec;
 
-/* A program that manages devices, and what it does with one of ours. */
+/* A program that manages devices has one of ours; "": it runs, and nothing tells it to leave them alone. */
 enum manager { MANAGER_NETWORKMANAGER, MANAGER_NETWORKD };
 struct doctor_claim { enum manager manager; char device[16]; };
 
@@ -63,6 +64,15 @@ struct doctor_facts {
 };
 void doctor_facts_free(struct doctor_facts *facts);
 #define AUTO_FACTS __attribute__((cleanup(doctor_facts_free)))
+
+/* Some guest's address (family 0: the network has none of this family), and one outside. */
+void doctor_ends(const struct network *net, int family, struct ip *ret_guest, struct ip *ret_outside);
+
+/* Files of others: adds what matters of them to facts, whose networks are there. */
+void doctor_read_sysctl_conf(const char *path, const char *text, struct doctor_facts *facts);
+void doctor_read_bridge_conf(const char *path, const char *text, struct doctor_facts *facts);
+/* Some line that is no comment names devices like ours. */
+bool doctor_names_our_devices(const char *text);
 
 /* The switches that diagnose() reads; sorted, to be filled in by the caller. */
 void doctor_wanted_sysctls(struct doctor_facts *facts);

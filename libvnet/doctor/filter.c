@@ -28,6 +28,7 @@ const struct packet_field_def packet_fields[PACKET_FIELDS] = {
 	[FIELD_CT_MARK] = { "ct mark", 4 },
 	[FIELD_FIB_OIF] = { "fib saddr . iif oif", 4 },
 	[FIELD_DADDR_TYPE] = { "fib daddr type", 4 },
+	[FIELD_EXTENSION] = { "(extension header)", 0 },
 };
 
 const char *filter_family_name(enum filter_family family)
@@ -209,7 +210,7 @@ static void match_text(const struct rule_match *match, struct strbuf *ret)
 	const char *sep = match->ranges.n > 1 ? "{ " : "";
 
 	strbuf_append(ret, packet_fields[match->field].name);
-	if (match->field == FIELD_OTHER)
+	if (match->field == FIELD_OTHER || match->field == FIELD_EXTENSION)
 		return;
 	strbuf_append(ret, match->is_negated ? " != " : " ");
 	if (match->is_bits)

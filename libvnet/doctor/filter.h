@@ -56,6 +56,7 @@ enum packet_field {
 	FIELD_CT_MARK,
 	FIELD_FIB_OIF,          /* where the way back leads, 0: nowhere */
 	FIELD_DADDR_TYPE,       /* RTN_* of the destination */
+	FIELD_EXTENSION,        /* something of an IPv6 extension header: the packets we follow have none */
 	PACKET_FIELDS
 };
 struct packet_field_def { const char *name; uint8_t size; };

@@ -20,9 +20,8 @@ struct walk {
 	const struct packet *packet;
 	bool without_tagged;
 	unsigned steps;
-	/* Where it may be stopped: the first such place. */
-	const struct filter_chain *chain;
-	const struct filter_rule *rule;
+	/* Where it may be stopped: the first such place, and the last, where it is for certain. */
+	struct judgement first, last;
 };
 
 static unsigned walk_chain(struct walk *walk, const struct filter_chain *chain, unsigned depth);
@@ -72,10 +71,9 @@ static int holds_rule(const struct filter_rule *rule, const struct packet *packe
 static unsigned stopped(struct walk *walk, const struct filter_chain *chain,
 			const struct filter_rule *rule)
 {
-	if (!walk->chain) {
-		walk->chain = chain;
-		walk->rule = rule;
-	}
+	walk->last = (struct judgement){ .chain = chain, .rule = rule };
+	if (!walk->first.chain)
+		walk->first = walk->last;
 	return MAY_STOP;
 }
 
@@ -185,16 +183,16 @@ struct judgement filter_judge(const struct filter_table *table, const struct fil
 {
 	struct walk walk = { .table = table, .packet = packet, .without_tagged = without_tagged };
 	unsigned outcomes = walk_chain(&walk, base, 1);
-	struct judgement j = { .fate = FATE_UNSURE };
+	struct judgement j;
 
 	if (outcomes & MAY_GO_ON)
 		outcomes |= base->drops ? stopped(&walk, base, NULL) : MAY_PASS;
 	outcomes &= ~(unsigned)MAY_GO_ON;
 	if (outcomes == MAY_PASS)
 		return (struct judgement){ .fate = FATE_PASSES };
-	if (outcomes == MAY_STOP)
-		j.fate = FATE_STOPS;
-	j.chain = walk.chain ? walk.chain : base;
-	j.rule = walk.rule;
+	j = outcomes == MAY_STOP ? walk.last : walk.first;
+	j.fate = outcomes == MAY_STOP ? FATE_STOPS : FATE_UNSURE;
+	if (!j.chain) /* too deep, or too long */
+		j.chain = base;
 	return j;
 }

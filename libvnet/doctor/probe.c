@@ -57,6 +57,12 @@ static struct ip guest_address(const struct network *net, int family)
 	return ip_cmp(&guest, &own->addr) == 0 ? ip_add(&guest, 1) : guest;
 }
 
+void doctor_ends(const struct network *net, int family, struct ip *ret_guest, struct ip *ret_outside)
+{
+	*ret_outside = ip_of(family == AF_INET ? OUTSIDE4 : OUTSIDE6);
+	*ret_guest = own_address(net, family) ? guest_address(net, family) : (struct ip){ 0 };
+}
+
 static const char *exit_of(const struct doctor_network *network, int family)
 {
 	const char *name = family == AF_INET ? network->exit4 : network->exit6;

@@ -39,6 +39,8 @@ struct kernel_ops {
 	int (*read_filters)(struct kernel *k, filter_table_vec *ret, struct vnet_error *err);
 	int (*fix_filters)(struct kernel *k, const fix_rule_vec *add, const fix_present_vec *remove,
 			   struct vnet_error *err);
+	int (*ask_route)(struct kernel *k, const char *iif, const struct ip *from, const struct ip *to,
+			 char ret_oif[16]);
 	void (*list_listeners)(struct kernel *k, doctor_socket_vec *ret);
 	int (*watch_fdb)(struct kernel *k, struct vnet_error *err);
 	int (*probe_neigh)(struct kernel *k, const char *ifname, const struct ip *ip,

@@ -817,6 +817,17 @@ static int fake_fix_filters(struct kernel *base, const fix_rule_vec *add, const 
 	return 0;
 }
 
+static int fake_ask_route(struct kernel *base, const char *iif, const struct ip *from, const struct ip *to,
+			  char ret_oif[16])
+{
+	(void)base;
+	(void)iif;
+	(void)from;
+	(void)to;
+	ret_oif[0] = '\0';
+	return 0;
+}
+
 static void fake_list_listeners(struct kernel *base, doctor_socket_vec *ret)
 {
 	(void)base;
@@ -881,6 +892,7 @@ static const struct kernel_ops fake_ops = {
 	.drop_counters = fake_drop_counters,
 	.read_filters = fake_read_filters,
 	.fix_filters = fake_fix_filters,
+	.ask_route = fake_ask_route,
 	.list_listeners = fake_list_listeners,
 	.watch_fdb = fake_watch_fdb,
 	.probe_neigh = fake_probe_neigh,

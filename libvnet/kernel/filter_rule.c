@@ -180,6 +180,17 @@ static void read_fib(struct reader *r, const struct nlattr *const *tb)
 	to->is_host_order = true;
 }
 
+/* Of IPv6's extension headers, whose absence ends the rule; TCP options and "exists" are not followed. */
+static void read_exthdr(struct reader *r, const struct nlattr *const *tb)
+{
+	bool is_header = be32_of(tb[NFTA_EXTHDR_OP]) == NFT_EXTHDR_OP_IPV6 &&
+			 !(be32_of(tb[NFTA_EXTHDR_FLAGS]) & NFT_EXTHDR_F_PRESENT);
+
+	load(r, tb[NFTA_EXTHDR_DREG], FIELD_OTHER);
+	if (is_header)
+		filter_match_add(r->rule, FIELD_EXTENSION);
+}
+
 static bool data_of(const struct nlattr *nest, const void **ret, size_t *ret_size)
 {
 	const struct nlattr *tb[NFTA_DATA_MAX + 1];
@@ -490,7 +501,7 @@ static void read_nothing(struct reader *r, const struct nlattr *const *tb)
 static void read_expression(struct reader *r, const struct nlattr *item)
 {
 	static const struct { const char *name; void (*read)(struct reader *, const struct nlattr *const *); } kinds[] = {
-		{ "meta", read_meta }, { "ct", read_ct }, { "payload", read_payload }, { "fib", read_fib },
+		{ "meta", read_meta }, { "ct", read_ct }, { "payload", read_payload }, { "fib", read_fib }, { "exthdr", read_exthdr },
 		{ "bitwise", read_bitwise }, { "byteorder", read_byteorder }, { "cmp", read_cmp },
 		{ "range", read_range }, { "lookup", read_lookup }, { "immediate", read_immediate },
 		{ "match", read_match }, { "target", read_target }, { "reject", read_reject },

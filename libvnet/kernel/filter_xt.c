@@ -185,6 +185,15 @@ static bool read_icmp(struct filter_rule *rule, const void *info, size_t size)
 	return true;
 }
 
+/* Whatever is asked of the header, negated or not: without one it does not match. */
+static bool read_extension(struct filter_rule *rule, const void *info, size_t size)
+{
+	(void)info;
+	(void)size;
+	filter_match_add(rule, FIELD_EXTENSION);
+	return true;
+}
+
 static bool read_comment(struct filter_rule *rule, const void *info, size_t size)
 {
 	if (!rule->comment && info)
@@ -203,7 +212,8 @@ void filter_xt_match(struct filter_rule *rule, const char *name, unsigned revisi
 		{ "conntrack", 3, read_conntrack }, { "state", 0, read_state }, { "addrtype", 1, read_addrtype },
 		{ "mark", 1, read_mark }, { "tcp", 0, read_tcp }, { "udp", 0, read_udp },
 		{ "multiport", 1, read_multiport }, { "comment", 0, read_comment },
-		{ "icmp", 0, read_icmp }, { "icmp6", 0, read_icmp },
+		{ "rt", 0, read_extension }, { "frag", 0, read_extension }, { "hbh", 0, read_extension },
+		{ "dst", 0, read_extension }, { "icmp", 0, read_icmp }, { "icmp6", 0, read_icmp },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(matches); i++)

@@ -180,6 +180,12 @@ int kernel_fix_filters(struct kernel *k, const fix_rule_vec *add, const fix_pres
 	return k->ops->fix_filters(k, add, remove, err);
 }
 
+int kernel_ask_route(struct kernel *k, const char *iif, const struct ip *from, const struct ip *to,
+		     char ret_oif[16])
+{
+	return k->ops->ask_route(k, iif, from, to, ret_oif);
+}
+
 void kernel_list_listeners(struct kernel *k, doctor_socket_vec *ret)
 {
 	k->ops->list_listeners(k, ret);

@@ -183,6 +183,13 @@ int kernel_read_filters(struct kernel *k, filter_table_vec *ret, struct vnet_err
 /* The doctor's accept rules in others' chains, in one transaction.  -EAGAIN: read the filters again. */
 int kernel_fix_filters(struct kernel *k, const fix_rule_vec *add, const fix_present_vec *remove,
 		       struct vnet_error *err);
+/*
+ * What the kernel would do with a packet that comes in by iif: 0 and *ret_oif ("" where
+ * it is for the host itself), or the negative errno that stands for why it would not
+ * pass: -ENETUNREACH no route, -EHOSTUNREACH not forwarded, -EINVAL not allowed from there.
+ */
+int kernel_ask_route(struct kernel *k, const char *iif, const struct ip *from, const struct ip *to,
+		     char ret_oif[16]);
 /* Sockets that listen on UDP or TCP ports 53, 67 and 547; of what this kernel tells, no error. */
 void kernel_list_listeners(struct kernel *k, doctor_socket_vec *ret);
 /*

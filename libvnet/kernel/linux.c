@@ -481,6 +481,19 @@ static int linux_fix_filters(struct kernel *base, const fix_rule_vec *add, const
 	return nft_fix(self(base)->nft, add, remove, err);
 }
 
+static int linux_ask_route(struct kernel *base, const char *iif, const struct ip *from, const struct ip *to,
+			   char ret_oif[16])
+{
+	struct kernel_linux *k = self(base);
+	int ifindex = device_index(k->control, iif), oif = 0, r;
+
+	ret_oif[0] = '\0';
+	r = ifindex ? route_ask(&k->query, ifindex, from, to, &oif) : -ENODEV;
+	if (r == 0 && oif)
+		device_name(k->control, oif, ret_oif);
+	return r;
+}
+
 static void linux_list_listeners(struct kernel *base, doctor_socket_vec *ret)
 {
 	listeners_list(self(base)->control, ret);
@@ -528,6 +541,7 @@ static const struct kernel_ops linux_ops = {
 	.drop_counters = linux_drop_counters,
 	.read_filters = linux_read_filters,
 	.fix_filters = linux_fix_filters,
+	.ask_route = linux_ask_route,
 	.list_listeners = linux_list_listeners,
 	.watch_fdb = linux_watch_fdb,
 	.probe_neigh = linux_probe_neigh,

@@ -61,6 +61,27 @@ void route_add_dump(struct nl *nl, int family)
 	rtm->rtm_family = (unsigned char)family;
 }
 
+int route_ask(struct nl *nl, int iif, const struct ip *from, const struct ip *to, int *ret_oif)
+{
+	struct nlmsghdr *m = nl_add(nl, RTM_GETROUTE, 0);
+	struct rtmsg *rtm = nl_header(m, sizeof(*rtm));
+	const struct nlattr *tb[RTA_MAX + 1];
+	const struct nlmsghdr *answer;
+	int r;
+
+	rtm->rtm_family = from->family;
+	rtm->rtm_src_len = rtm->rtm_dst_len = (uint8_t)ip_bits(from);
+	mnl_attr_put(m, RTA_SRC, ip_size(from), from->b);
+	mnl_attr_put(m, RTA_DST, ip_size(to), to->b);
+	mnl_attr_put_u32(m, RTA_IIF, (uint32_t)iif);
+	r = nl_get(nl, &answer);
+	if (r < 0)
+		return r;
+	nl_attrs_of(answer, sizeof(*rtm), tb, ARRAY_SIZE(tb));
+	*ret_oif = (int)nl_u32(tb[RTA_OIF]);
+	return 0;
+}
+
 void route_add_request(struct nl *nl, uint16_t type, uint16_t flags, const struct route *route)
 {
 	struct nlmsghdr *m = nl_add(nl, type, flags);

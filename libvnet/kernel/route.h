@@ -12,6 +12,8 @@ int route_parse(const struct nlmsghdr *m, struct route *ret);
 void route_add_dump(struct nl *nl, int family);
 /* type: RTM_NEWROUTE, RTM_DELROUTE; route->oif 0: none. */
 void route_add_request(struct nl *nl, uint16_t type, uint16_t flags, const struct route *route);
+/* What it would do with a packet that came in by iif: 0 and where it leaves, or a negative errno. */
+int route_ask(struct nl *nl, int iif, const struct ip *from, const struct ip *to, int *ret_oif);
 /* The kernel keeps one route per family, table, destination and metric (when asked with EXCL). */
 bool route_same_key(const struct route *a, const struct route *b);
 /* Same key and all that was asked for. */

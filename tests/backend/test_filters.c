@@ -116,6 +116,13 @@ static void test_nft(void **state)
 	check_golden("nft");
 }
 
+static void test_firewalld(void **state)
+{
+	(void)state;
+	ONLY_LINUX();
+	check_golden("firewalld");
+}
+
 static void test_legacy(void **state)
 {
 	(void)state;
@@ -279,7 +286,7 @@ static void test_listeners(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_docker),	    TEST(test_iptables),    TEST(test_nft),
+		TEST(test_docker),	    TEST(test_iptables),    TEST(test_nft), TEST(test_firewalld),
 		TEST(test_legacy),	    TEST(test_fix_policy),  TEST(test_fix_last_rule),
 		TEST(test_iptables_deletes), TEST(test_no_such_chain), TEST(test_listeners),
 	};

@@ -331,7 +331,7 @@ static void host_line(struct doctor_facts *facts, const char *line)
 		snprintf(vec_push(&facts->claims, (struct doctor_claim){
 				.manager = strcmp(w.v[1], "networkd") == 0 ? MANAGER_NETWORKD :
 									    MANAGER_NETWORKMANAGER })->device,
-			 16, "%s", w.v[2]);
+			 16, "%s", w.n > 2 ? w.v[2] : "");
 	else if (strcmp(key, "setting") == 0)
 		vec_push(&facts->settings, (struct doctor_setting){
 			.setting = strcmp(w.v[1], "bridge-conf") == 0 ? SETTING_BRIDGE_CONF : SETTING_FORWARDING_OFF,
@@ -347,6 +347,17 @@ static void host_line(struct doctor_facts *facts, const char *line)
 	else if (strcmp(key, "failed") == 0) {
 		network_called(facts, w.v[1])->is_running = false;
 		network_called(facts, w.v[1])->problem = mem_strdup(rest_of(line, 2));
+	} else if (strcmp(key, "answer") == 0) {
+		struct doctor_network *network = network_called(facts, w.v[1]);
+		int *answers[] = { &network->out4, &network->back4, &network->out6, &network->back6 };
+
+		*answers[atoi(w.v[2])] = -atoi(w.v[3]);
+	} else if (strcmp(key, "file") == 0) {
+		/* Lines of a file: "file sysctl|bridge PATH LINE". */
+		if (strcmp(w.v[1], "sysctl") == 0)
+			doctor_read_sysctl_conf(w.v[2], rest_of(line, 3), facts);
+		else
+			doctor_read_bridge_conf(w.v[2], rest_of(line, 3), facts);
 	} else if (strcmp(key, "bridge-ports") == 0)
 		network_called(facts, w.v[1])->bridge_ports = (unsigned)atoi(w.v[2]);
 	else
@@ -613,9 +624,36 @@ static void test_golden(void **state)
 	assert_true(!wrong || getenv("UPDATE_GOLDEN"));
 }
 
+static void test_names_our_devices(void **state)
+{
+	(void)state;
+	assert_true(doctor_names_our_devices("[keyfile]\nunmanaged-devices+=interface-name:vn-*\n"));
+	assert_false(doctor_names_our_devices("# interface-name:vn-*\n  # vn-\n[main]\n"));
+	assert_false(doctor_names_our_devices(""));
+}
+
+static void test_sysctl_conf(void **state)
+{
+	static const char text[] = "# net.ipv4.ip_forward=0\n\n; comment\n net/ipv4/ip_forward =\t0 \n"
+				   "-net.ipv6.conf.all.forwarding=0\nnet.ipv4.ip_forward=1\n"
+				   "net.ipv4.ip_forward 0\nnet.ipv4.ip_forward = 00\n"
+				   "net.ipv4.conf.all.forwarding=0";
+	AUTO_FACTS struct doctor_facts facts = { 0 };
+
+	(void)state;
+	doctor_read_sysctl_conf("/f", text, &facts);
+	assert_int_equal(facts.settings.n, 3);
+	assert_string_equal(facts.settings.v[0].where, "/f:4");
+	assert_string_equal(facts.settings.v[0].text, "net/ipv4/ip_forward =\t0");
+	assert_string_equal(facts.settings.v[1].where, "/f:5");
+	assert_string_equal(facts.settings.v[2].where, "/f:9");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_our_devices),
+		cmocka_unit_test(test_sysctl_conf),
 		cmocka_unit_test(test_golden),
 	};
 

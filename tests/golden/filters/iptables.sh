@@ -12,4 +12,5 @@ iptables-nft -A FORWARD -m physdev --physdev-is-bridged -j ACCEPT
 iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited
 iptables-nft -A OUTPUT -p icmp -j NFQUEUE
 ip6tables-nft -A INPUT -s fe80::/10 -p icmpv6 --icmpv6-type 133 -j ACCEPT
+ip6tables-nft -A INPUT -m rt --rt-type 0 -j DROP
 ip6tables-nft -P INPUT DROP

@@ -19,6 +19,7 @@ table inet fw {
 		ip saddr . tcp dport @pairs drop
 		ip6 saddr 2001:db8::/64 accept
 		ip6 nexthdr udp udp sport >= 1024 accept
+		rt type 0 drop
 		meta mark 0x100 accept
 		meta mark & 0xff00 != 0x100 drop
 		meta mark 5-9 drop
