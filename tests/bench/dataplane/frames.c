@@ -37,13 +37,13 @@
 #include <unistd.h>
 
 #define WAYS_MAX 64
-#define BURST 64            /* written before any is read; a TAP's queue has room for 1,000 */
+#define BURST 64 /* written before any is read; a TAP's queue has room for 1,000 */
 #define SPOOFED_FRAMES 64
 #define SLICE_NS 2500000
 #define SLICE_MIN BURST
 #define SLICE_MAX 2048
-#define HEADER_MAX 64       /* of a TAP: struct virtio_net_hdr */
-#define FRAME_SIZE 74       /* the least that holds IPv6 and TCP; IPv4's is padded */
+#define HEADER_MAX 64 /* of a TAP: struct virtio_net_hdr */
+#define FRAME_SIZE 74 /* the least that holds IPv6 and TCP; IPv4's is padded */
 
 struct way {
 	const char *name;
@@ -64,10 +64,10 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-	{ "udp4", ETH_P_IP, IPPROTO_UDP },
-	{ "tcp4", ETH_P_IP, IPPROTO_TCP },
-	{ "udp6", ETH_P_IPV6, IPPROTO_UDP },
-	{ "tcp6", ETH_P_IPV6, IPPROTO_TCP },
+    {"udp4", ETH_P_IP, IPPROTO_UDP},
+    {"tcp4", ETH_P_IP, IPPROTO_TCP},
+    {"udp6", ETH_P_IPV6, IPPROTO_UDP},
+    {"tcp6", ETH_P_IPV6, IPPROTO_TCP},
 };
 
 static struct way parse_way(char *text);
@@ -125,7 +125,7 @@ static void stay_on_one_processor(void)
 
 static size_t header_size(int fd)
 {
-	struct ifreq ifr = { 0 };
+	struct ifreq ifr = {0};
 	int size = 0;
 
 	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) || ioctl(fd, TUNGETIFF, &ifr))
@@ -139,7 +139,7 @@ static size_t header_size(int fd)
 
 static struct way parse_way(char *text)
 {
-	struct way way = { .name = strsep(&text, ":") };
+	struct way way = {.name = strsep(&text, ":")};
 	const char *from = strsep(&text, ":");
 
 	if (!from || !text)
@@ -164,7 +164,7 @@ static const struct kind *find_kind(const char *name)
 
 static void put_mac(uint8_t *at, unsigned guest)
 {
-	memcpy(at, (uint8_t[]){ 0x52, 0x54, 0, 0, 0, (uint8_t)guest }, ETH_ALEN);
+	memcpy(at, (uint8_t[]){0x52, 0x54, 0, 0, 0, (uint8_t)guest}, ETH_ALEN);
 }
 
 static uint16_t checksum(const void *data, size_t size)
@@ -184,9 +184,13 @@ static uint16_t checksum(const void *data, size_t size)
 static size_t put_ipv4(uint8_t *at, uint8_t protocol, unsigned from, unsigned to)
 {
 	struct iphdr ip = {
-		.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol,
-		.tot_len = htons(FRAME_SIZE - ETH_HLEN),
-		.saddr = htonl(0x0a420100 + from), .daddr = htonl(0x0a420100 + to),
+	    .version = 4,
+	    .ihl = 5,
+	    .ttl = 64,
+	    .protocol = protocol,
+	    .tot_len = htons(FRAME_SIZE - ETH_HLEN),
+	    .saddr = htonl(0x0a420100 + from),
+	    .daddr = htonl(0x0a420100 + to),
 	};
 
 	ip.check = checksum(&ip, sizeof(ip));
@@ -196,7 +200,7 @@ static size_t put_ipv4(uint8_t *at, uint8_t protocol, unsigned from, unsigned to
 
 static size_t put_ipv6(uint8_t *at, uint8_t protocol, unsigned from, unsigned to)
 {
-	struct ip6_hdr ip = { .ip6_flow = htonl(6u << 28), .ip6_hops = 64, .ip6_nxt = protocol };
+	struct ip6_hdr ip = {.ip6_flow = htonl(6u << 28), .ip6_hops = 64, .ip6_nxt = protocol};
 
 	ip.ip6_plen = htons(FRAME_SIZE - ETH_HLEN - sizeof(ip));
 	inet_pton(AF_INET6, "fd66::1:0", &ip.ip6_src);
@@ -224,7 +228,7 @@ static void put_transport(uint8_t *at, uint8_t protocol, size_t size)
 
 static struct frame build(const struct kind *kind, unsigned from, unsigned to)
 {
-	struct frame frame = { 0 };
+	struct frame frame = {0};
 	uint8_t *at = frame.data + ETH_HLEN;
 
 	put_mac(frame.data, to);

@@ -69,25 +69,25 @@ SEC("classifier") int guard(struct __sk_buff *skb)
 	const struct ethhdr *eth = (const void *)(long)skb->data;
 	const struct iphdr *ip = (const void *)(eth + 1);
 	const struct ipv6hdr *ip6 = (const void *)(eth + 1);
-	struct source source = { .ifindex = skb->ifindex };
+	struct source source = {.ifindex = skb->ifindex};
 
 	if ((const void *)(ip + 1) > end)
 		return TC_ACT_SHOT;
 	__builtin_memcpy(source.mac, eth->h_source, ETH_ALEN);
 	source.ethertype = eth->h_proto;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-		struct source4 key = { source, ip->saddr };
+		struct source4 key = {source, ip->saddr};
 
 		return bpf_map_lookup_elem(&sources4, &key)
-			       ? check_transport(ip->protocol, (const void *)(ip + 1), end)
-			       : TC_ACT_SHOT;
+			   ? check_transport(ip->protocol, (const void *)(ip + 1), end)
+			   : TC_ACT_SHOT;
 	}
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6) && (const void *)(ip6 + 1) <= end) {
-		struct source6 key = { source, ip6->saddr };
+		struct source6 key = {source, ip6->saddr};
 
 		return bpf_map_lookup_elem(&sources6, &key)
-			       ? check_transport(ip6->nexthdr, (const void *)(ip6 + 1), end)
-			       : TC_ACT_SHOT;
+			   ? check_transport(ip6->nexthdr, (const void *)(ip6 + 1), end)
+			   : TC_ACT_SHOT;
 	}
 	return TC_ACT_SHOT;
 }

@@ -52,14 +52,14 @@ struct raw_elem {
 	uint8_t key[NFT_KERNEL_KEY_MAX], data[NFT_KERNEL_KEY_MAX];
 	uint32_t key_size, data_size;
 	uint32_t verdict;
-	char chain[32];         /* with a verdict that goes somewhere */
+	char chain[32]; /* with a verdict that goes somewhere */
 	bool has_verdict;
 };
 
 /* Elements of one set, all added or all deleted. */
 struct raw_message {
 	char set[32];
-	uint16_t type;          /* NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM */
+	uint16_t type; /* NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM */
 	VEC(struct raw_elem) elems;
 };
 typedef VEC(struct raw_message) raw_vec;
@@ -115,11 +115,11 @@ static bool name_of(void *context, unsigned index, char ret_name[16])
 	return device_name(control, (int)index, ret_name);
 }
 
-static const struct nft_devices devices = { index_of, name_of, NULL };
+static const struct nft_devices devices = {index_of, name_of, NULL};
 
 static void commit(const struct nft_txn *txn)
 {
-	struct vnet_error err = { 0 };
+	struct vnet_error err = {0};
 
 	if (nft_netlink_commit(sock, txn, &devices, &err) < 0)
 		die_of(&err);
@@ -137,7 +137,7 @@ static double processor_time(void)
 
 static void make_device(const char *name)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
@@ -154,7 +154,7 @@ static struct port *make_port(unsigned i)
 	port->network = mem_strdup("bench");
 	snprintf(port->ifname, sizeof(port->ifname), "vp%u", i);
 	port->has_mac = true;
-	port->mac = (struct mac){ { 0x52, 0x54, 0, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+	port->mac = (struct mac){{0x52, 0x54, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}};
 	return port;
 }
 
@@ -164,10 +164,10 @@ static void set_up(unsigned n)
 				   "  bench:\n"
 				   "    mode: isolated\n"
 				   "    addresses: [10.66.0.1/16]\n";
-	network_vec nets = { 0 };
+	network_vec nets = {0};
 	AUTO(nft_ruleset_free) struct nft_ruleset *rules = NULL;
 	AUTO(nft_txn_free) struct nft_txn *txn = NULL;
-	struct vnet_error err = { 0 };
+	struct vnet_error err = {0};
 
 	control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (nft_netlink_open(&sock, &err) < 0 ||
@@ -236,7 +236,8 @@ static void read_verdict(const struct nlattr *verdict, struct raw_elem *ret)
 	const struct nlattr *attr;
 
 	ret->has_verdict = true;
-	mnl_attr_for_each_nested(attr, verdict) {
+	mnl_attr_for_each_nested(attr, verdict)
+	{
 		if (mnl_attr_get_type(attr) == NFTA_VERDICT_CODE)
 			ret->verdict = ntohl(mnl_attr_get_u32(attr));
 		if (mnl_attr_get_type(attr) == NFTA_VERDICT_CHAIN)
@@ -246,10 +247,11 @@ static void read_verdict(const struct nlattr *verdict, struct raw_elem *ret)
 
 static struct raw_elem read_elem(const struct nlattr *elem)
 {
-	struct raw_elem ret = { 0 };
+	struct raw_elem ret = {0};
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, elem) {
+	mnl_attr_for_each_nested(attr, elem)
+	{
 		const struct nlattr *inner = mnl_attr_get_payload(attr);
 
 		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY)
@@ -268,9 +270,8 @@ static struct raw_message *find_message(raw_vec *raw, const char *set, uint16_t 
 {
 	struct raw_message *added;
 
-	vec_each (message, raw)
-		if (message->type == type && strcmp(message->set, set) == 0)
-			return message;
+	vec_each(message,
+		 raw) if (message->type == type && strcmp(message->set, set) == 0) return message;
 	added = vec_add(raw);
 	added->type = type;
 	snprintf(added->set, sizeof(added->set), "%s", set);
@@ -285,20 +286,21 @@ static void read_message(const struct nlmsghdr *head, raw_vec *raw)
 
 	if (NFNL_SUBSYS_ID(head->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
 		return; /* begins or ends the batch */
-	mnl_attr_for_each(attr, head, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(attr, head, sizeof(struct nfgenmsg))
+	{
 		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_LIST_SET)
 			message = find_message(raw, mnl_attr_get_str(attr), type);
 		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_LIST_ELEMENTS && message)
 			mnl_attr_for_each_nested(elem, attr)
-				vec_push(&message->elems, read_elem(elem));
+			    vec_push(&message->elems, read_elem(elem));
 	}
 }
 
 static raw_vec raw_of(const struct nft_txn *txn)
 {
-	struct batch b __attribute__((cleanup(batch_free))) = { .devices = &devices };
+	struct batch b __attribute__((cleanup(batch_free))) = {.devices = &devices};
 	const struct nlmsghdr *head;
-	raw_vec raw = { 0 };
+	raw_vec raw = {0};
 	int left;
 
 	if (nft_encode(&b, txn) < 0)
@@ -312,8 +314,7 @@ static raw_vec raw_of(const struct nft_txn *txn)
 
 static void raw_free(raw_vec *raw)
 {
-	vec_each (message, raw)
-		vec_free(&message->elems);
+	vec_each(message, raw) vec_free(&message->elems);
 	vec_free(raw);
 }
 
@@ -336,8 +337,8 @@ static struct nftnl_set_elem *floor_elem(const struct raw_elem *raw)
 static void floor_message(struct mnl_nlmsg_batch *batch, const struct raw_message *message,
 			  size_t first, uint32_t seq, bool is_last)
 {
-	uint16_t flags = (message->type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0) |
-			 (is_last ? NLM_F_ACK : 0);
+	uint16_t flags =
+	    (message->type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0) | (is_last ? NLM_F_ACK : 0);
 	struct nftnl_set *set = nftnl_set_alloc();
 	struct nlmsghdr *head;
 
@@ -372,11 +373,10 @@ static void floor_program(const raw_vec *raw)
 
 	nftnl_batch_begin(mnl_nlmsg_batch_current(batch), seq++);
 	mnl_nlmsg_batch_next(batch);
-	vec_each (message, raw)
-		for (size_t i = 0; i < message->elems.n; i += ELEMS_PER_MESSAGE)
-			floor_message(batch, message, i, seq++,
-				      message == &raw->v[raw->n - 1] &&
-					      i + ELEMS_PER_MESSAGE >= message->elems.n);
+	vec_each(message, raw) for (size_t i = 0; i < message->elems.n; i += ELEMS_PER_MESSAGE)
+	    floor_message(batch, message, i, seq++,
+			  message == &raw->v[raw->n - 1] &&
+			      i + ELEMS_PER_MESSAGE >= message->elems.n);
 	nftnl_batch_end(mnl_nlmsg_batch_current(batch), seq);
 	mnl_nlmsg_batch_next(batch);
 	floor_send(batch);
@@ -389,8 +389,7 @@ static size_t count(const raw_vec *raw)
 {
 	size_t n = 0;
 
-	vec_each (message, raw)
-		n += message->elems.n;
+	vec_each(message, raw) n += message->elems.n;
 	return n;
 }
 
