@@ -85,12 +85,14 @@ struct nft_set_def {
 	uint8_t n_data, data[2]; /* maps; NFT_T_VERDICT alone for verdict maps */
 	enum {
 		NFT_PLAIN,
+		NFT_DEVICES,    /* by device alone, of declared size: the kernel looks it up faster */
 		NFT_COUNTED,    /* rules add elements, each counts; we only take them away */
 		NFT_LIMITED,    /* a lookup matches so many times a second: data is rate and burst */
 		NFT_INTERVALS,  /* the last part of the key is a prefix */
 	} kind;
 };
 extern const struct nft_set_def nft_sets[NFT_SETS];
+#define NFT_DEVICES_MAX 24576   /* elements of a NFT_DEVICES set: netd's ports and half as many again */
 #define NFT_COUNTED_MAX 65535   /* elements of a NFT_COUNTED set */
 /* Of a NFT_LIMITED set: of elements that somebody else adds, without a limit of their own. */
 #define NFT_LIMITED_RATE 1
@@ -99,6 +101,11 @@ extern const struct nft_set_def nft_sets[NFT_SETS];
 static inline enum nft_set_id nft_guard_set(enum nft_family family, enum nft_set_id id)
 {
 	return family == NFT_NETDEV ? id + (NFT_SET_NETDEV_MACS - NFT_SET_MACS) : id;
+}
+/* How many elements it declares to have at most; 0: it does not. */
+static inline uint32_t nft_set_max(const struct nft_set_def *def)
+{
+	return def->kind == NFT_DEVICES ? NFT_DEVICES_MAX : def->kind == NFT_COUNTED ? NFT_COUNTED_MAX : 0;
 }
 size_t nft_set_key_size(const struct nft_set_def *def);
 /* Some part of the key has no name as a type. */
@@ -198,6 +205,8 @@ struct nft_expr {
 bool nft_expr_uses_set(const struct nft_expr *e);
 
 /* Kernel values, without its headers in the pure part. */
+#define NFT_PKTTYPE_BROADCAST 1
+#define NFT_PKTTYPE_MULTICAST 2
 #define NFT_CT_INVALID 1u
 #define NFT_CT_RELATED 4u
 #define NFT_CT_UNTRACKED 64u

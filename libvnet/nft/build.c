@@ -66,14 +66,19 @@ struct nft_expr expr_less(enum nft_field field, const void *value, size_t size)
 	return e;
 }
 
-struct nft_expr is_fragment(enum nft_field field)
+struct nft_expr expr_has_bit_be16(enum nft_field field, uint16_t bits)
 {
 	struct nft_expr e = expr_match_be16(field, 0);
-	bool is_v4 = field == NFT_F_IP_FRAGMENT;
 
-	memcpy(e.match.mask, is_v4 ? "\x1f\xff" : "\xff\xf8", 2);
+	e.match.mask[0] = (uint8_t)(bits >> 8);
+	e.match.mask[1] = (uint8_t)bits;
 	e.match.is_masked = true;
 	return expr_not_in(e);
+}
+
+struct nft_expr is_fragment(enum nft_field field)
+{
+	return expr_has_bit_be16(field, field == NFT_F_IP_FRAGMENT ? 0x1fff : 0xfff8);
 }
 
 struct nft_expr expr_set_mark(uint32_t mark)

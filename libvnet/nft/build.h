@@ -17,6 +17,8 @@ struct nft_expr expr_match(enum nft_field field, const void *value, size_t size)
 struct nft_expr expr_match_byte(enum nft_field field, uint8_t value);
 struct nft_expr expr_match_be16(enum nft_field field, uint16_t value);
 struct nft_expr expr_less(enum nft_field field, const void *value, size_t size);
+/* One of these bits of a 16-bit field is set. */
+struct nft_expr expr_has_bit_be16(enum nft_field field, uint16_t bits);
 /* A fragment, but not the first. */
 struct nft_expr is_fragment(enum nft_field field);
 struct nft_expr expr_set_mark(uint32_t mark);

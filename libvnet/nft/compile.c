@@ -34,9 +34,8 @@ static bool needs_bridge_table(const struct network *const *nets, size_t n_nets,
 			       const struct port *const *ports, size_t n_ports);
 static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
 			       const struct port *const *ports, size_t n_ports);
-static bool has_tags(const struct network *const *nets, size_t n_nets);
-static bool has_trunks(const struct network *const *nets, size_t n_nets);
-static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged, bool has_trunks);
+static void compile_bridge_table(struct nft_ruleset *rs, const struct network *const *nets,
+				 size_t n_nets);
 static void compile_bridge(struct nft_ruleset *rs, const struct network *net);
 static void compile_ports(struct nft_ruleset *rs, const struct network *const *nets, size_t n_nets,
 			  const struct port *const *ports, size_t n_ports);
@@ -48,7 +47,7 @@ struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets
 	struct nft_ruleset *rs = nft_ruleset_new();
 
 	if (needs_bridge_table(nets, n_nets, ports, n_ports))
-		compile_bridge_table(rs, has_tags(nets, n_nets), has_trunks(nets, n_nets));
+		compile_bridge_table(rs, nets, n_nets);
 	for (size_t i = 0; i < n_nets; i++) {
 		compile_bridge(rs, nets[i]);
 		nft_compile_inet(rs, nets[i]);
@@ -93,20 +92,28 @@ static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
 	return false;
 }
 
-static bool has_trunks(const struct network *const *nets, size_t n_nets)
+static bool has_trunks(const struct network *net)
 {
-	for (size_t i = 0; i < n_nets; i++)
-		if (network_owns_bridge(nets[i]) && nets[i]->bridge.vlan_filtering)
-			return true;
-	return false;
+	return network_owns_bridge(net) && net->bridge.vlan_filtering;
 }
 
-/* Do some of the guests' frames have, or must not have, a VLAN tag? */
-static bool has_tags(const struct network *const *nets, size_t n_nets)
+/* Have some of the guests' frames, or must they not have, a VLAN tag? */
+static bool has_tags(const struct network *net)
+{
+	return network_has_bridge(net) && (net->vlan.id || net->bridge.vlan_filtering);
+}
+
+/* Others keep host and guests apart in table inet. */
+static bool keeps_host_out(const struct network *net)
+{
+	return net->mode == NETWORK_BRIDGED && !net->host_access;
+}
+
+static bool any(bool (*is_so)(const struct network *net), const struct network *const *nets,
+		size_t n_nets)
 {
 	for (size_t i = 0; i < n_nets; i++)
-		if (network_has_bridge(nets[i]) &&
-		    (nets[i]->vlan.id || nets[i]->bridge.vlan_filtering))
+		if (is_so(nets[i]))
 			return true;
 	return false;
 }
@@ -144,22 +151,8 @@ static void compile_learning(struct nft_ruleset *rs)
 	BRIDGE_RULE("guard/learn", "until netd knows, nothing passes", expr_verdict(NFT_V_DROP));
 }
 
-static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged, bool has_trunks)
+static void compile_forward(struct nft_ruleset *rs)
 {
-	/* 01:80:c2:00:00:0X never passes prerouting, but the bridge learns its sender. */
-	struct nft_expr is_link_local =
-		expr_match(NFT_F_ETHER_DADDR, "\x01\x80\xc2\x00\x00\x00", 6);
-
-	memcpy(is_link_local.match.mask, "\xff\xff\xff\xff\xff\xf0", 6);
-	is_link_local.match.is_masked = true;
-
-	nft_compile_guard(rs, NFT_BRIDGE, has_trunks);
-	compile_learning(rs);
-	chain_begin_base(rs, NFT_BRIDGE, "prerouting", NFT_HOOK_PREROUTING, PRIORITY_RAW, false);
-	if (is_tagged)
-		compile_tags(rs);
-	BRIDGE_RULE("prerouting", "what each port is held to", VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
-
 	chain_begin_base(rs, NFT_BRIDGE, "forward", NFT_HOOK_FORWARD, PRIORITY_BRIDGE_FILTER,
 			 false);
 	BRIDGE_RULE("forward", "between devices that we put there",
@@ -168,22 +161,49 @@ static void compile_bridge_table(struct nft_ruleset *rs, bool is_tagged, bool ha
 		    IN_SET(NFT_SET_MEMBERS, NFT_F_IIF), DROP);
 	BRIDGE_RULE("forward", "from a device that nobody authorised",
 		    IN_SET(NFT_SET_MEMBERS, NFT_F_OIF), DROP);
+}
+
+/* What is cheap to ask comes first: every frame to or from the host passes here. */
+static void compile_host(struct nft_ruleset *rs, bool has_no_host)
+{
+	/* 01:80:c2:00:00:0X never passes prerouting, but the bridge learns its sender. */
+	struct nft_expr is_link_local =
+		expr_match(NFT_F_ETHER_DADDR, "\x01\x80\xc2\x00\x00\x00", 6);
+
+	memcpy(is_link_local.match.mask, "\xff\xff\xff\xff\xff\xf0", 6);
+	is_link_local.match.is_masked = true;
 
 	chain_begin_base(rs, NFT_BRIDGE, "input", NFT_HOOK_INPUT, PRIORITY_BRIDGE_FILTER, false);
 	BRIDGE_RULE("input", "link-local frames, which did not pass prerouting",
-		    is_link_local, VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
-	BRIDGE_RULE("input", "host_access: false on a bridged network",
-		    IN_SET(NFT_SET_PORT_NO_HOST, NFT_F_IIF), DROP);
+		    expr_match_byte(NFT_F_PKTTYPE, NFT_PKTTYPE_MULTICAST), is_link_local,
+		    VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
+	if (has_no_host)
+		BRIDGE_RULE("input", "host_access: false on a bridged network",
+			    IN_SET(NFT_SET_PORT_NO_HOST, NFT_F_IIF), DROP);
 	BRIDGE_RULE("input", "to the host from a device that nobody authorised",
-		    IN_SET(NFT_SET_BRIDGE_MACS, NFT_F_ETHER_DADDR),
-		    expr_not_in(IN_SET(NFT_SET_MEMBERS, NFT_F_IIF)), DROP);
+		    expr_not_in(IN_SET(NFT_SET_MEMBERS, NFT_F_IIF)),
+		    IN_SET(NFT_SET_BRIDGE_MACS, NFT_F_ETHER_DADDR), DROP);
 
 	chain_begin_base(rs, NFT_BRIDGE, "output", NFT_HOOK_OUTPUT, PRIORITY_BRIDGE_FILTER, false);
-	BRIDGE_RULE("output", "host_access: false on a bridged network",
-		    IN_SET(NFT_SET_PORT_NO_HOST, NFT_F_OIF), DROP);
+	if (has_no_host)
+		BRIDGE_RULE("output", "host_access: false on a bridged network",
+			    IN_SET(NFT_SET_PORT_NO_HOST, NFT_F_OIF), DROP);
 	BRIDGE_RULE("output", "from the host to a device that nobody authorised",
-		    IN_SET(NFT_SET_BRIDGE_MACS, NFT_F_ETHER_SADDR),
-		    expr_not_in(IN_SET(NFT_SET_MEMBERS, NFT_F_OIF)), DROP);
+		    expr_not_in(IN_SET(NFT_SET_MEMBERS, NFT_F_OIF)),
+		    IN_SET(NFT_SET_BRIDGE_MACS, NFT_F_ETHER_SADDR), DROP);
+}
+
+static void compile_bridge_table(struct nft_ruleset *rs, const struct network *const *nets,
+				 size_t n_nets)
+{
+	nft_compile_guard(rs, NFT_BRIDGE, any(has_trunks, nets, n_nets));
+	compile_learning(rs);
+	chain_begin_base(rs, NFT_BRIDGE, "prerouting", NFT_HOOK_PREROUTING, PRIORITY_RAW, false);
+	if (any(has_tags, nets, n_nets))
+		compile_tags(rs);
+	BRIDGE_RULE("prerouting", "what each port is held to", VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
+	compile_forward(rs);
+	compile_host(rs, any(keeps_host_out, nets, n_nets));
 }
 
 /*
@@ -227,7 +247,7 @@ static void bridge_port_elems(const struct network *net, const struct port *port
 	/* What else is on a foreign bridge is not ours to judge. */
 	if (net && network_owns_bridge(net))
 		add_port_elem(ret, NFT_SET_MEMBERS, &device);
-	if (net && net->mode == NETWORK_BRIDGED && !net->host_access)
+	if (net && keeps_host_out(net))
 		add_port_elem(ret, NFT_SET_PORT_NO_HOST, &device);
 	if (net && (net->vlan.id || net->bridge.vlan_filtering))
 		add_port_elem(ret, NFT_SET_VLAN_PORTS, &device);

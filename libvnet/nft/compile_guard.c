@@ -182,11 +182,19 @@ static void chain_strict(const struct guard_builder *g, bool has_trunks)
 	GUARD_RULE("tagged", "waived", ACCEPT);
 }
 
+/* What most packets are, and nobody need look at longer: DHCP's ports are below 1024. */
+static void usual_transport(const struct guard_builder *g, const char *chain)
+{
+	guard_rule(g, chain, "TCP", EXPRS(L4(L4_TCP), ACCEPT));
+	guard_rule(g, chain, "UDP to port 1024 and above",
+		   EXPRS(L4(L4_UDP), expr_has_bit_be16(NFT_F_DPORT, 0xfc00), ACCEPT));
+}
+
 /* Of an address that may be: what may it carry? */
 static void chain_ip4(const struct guard_builder *g)
 {
 	GUARD_CHAIN("ip4");
-	GUARD_RULE("ip4", "TCP", L4(L4_TCP), ACCEPT);
+	usual_transport(g, CHAIN "ip4");
 	GUARD_RULE("ip4", "UDP", L4(L4_UDP), TO("udp"));
 	GUARD_RULE("ip4", "a packet within a packet", IN_SET(SET(TUNNELS), NFT_F_L4PROTO),
 		   REFUSE(TUNNEL));
@@ -231,7 +239,7 @@ static void chain_udp(const struct guard_builder *g)
 static void chain_ip6(const struct guard_builder *g)
 {
 	GUARD_CHAIN("ip6");
-	GUARD_RULE("ip6", "TCP", L4(L4_TCP), ACCEPT);
+	usual_transport(g, CHAIN "ip6");
 	GUARD_RULE("ip6", "UDP", L4(L4_UDP), TO("udp"));
 	GUARD_RULE("ip6", "ICMPv6", L4(L4_ICMP6), TO("icmp6"));
 	GUARD_RULE("ip6", "a packet within a packet", IN_SET(SET(TUNNELS), NFT_F_L4PROTO),
@@ -381,9 +389,10 @@ static void chain_arp(const struct guard_builder *g)
 static void chain_limits(const struct guard_builder *g)
 {
 	static const struct {
-		uint8_t type; /* PACKET_BROADCAST, PACKET_MULTICAST */
+		uint8_t type;
 		enum nft_set_id set;
-	} kinds[] = { { 1, NFT_SET_BROADCASTS }, { 2, NFT_SET_MULTICASTS } };
+	} kinds[] = { { NFT_PKTTYPE_BROADCAST, NFT_SET_BROADCASTS },
+		      { NFT_PKTTYPE_MULTICAST, NFT_SET_MULTICASTS } };
 
 	GUARD_CHAIN("storm");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {

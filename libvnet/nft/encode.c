@@ -212,11 +212,11 @@ static void put_set_desc(struct batch *b, const struct nft_set_def *def)
 {
 	size_t desc, concat, part;
 
-	if (def->kind != NFT_COUNTED && def->kind != NFT_INTERVALS)
+	if (def->kind != NFT_INTERVALS && !nft_set_max(def))
 		return;
 	desc = batch_begin_nest(b, NFTA_SET_DESC);
-	if (def->kind == NFT_COUNTED)
-		batch_be32(b, NFTA_SET_DESC_SIZE, NFT_COUNTED_MAX);
+	if (nft_set_max(def))
+		batch_be32(b, NFTA_SET_DESC_SIZE, nft_set_max(def));
 	if (def->kind == NFT_INTERVALS) {
 		concat = batch_begin_nest(b, NFTA_SET_DESC_CONCAT);
 		for (unsigned i = 0; i < def->n_key; i++) {

@@ -49,11 +49,11 @@ const struct nft_type_def nft_types[] = {
 #define KEY3(a, b, c) 3, { a, b, c }
 
 const struct nft_set_def nft_sets[NFT_SETS] = {
-	[NFT_MAP_GUARDS] = { "guards", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), KEY1(NFT_T_VERDICT), NFT_PLAIN },
-	[NFT_SET_MEMBERS] = { "members", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
-	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_MAP_GUARDS] = { "guards", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), KEY1(NFT_T_VERDICT), NFT_DEVICES },
+	[NFT_SET_MEMBERS] = { "members", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_DEVICES },
+	[NFT_SET_PORT_NO_HOST] = { "no_host", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_DEVICES },
 	[NFT_SET_BRIDGE_MACS] = { "bridge_macs", NFT_BRIDGE, KEY1(NFT_T_ETHER), 0, { 0 }, NFT_PLAIN },
-	[NFT_SET_VLAN_PORTS] = { "vlan_ports", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_VLAN_PORTS] = { "vlan_ports", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_DEVICES },
 	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER_TYPE), 0, { 0 },
 			    NFT_PLAIN },
 #define GUARD(SET, family) \

@@ -212,7 +212,8 @@ static void text_match(struct strbuf *b, const struct nft_expr *e)
 	bool is_address = type == NFT_T_IP4 || type == NFT_T_IP6;
 
 	text_fields(b, e);
-	if (e->match.is_masked && (type == NFT_T_ETHER || type == NFT_T_BITS16)) {
+	if (e->match.is_masked &&
+	    (type == NFT_T_ETHER || type == NFT_T_BITS16 || type == NFT_T_PORT)) {
 		strbuf_append(b, " & ");
 		text_value(b, type, e->match.mask);
 		strbuf_append(b, e->negate ? "" : " ==");
@@ -353,9 +354,10 @@ static void text_set_type(struct strbuf *b, const struct nft_set_def *def)
 static void text_set_kind(struct strbuf *b, const struct nft_set_def *def, const char *before,
 			  const char *after)
 {
+	if (nft_set_max(def))
+		strbuf_printf(b, "%ssize %u%s", before, nft_set_max(def), after);
 	if (def->kind == NFT_COUNTED)
-		strbuf_printf(b, "%ssize %d%s%sflags dynamic%s%scounter%s", before, NFT_COUNTED_MAX,
-			      after, before, after, before, after);
+		strbuf_printf(b, "%sflags dynamic%s%scounter%s", before, after, before, after);
 	if (def->kind == NFT_INTERVALS)
 		strbuf_printf(b, "%sflags interval%s", before, after);
 	if (def->kind == NFT_LIMITED)
