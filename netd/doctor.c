@@ -89,6 +89,9 @@ static void add_network(struct netd *d, const struct network_entry *entry, const
 		return;
 	network_bridge(entry->net, network->bridge);
 	bridge = snapshot_link(snap, network->bridge);
+	vec_each(port, &d->registry.ports)
+		if ((*port)->network == entry && (*port)->ifindex)
+			memcpy(network->port, port_interface(*port), strnlen(port_interface(*port), 15));
 	vec_each(link, &snap->links)
 		network->bridge_ports += bridge && link->master == bridge->ifindex;
 	default_exit(snap, AF_INET, network->exit4);

@@ -30,6 +30,8 @@ enum probe_kind {
 	PROBE_DHCP, PROBE_DHCP6, PROBE_DNS, PROBE_ROUTER, /* guests to the host's services */
 	PROBE_HOST,             /* the host to a guest: DHCP's answers among it */
 	PROBE_VXLAN, PROBE_GRE, /* links to other hosts */
+	/* Frames of guests to each other, to the host, and the host's to them. */
+	PROBE_FRAME, PROBE_FRAME_IN, PROBE_FRAME_OUT,
 	PROBES
 };
 
@@ -48,7 +50,7 @@ char *probe_text(const struct probe *probe);
 /* ---- owner.c: whose rules ---- */
 
 enum owner_kind {
-	OWNER_NFT, OWNER_IPTABLES, OWNER_DOCKER, OWNER_FIREWALLD, OWNER_UFW, OWNER_LIBVIRT,
+	OWNER_NFT, OWNER_IPTABLES, OWNER_EBTABLES, OWNER_DOCKER, OWNER_FIREWALLD, OWNER_UFW, OWNER_LIBVIRT,
 	OWNER_KUBE, OWNER_CALICO, OWNER_CNI, OWNER_PODMAN, OWNER_TAILSCALE, OWNER_FAIL2BAN, OWNERS
 };
 const char *owner_name(enum owner_kind owner);

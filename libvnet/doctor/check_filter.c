@@ -5,12 +5,12 @@
 
 #include <stdio.h>
 
-/* Where a packet passes on its way; HOOKS_MAX of them at most. */
-#define HOOKS_MAX 3
-static const enum filter_hook paths[][HOOKS_MAX] = {
-	[HOOK_INPUT] = { HOOK_PREROUTING, HOOK_INPUT, HOOK_INPUT },
-	[HOOK_FORWARD] = { HOOK_PREROUTING, HOOK_FORWARD, HOOK_POSTROUTING },
-	[HOOK_OUTPUT] = { HOOK_OUTPUT, HOOK_POSTROUTING, HOOK_POSTROUTING },
+/* Where a packet passes on its way, by the hook that decides. */
+struct path { size_t n; enum filter_hook hooks[5]; };
+static const struct path paths[FILTER_HOOKS] = {
+	[HOOK_INPUT] = { 3, { HOOK_INGRESS, HOOK_PREROUTING, HOOK_INPUT } },
+	[HOOK_FORWARD] = { 5, { HOOK_INGRESS, HOOK_PREROUTING, HOOK_FORWARD, HOOK_POSTROUTING, HOOK_EGRESS } },
+	[HOOK_OUTPUT] = { 3, { HOOK_OUTPUT, HOOK_POSTROUTING, HOOK_EGRESS } },
 };
 
 /* One packet at one base chain that does not simply let it pass. */
@@ -31,13 +31,14 @@ static void judge_hook(struct obstacle *at, const struct doctor_facts *facts, en
 	struct packet packet = at->probe->packet;
 
 	packet.hook = hook;
-	if (hook == HOOK_PREROUTING) /* not routed yet */
+	if (hook == HOOK_PREROUTING || hook == HOOK_INGRESS) /* not routed yet */
 		packet.known &= ~(1u << FIELD_OIFNAME);
+	if (hook == HOOK_INGRESS) /* nor tracked */
+		packet.known &= ~(1u << FIELD_CT_STATE | 1u << FIELD_CT_STATUS | 1u << FIELD_CT_DIRECTION |
+				  1u << FIELD_CT_MARK);
 	vec_each (table, &facts->tables) {
-		if (!filter_concerns(table, &packet))
-			continue;
 		vec_each (chain, &table->chains) {
-			if (!chain->is_base || chain->hook != hook)
+			if (!filter_concerns(table, chain, &packet))
 				continue;
 			at->table = table;
 			at->base = chain;
@@ -57,12 +58,11 @@ static void each_obstacle(const struct doctor_facts *facts, bool without_tagged,
 		if (network->is_running)
 			network_probes(facts, network, &probes);
 		vec_each (probe, &probes) {
-			const enum filter_hook *path = paths[probe->packet.hook];
+			const struct path *path = &paths[probe->packet.hook];
 			struct obstacle at = { .network = network, .probe = probe };
 
-			for (int i = 0; i < HOOKS_MAX; i++)
-				if (!i || path[i] != path[i - 1])
-					judge_hook(&at, facts, path[i], without_tagged, fn, context);
+			for (size_t i = 0; i < path->n; i++)
+				judge_hook(&at, facts, path->hooks[i], without_tagged, fn, context);
 		}
 		vec_free(&probes);
 	}
@@ -96,7 +96,7 @@ static bool can_fix(const struct obstacle *at)
 {
 	const struct judgement *j = &at->judgement;
 
-	if (at->table->is_legacy || at->table->has_owner ||
+	if (at->table->is_legacy || at->table->has_owner || at->probe->packet.is_frame ||
 	    !owner_takes_fixes(filter_owner(at->table, j->chain)))
 		return false;
 	if (at->base->hook != HOOK_INPUT && at->base->hook != HOOK_FORWARD && at->base->hook != HOOK_OUTPUT)
@@ -245,7 +245,8 @@ struct gathering { finding_vec *findings; VEC(struct place) places; };
 static const char *const hook_ids[FILTER_HOOKS] = {
 	[HOOK_PREROUTING] = "filter-prerouting", [HOOK_INPUT] = "filter-input",
 	[HOOK_FORWARD] = "filter-forward", [HOOK_OUTPUT] = "filter-output",
-	[HOOK_POSTROUTING] = "filter-postrouting",
+	[HOOK_POSTROUTING] = "filter-postrouting", [HOOK_INGRESS] = "filter-ingress",
+	[HOOK_EGRESS] = "filter-egress",
 };
 
 static char *found_text(const struct obstacle *at)

@@ -84,19 +84,21 @@ static void check_br_netfilter(const struct doctor_facts *facts, finding_vec *re
 {
 	static const char *const names[] = { "bridge-nf-call-iptables", "bridge-nf-call-ip6tables",
 					     "bridge-nf-call-arptables" };
+	AUTO_STRBUF struct strbuf on = { 0 };
+	struct finding *f;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct finding *f;
-
-		if (doctor_sysctl(facts, 0, "net/bridge/%s", names[i]) <= 0)
-			continue;
-		f = add(ret, "br-netfilter", SEVERITY_NOTE, NULL,
-			"Frames between guests of one bridge pass other programs' rules as if the host routed them, "
-			"and a guest does not reach its own port forward. Docker and Kubernetes switch it on; "
-			"vnet does not need it.",
-			mem_printf("net.bridge.%s is 1", names[i]));
-		finding_remedy(f, "sysctl -w net.bridge.%s=0", names[i]);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (doctor_sysctl(facts, 0, "net/bridge/%s", names[i]) > 0)
+			strbuf_printf(&on, "%snet.bridge.%s=1", on.len ? ", " : "", names[i]);
+	if (!on.len)
+		return;
+	f = add(ret, "br-netfilter", SEVERITY_NOTE, NULL,
+		"Frames between guests of one bridge pass other programs' rules as if the host routed them, and a guest "
+		"does not reach its own port forward. Docker and Kubernetes switch it on; vnet does not need it.",
+		mem_strdup(on.s));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (doctor_sysctl(facts, 0, "net/bridge/%s", names[i]) > 0)
+			finding_remedy(f, "sysctl -w net.bridge.%s=0", names[i]);
 }
 
 static void check_forwarding_of(const struct doctor_facts *facts, const struct doctor_network *network,

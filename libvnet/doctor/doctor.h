@@ -26,6 +26,7 @@ struct doctor_network {
 	char exit4[16], exit6[16];
 	/* What the kernel says to a packet of a guest to the outside, and to its answer; 0 or a negative errno. */
 	int out4, back4, out6, back6;
+	char port[16];          /* the device of one of its ports, or "": it has none */
 	unsigned bridge_ports;  /* devices on its bridge */
 };
 

@@ -68,6 +68,7 @@ void filter_tables_free(filter_table_vec *tables)
 			vec_each (rule, &chain->rules)
 				filter_rule_free(rule);
 			vec_free(&chain->rules);
+			vec_free(&chain->devices);
 			free(chain->name);
 		}
 		vec_free(&table->chains);

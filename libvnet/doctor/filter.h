@@ -98,6 +98,8 @@ struct filter_rule {
 	char *comment;          /* or NULL */
 };
 
+struct device_name { char s[16]; };
+
 struct filter_chain {
 	char *name;
 	VEC(struct filter_rule) rules;
@@ -105,7 +107,7 @@ struct filter_chain {
 	enum filter_hook hook;
 	int32_t priority;
 	bool drops;             /* by its policy */
-	char device[16];        /* netdev */
+	VEC(struct device_name) devices; /* of an ingress or egress hook */
 };
 
 struct filter_table {
@@ -131,7 +133,8 @@ void filter_rule_text(const struct filter_rule *rule, struct strbuf *ret);
 /* ---- packets ---- */
 
 struct packet {
-	uint8_t family;         /* AF_INET, AF_INET6 */
+	uint8_t family;         /* AF_INET, AF_INET6; of a frame also 0: ARP */
+	bool is_frame;          /* on its way over a bridge, between its ports or to and from the host */
 	enum filter_hook hook;
 	uint32_t known;         /* bit 1 << field; a match on another one fails */
 	uint8_t fields[PACKET_FIELDS][FILTER_VALUE_MAX];
@@ -149,8 +152,9 @@ struct judgement {
 	const struct filter_rule *rule;
 };
 
-/* Does the table's family see such packets? */
-bool filter_concerns(const struct filter_table *table, const struct packet *packet);
+/* Does the base chain see such packets, on packet->hook? */
+bool filter_concerns(const struct filter_table *table, const struct filter_chain *base,
+		     const struct packet *packet);
 /* What one base chain does to a packet that reaches it. without_tagged: as if we had added nothing. */
 struct judgement filter_judge(const struct filter_table *table, const struct filter_chain *base,
 			      const struct packet *packet, bool without_tagged);

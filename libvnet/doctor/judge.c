@@ -164,15 +164,34 @@ static unsigned walk_chain(struct walk *walk, const struct filter_chain *chain, 
 	return outcomes | MAY_GO_ON;
 }
 
-bool filter_concerns(const struct filter_table *table, const struct packet *packet)
+/* An ingress or egress hook is that of single devices. */
+static bool is_on_device(const struct filter_chain *base, const struct packet *packet)
 {
+	enum packet_field field = packet->hook == HOOK_INGRESS ? FIELD_IIFNAME : FIELD_OIFNAME;
+
+	vec_each (device, &base->devices)
+		if ((packet->known & 1u << field) &&
+		    strncmp(device->s, (const char *)packet->fields[field], sizeof(device->s)) == 0)
+			return true;
+	return false;
+}
+
+bool filter_concerns(const struct filter_table *table, const struct filter_chain *base,
+		     const struct packet *packet)
+{
+	if (!base->is_base || base->hook != packet->hook)
+		return false;
+	if (packet->hook == HOOK_INGRESS || packet->hook == HOOK_EGRESS)
+		return is_on_device(base, packet);
 	switch (table->family) {
 	case FILTER_INET:
-		return true;
+		return !packet->is_frame;
 	case FILTER_IP:
-		return packet->family == AF_INET;
+		return !packet->is_frame && packet->family == AF_INET;
 	case FILTER_IP6:
-		return packet->family == AF_INET6;
+		return !packet->is_frame && packet->family == AF_INET6;
+	case FILTER_BRIDGE:
+		return packet->is_frame;
 	default:
 		return false;
 	}

@@ -19,6 +19,7 @@ struct owner_def {
 static const struct owner_def owners[OWNERS] = {
 	[OWNER_NFT] = { .name = "nftables", .takes_fixes = true },
 	[OWNER_IPTABLES] = { .name = "iptables", .takes_fixes = true },
+	[OWNER_EBTABLES] = { .name = "ebtables" },
 	[OWNER_DOCKER] = { .name = "Docker", .table = "docker-bridges", .chains = { "DOCKER" },
 			   .takes_fixes = true },
 	[OWNER_FIREWALLD] = { .name = "firewalld", .table = "firewalld" },
@@ -74,7 +75,7 @@ static bool is_iptables_table(const struct filter_table *table)
 
 	if (table->is_legacy)
 		return true;
-	if (table->family != FILTER_IP && table->family != FILTER_IP6)
+	if (table->family != FILTER_IP && table->family != FILTER_IP6 && table->family != FILTER_BRIDGE)
 		return false;
 	/* nft's own examples write the hooks' names small. */
 	vec_each (chain, &table->chains)
@@ -95,6 +96,8 @@ enum owner_kind filter_owner(const struct filter_table *table, const struct filt
 			return (enum owner_kind)o;
 	if (!is_iptables_table(table))
 		return OWNER_NFT;
+	if (table->family == FILTER_BRIDGE)
+		return OWNER_EBTABLES;
 	for (size_t i = 0; (!chain || chain->is_base) && i < ARRAY_SIZE(policy_makers); i++)
 		if (has_chains_of(policy_makers[i], table))
 			return policy_makers[i];
@@ -155,15 +158,22 @@ static void firewalld_remedy(struct finding *f, const struct probe *probe)
 	}
 }
 
+/* "vp*" is "vp+" for iptables and its sisters. */
+static void name_text(const char *option, const char *name, bool is_nft, struct strbuf *ret)
+{
+	size_t n = strcspn(name, "*");
+	const char *quote = is_nft ? "\"" : "";
+
+	if (name[0])
+		strbuf_printf(ret, "%s %s%.*s%s%s ", option, quote, (int)n, name,
+			      !name[n] ? "" : is_nft ? "*" : "+", quote);
+}
+
 /* "-i vn-blue -p udp --dport 53", or nft's words for it. */
 static void pass_text(const struct fix_rule *pass, bool is_nft, struct strbuf *ret)
 {
-	const char *quote = is_nft ? "\"" : "";
-
-	if (pass->iifname[0])
-		strbuf_printf(ret, "%s %s%s%s ", is_nft ? "iifname" : "-i", quote, pass->iifname, quote);
-	if (pass->oifname[0])
-		strbuf_printf(ret, "%s %s%s%s ", is_nft ? "oifname" : "-o", quote, pass->oifname, quote);
+	name_text(is_nft ? "iifname" : "-i", pass->iifname, is_nft, ret);
+	name_text(is_nft ? "oifname" : "-o", pass->oifname, is_nft, ret);
 	if (pass->l4proto)
 		strbuf_printf(ret, "%s %u ", is_nft ? "meta l4proto" : "-p", pass->l4proto);
 	if (pass->dport)
@@ -174,9 +184,16 @@ static void rule_remedy(struct finding *f, const struct filter_table *table, con
 			const struct fix_rule *pass)
 {
 	bool is_iptables = is_iptables_table(table);
-	const char *tool = table->family == FILTER_IP6 ? "ip6tables" : "iptables";
+	const char *tool = table->family == FILTER_IP6 ? "ip6tables" :
+			   table->family == FILTER_BRIDGE ? "ebtables" : "iptables";
 	AUTO_STRBUF struct strbuf text = { 0 };
 
+	if (strcmp(f->id, "filter-ingress") == 0 || strcmp(f->id, "filter-egress") == 0) {
+		/* Neither routed nor translated there: what the rule must say is its owner's to know. */
+		finding_remedy(f, "nft list chain %s %s %s   # and put a rule before that accepts this traffic",
+			       filter_family_name(table->family), table->name, chain);
+		return;
+	}
 	pass_text(pass, !is_iptables, &text);
 	if (is_iptables)
 		finding_remedy(f, "%s%s -t %s -I %s %s-j ACCEPT", tool, table->is_legacy ? "-legacy" : "",

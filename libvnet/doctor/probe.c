@@ -15,6 +15,9 @@
 #define OUTSIDE6 "2620:fe::fe"
 #define GUEST4 "192.168.100.2"  /* where a network has no address of its own */
 #define GUEST6 "fd00:100::2"
+#define PORT "vp0"              /* the device of a network's first port, and another one */
+#define OTHER_PORT "vp1"
+#define PORTS "vp*"
 #define EPHEMERAL_PORT 50000
 
 /* Where packets come from and go to, in the host's eyes. */
@@ -70,6 +73,12 @@ static const char *exit_of(const struct doctor_network *network, int family)
 	return name[0] ? name : ELSEWHERE;
 }
 
+static void set_ethertype(struct packet *packet)
+{
+	packet_set_number(packet, FIELD_ETHERTYPE,
+			  packet->family == AF_INET ? ETH_P_IP : packet->family ? ETH_P_IPV6 : ETH_P_ARP);
+}
+
 static uint32_t address_type(const struct ends *e)
 {
 	if (e->to.family == AF_INET && e->to.b[0] == 255)
@@ -86,7 +95,7 @@ static void set_addresses(struct packet *packet, const struct ends *e)
 	packet_set(packet, is_v4 ? FIELD_SADDR4 : FIELD_SADDR6, e->from.b, ip_size(&e->from));
 	packet_set(packet, is_v4 ? FIELD_DADDR4 : FIELD_DADDR6, e->to.b, ip_size(&e->to));
 	packet_set_number(packet, FIELD_NFPROTO, is_v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
-	packet_set_number(packet, FIELD_ETHERTYPE, is_v4 ? ETH_P_IP : ETH_P_IPV6);
+	set_ethertype(packet);
 	packet_set_number(packet, FIELD_DADDR_TYPE, address_type(e));
 }
 
@@ -256,6 +265,38 @@ static void add_link(const struct doctor_network *network, const struct network_
 		pass_in(probe, link->device);
 }
 
+/* What bridges' own rules see; an ARP packet has nothing of IP. */
+static void add_frame(probe_vec *ret, enum probe_kind kind, struct ends e, int family)
+{
+	struct probe *probe;
+
+	e.from = ip_of(family == AF_INET6 ? GUEST6 : GUEST4);
+	e.to = ip_add(&e.from, 1);
+	e.proto = IPPROTO_TCP;
+	e.dport = 22;
+	probe = add(ret, kind, &e);
+	probe->packet.is_frame = true;
+	pass_in(probe, e.iif ? PORTS : "");
+	pass_out(probe, e.iif ? "" : PORTS);
+	if (family)
+		return;
+	probe->packet.family = 0;
+	probe->packet.known = 1u << FIELD_IIFNAME | 1u << FIELD_OIFNAME;
+	set_ethertype(&probe->packet);
+}
+
+static void add_frames(const struct doctor_network *network, probe_vec *ret)
+{
+	static const int families[] = { 0, AF_INET, AF_INET6 };
+	const char *port = network->port[0] ? network->port : PORT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		add_frame(ret, PROBE_FRAME, (struct ends){ .iif = port, .oif = OTHER_PORT }, families[i]);
+		add_frame(ret, PROBE_FRAME_IN, (struct ends){ .iif = port }, families[i]);
+		add_frame(ret, PROBE_FRAME_OUT, (struct ends){ .oif = port }, families[i]);
+	}
+}
+
 void network_probes(const struct doctor_facts *facts, const struct doctor_network *network,
 		    probe_vec *ret)
 {
@@ -277,6 +318,7 @@ void network_probes(const struct doctor_facts *facts, const struct doctor_networ
 	add_services6(network, ret);
 	vec_each (link, &net->links)
 		add_link(network, link, ret);
+	add_frames(network, ret);
 }
 
 char *probe_text(const struct probe *probe)
@@ -294,9 +336,14 @@ char *probe_text(const struct probe *probe)
 		[PROBE_HOST] = "the host to guests",
 		[PROBE_VXLAN] = "VXLAN from other hosts",
 		[PROBE_GRE] = "GRE from other hosts",
+		[PROBE_FRAME] = "frames of guests to each other",
+		[PROBE_FRAME_IN] = "frames of guests to the host",
+		[PROBE_FRAME_OUT] = "frames of the host to guests",
 	};
+	uint8_t family = probe->packet.family;
 
 	if (probe->kind == PROBE_DHCP || probe->kind == PROBE_DHCP6 || probe->kind == PROBE_ROUTER)
 		return mem_strdup(texts[probe->kind]);
-	return mem_printf("%s (IPv%c)", texts[probe->kind], probe->packet.family == AF_INET ? '4' : '6');
+	return mem_printf("%s (%s)", texts[probe->kind],
+			  family == AF_INET ? "IPv4" : family == AF_INET6 ? "IPv6" : "ARP");
 }

@@ -113,6 +113,27 @@ static bool hook_of(enum filter_family family, uint32_t number, enum filter_hook
 	return true;
 }
 
+static void add_device(struct filter_chain *chain, const struct nlattr *name)
+{
+	nl_str(name, vec_add(&chain->devices)->s, sizeof(chain->devices.v->s));
+}
+
+static void read_devices(struct filter_chain *chain, const struct nlattr *const *hook)
+{
+	struct nl_attr_reader names;
+	const struct nlattr *name;
+
+	/* The list, since Linux 5.5, has the one as well. */
+	if (!hook[NFTA_HOOK_DEVS]) {
+		if (hook[NFTA_HOOK_DEV])
+			add_device(chain, hook[NFTA_HOOK_DEV]);
+		return;
+	}
+	names = nl_attr_reader(hook[NFTA_HOOK_DEVS]);
+	while ((name = nl_attr_next(&names)))
+		add_device(chain, name);
+}
+
 static void each_chain(const struct nlmsghdr *m, void *context)
 {
 	const struct nlattr *tb[NFTA_CHAIN_MAX + 1], *hook[NFTA_HOOK_MAX + 1];
@@ -136,7 +157,7 @@ static void each_chain(const struct nlmsghdr *m, void *context)
 	chain->is_base = hook_of(family, ntohl(nl_u32(hook[NFTA_HOOK_HOOKNUM])), &chain->hook);
 	chain->priority = (int32_t)ntohl(nl_u32(hook[NFTA_HOOK_PRIORITY]));
 	chain->drops = tb[NFTA_CHAIN_POLICY] && ntohl(nl_u32(tb[NFTA_CHAIN_POLICY])) == NF_DROP;
-	nl_str(hook[NFTA_HOOK_DEV], chain->device, sizeof(chain->device));
+	read_devices(chain, hook);
 }
 
 /* ---- rules ---- */
@@ -361,8 +382,10 @@ static void restart_tables(void *context)
 static void restart_chains(void *context)
 {
 	vec_each (table, ((struct dump *)context)->tables) {
-		vec_each (chain, &table->chains)
+		vec_each (chain, &table->chains) {
+			vec_free(&chain->devices);
 			free(chain->name);
+		}
 		vec_free(&table->chains);
 	}
 }

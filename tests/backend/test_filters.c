@@ -41,7 +41,9 @@ static void chain_text(const struct filter_chain *chain, struct strbuf *ret)
 	if (chain->is_base)
 		strbuf_printf(ret, " %s %d %s", filter_hook_name(chain->hook), chain->priority,
 			      chain->drops ? "drop" : "accept");
-	strbuf_printf(ret, "%s%s\n", chain->device[0] ? " " : "", chain->device);
+	vec_each (device, &chain->devices)
+		strbuf_printf(ret, " %s", device->s);
+	strbuf_append(ret, "\n");
 	vec_each (rule, &chain->rules) {
 		strbuf_append(ret, "    ");
 		filter_rule_text(rule, ret);

@@ -301,6 +301,56 @@ class Show(Case):
         self.vnetctl("monitor", status=FAILED)
 
 
+class Doctor(Case):
+    FINDING = {"id": "filter-forward", "severity": "stops", "networks": ["blue", "red"],
+               "traffic": ["guests to the outside (IPv4)", "port forwards (IPv4)"], "owner": "Docker",
+               "found": "table ip filter, chain FORWARD: policy drop", "why": "It drops.",
+               "remedies": ["vnetctl doctor --fix", "iptables -I DOCKER-USER -i vn-blue -j ACCEPT"],
+               "canFix": True}
+    NOTE = {**FINDING, "id": "br-netfilter", "severity": "note", "networks": [], "traffic": [],
+            "owner": None, "found": "evil \x1b[2J name", "canFix": False}
+
+    def test_report(self):
+        self.netd.answers["Diagnose"] = lambda p: {"findings": [self.FINDING, self.NOTE],
+                                                   "keepsFixes": False}
+        self.assertEqual(self.vnetctl("doctor", status=FAILED).stdout, """\
+STOPS TRAFFIC  filter-forward (Docker)
+  networks  blue, red
+  traffic   guests to the outside (IPv4), port forwards (IPv4)
+  found     table ip filter, chain FORWARD: policy drop
+  why       It drops.
+  remedy    vnetctl doctor --fix
+            iptables -I DOCKER-USER -i vn-blue -j ACCEPT
+
+NOTE  br-netfilter
+  found     evil \\x1b[2J name
+  why       It drops.
+  remedy    vnetctl doctor --fix
+            iptables -I DOCKER-USER -i vn-blue -j ACCEPT
+
+2 found: 1 stop traffic, 0 may, 1 notes
+""")
+        out = json.loads(self.vnetctl("doctor", "-o", "json", status=FAILED).stdout)
+        self.assertEqual(out["findings"], [self.FINDING, self.NOTE])
+
+    def test_only_what_stops_traffic_counts(self):
+        self.netd.answers["Diagnose"] = lambda p: {"findings": [self.NOTE], "keepsFixes": False}
+        self.vnetctl("doctor", status=OK)
+        self.netd.answers["Diagnose"] = lambda p: {"findings": [], "keepsFixes": True}
+        self.assertEqual(self.vnetctl("doctor").stdout, "nothing found that stops traffic\n")
+        self.assertEqual(self.vnetctl("-q", "doctor").stdout, "")
+
+    def test_fix_and_unfix(self):
+        for option, method in (("--fix", "Fix"), ("--unfix", "Unfix")):
+            with self.subTest(option):
+                self.netd.answers[method] = lambda p: {"changes": ["added a", "removed b"], "findings": []}
+                self.assertEqual(self.vnetctl("doctor", option).stdout,
+                                 "added a\nremoved b\n\nnothing found that stops traffic\n")
+                self.assertEqual(self.netd.calls[-1][0], method)
+        self.vnetctl("doctor", "--fix", "--unfix", status=USAGE)
+        self.vnetctl("doctor", "blue", status=USAGE)
+
+
 class Apply(Case):
     def test_apply(self):
         path = self.file("blue.yaml", "networks:\n  blue: {mode: nat}\n")

@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from vnetlab import HOST4, HostCase, INTERNET4, tcp_ask, veth, wait_until
+from vnetlab import HOST4, HostCase, INTERNET4, SkipFeature, tcp_ask, veth, wait_until
 
 NAT = """
 networks:
@@ -295,6 +295,45 @@ class Others(DoctorCase):
         before = self.foreign_rules()
         self.doctor("--fix")
         self.assertEqual(self.foreign_rules(), before)
+
+    def test_bridged_frames(self):
+        """br_netfilter shows what a bridge passes to IP's rules, and a drop policy there stops it."""
+        self.blue()
+        subprocess.run(["modprobe", "-q", "br_netfilter"], check=False)
+        switch = "net/bridge/bridge-nf-call-iptables"
+        if not os.path.exists("/proc/sys/" + switch):
+            raise SkipFeature("br_netfilter")
+        self.host.sysctl(switch, 1)
+        other = self.guest(self.netd, "blue")
+        other.address("10.10.0.6/24", "10.10.0.1")
+        self.host.run("nft", "add table ip fw; add chain ip fw f { type filter hook forward priority 0; policy drop; }; "
+                      "add rule ip fw f iifname != vn-blue accept; add rule ip fw f oifname != vn-blue accept")
+        self.assertTrue(self.reaches_outside())
+        self.assertIsNone(tcp_ask(other.ns, "10.10.0.5", 80, timeout=1))
+        (finding,), status = self.diagnose()
+        self.assertEqual((finding["traffic"], status), (["guests to each other (IPv4)"], 1))
+        self.assertEqual(self.diagnose("--fix"), ([], 0))
+        self.assertIsNotNone(tcp_ask(other.ns, "10.10.0.5", 80))
+        self.host.sysctl(switch, 0)
+        self.doctor("--unfix")
+        self.assertEqual(self.diagnose(), ([], 0))
+        self.assertIsNotNone(tcp_ask(other.ns, "10.10.0.5", 80))
+
+    def test_a_bridge_table(self):
+        self.blue()
+        other = self.guest(self.netd, "blue")
+        other.address("10.10.0.6/24", "10.10.0.1")
+        self.host.run("ebtables-nft", "-P", "FORWARD", "DROP")
+        self.host.run("ebtables-nft", "-A", "FORWARD", "-p", "ARP", "-j", "ACCEPT")
+        self.assertIsNone(tcp_ask(other.ns, "10.10.0.5", 80, timeout=1))
+        (finding,), status = self.diagnose()
+        self.assertEqual((finding["owner"], status), ("ebtables", 1))
+        self.assertEqual(finding["traffic"],
+                         ["frames of guests to each other (IPv4)", "frames of guests to each other (IPv6)"])
+        (remedy,) = finding["remedies"]
+        self.host.run(*remedy.replace("ebtables", "ebtables-nft").split())
+        self.assertEqual(self.diagnose(), ([], 0))
+        self.assertIsNotNone(tcp_ask(other.ns, "10.10.0.5", 80))
 
     def test_a_drop_policy_with_an_accept_is_no_verdict(self):
         self.blue()

@@ -7,7 +7,7 @@
  *   networks   YAML; all of them run
  *   host       facts, one a line; see host_line()
  *   rules      everybody else's packet filters: "table FAMILY NAME [legacy] [owned]",
- *              below it "chain NAME [HOOK PRIORITY accept|drop]", below that rules;
+ *              below it "chain NAME [HOOK PRIORITY accept|drop [DEVICE...]]", below that rules;
  *              see read_rule()
  *   expected   findings, and what --fix would do
  *
@@ -128,7 +128,7 @@ static bool put_match(struct filter_rule *rule, const char *key, const char *val
 	static const struct { const char *key; enum packet_field field; } numbers[] = {
 		{ "proto", FIELD_L4PROTO }, { "sport", FIELD_SPORT }, { "dport", FIELD_DPORT },
 		{ "mark", FIELD_MARK }, { "nfproto", FIELD_NFPROTO }, { "status", FIELD_CT_STATUS },
-		{ "icmp", FIELD_ICMP_TYPE }, { "fib", FIELD_FIB_OIF }, { "dtype", FIELD_DADDR_TYPE },
+		{ "icmp", FIELD_ICMP_TYPE }, { "type", FIELD_ETHERTYPE }, { "fib", FIELD_FIB_OIF }, { "dtype", FIELD_DADDR_TYPE },
 	};
 	bool is_negated = value[0] == '!';
 
@@ -183,7 +183,7 @@ static void put_case(struct filter_rule *rule, char *text)
 
 /*
  * "KEY VALUE ... VERDICT [tagged]": keys iif, oif, proto, saddr, daddr, sport, dport, ct,
- * mark, nfproto, status, icmp, fib, dtype; "other" for a match that is not understood.
+ * mark, nfproto, status, icmp, fib, dtype, type; "other" for a match that is not understood.
  */
 static void read_rule(struct filter_rule *rule, char *line)
 {
@@ -220,6 +220,8 @@ static void read_chain(struct filter_chain *chain, const struct words *words)
 	chain->drops = strcmp(words->v[4], "drop") == 0;
 	while (strcmp(filter_hook_name(chain->hook), words->v[2]) != 0)
 		assert_true(++chain->hook < FILTER_HOOKS);
+	for (size_t i = 5; i < words->n; i++)
+		snprintf(vec_add(&chain->devices)->s, sizeof(chain->devices.v->s), "%s", words->v[i]);
 }
 
 static void read_table(struct filter_table *table, const struct words *words)
