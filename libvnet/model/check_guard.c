@@ -25,21 +25,67 @@ static int refuse(struct problem *at, struct vnet_error *err, const char *code, 
 	return -EINVAL;
 }
 
+static bool is_guests(const struct network *net, const struct ip *ip)
+{
+	static const struct ip broadcast = { AF_INET, { 255, 255, 255, 255 } };
+	const struct prefix *subnet = network_subnet_of(net, ip);
+
+	if (ip_is_any(ip) || ip_is_multicast(ip) || ip_is_loopback(ip))
+		return false;
+	return ip_cmp(ip, &broadcast) != 0 && (!subnet || subnet_host_is_usable(subnet, ip));
+}
+
 static int check_address(const struct network *net, const struct prefix *prefix, size_t i,
 			 struct problem *at, struct vnet_error *err)
 {
 	bool is_one = prefix->len == ip_bits(&prefix->addr);
-	const struct ip *ip = &prefix->addr;
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], own[ADDR_TEXT_MAX];
 	const char *path = PATH("addresses[%zu]", i);
 
-	if (is_one && (ip_is_any(ip) || ip_is_multicast(ip) || ip_is_loopback(ip)))
+	if (is_one && !is_guests(net, &prefix->addr))
 		return refuse(at, err, "bad-address", path, "%s is no guest's address",
-			      ip_format(ip, text));
-	if (is_one && network_has_address(net, ip))
-		return refuse(at, err, "address-conflict", path, "%s is the bridge's own address",
-			      ip_format(ip, text));
+			      ip_format(&prefix->addr, text));
+	vec_each(address, &net->addresses) {
+		if (!prefix_contains(prefix, &address->addr))
+			continue;
+		if (is_one)
+			return refuse(at, err, "address-conflict", path,
+				      "%s is the bridge's own address",
+				      ip_format(&prefix->addr, text));
+		return refuse(at, err, "address-conflict", path,
+			      "%s has the bridge's own address %s in it; name what the guest needs "
+			      "of it, or any address at all with allow: [any-address]",
+			      prefix_format(prefix, text), ip_format(&address->addr, own));
+	}
 	return 0;
+}
+
+/* A router's MAC may be several ports' in turn; this host's is never a guest's. */
+static int check_source_mac(const struct network *net, const struct mac *mac, size_t i,
+			    struct problem *at, struct vnet_error *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (mac->b[0] == 0xfe)
+		return refuse(at, err, "bad-mac", PATH("macs[%zu]", i),
+			      "%s: addresses that begin with fe are the host's side of a port",
+			      mac_format(mac, text));
+	if (network_has_mac(net, mac))
+		return refuse(at, err, "mac-conflict", PATH("macs[%zu]", i),
+			      "%s is the MAC of this host on the network", mac_format(mac, text));
+	return 0;
+}
+
+static int check_sources(const struct network *net, const struct guard *guard, struct problem *at,
+			 struct vnet_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < guard->addresses.n; i++)
+		r = check_address(net, &guard->addresses.v[i], i, at, err);
+	for (size_t i = 0; r == 0 && i < guard->macs.n; i++)
+		r = check_source_mac(net, &guard->macs.v[i], i, at, err);
+	return r;
 }
 
 /* policy: the one in force. */
@@ -63,13 +109,7 @@ static int check(const struct network *net, const struct guard *guard, enum guar
 		return refuse(at, err, "guard-conflict", "storm",
 			      "where macvtap devices send, Linux does not tell broadcasts from the rest; "
 			      "limit the port with bandwidth.out");
-	for (size_t i = 0; i < guard->addresses.n; i++) {
-		int r = check_address(net, &guard->addresses.v[i], i, at, err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return check_sources(net, guard, at, err);
 }
 
 int check_guard(const struct network *net, struct vnet_error *err)
@@ -114,4 +154,22 @@ int check_port_guard(const struct port *port, const struct network *net, struct 
 	if (r < 0)
 		vnet_error_at(err, NULL, 0, 0, PATH("guard.%s", at.path));
 	return r;
+}
+
+int check_guard_beside(const struct port *port, const struct port *other, struct vnet_error *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; other->has_mac && i < port->guard.macs.n; i++)
+		if (mac_cmp(&port->guard.macs.v[i], &other->mac) == 0)
+			return check_port_refuse(err, -EEXIST, "mac-conflict",
+						 PATH("guard.macs[%zu]", i),
+						 "%s is the MAC of port %s on the same network",
+						 mac_format(&other->mac, text), other->name);
+	vec_each(mac, &other->guard.macs)
+		if (port->has_mac && mac_cmp(mac, &port->mac) == 0)
+			return check_port_refuse(err, -EEXIST, "mac-conflict", "mac",
+						 "%s is in guard.macs of port %s on the same network",
+						 mac_format(mac, text), other->name);
+	return 0;
 }

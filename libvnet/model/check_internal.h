@@ -27,6 +27,8 @@ char *check_other(const struct network *net, const struct source *item, char buf
 const struct prefix *network_subnet_of(const struct network *net, const struct ip *ip);
 /* ip is one of the bridge's own addresses. */
 bool network_has_address(const struct network *net, const struct ip *ip);
+/* mac is that of this host on the network: its bridge's, or its companion's. */
+bool network_has_mac(const struct network *net, const struct mac *mac);
 /* An address that a host in this subnet can have (not its first or IPv4 broadcast one). */
 bool subnet_host_is_usable(const struct prefix *subnet, const struct ip *ip);
 
@@ -56,6 +58,8 @@ int check_port_shares(const struct port *port, const struct network *net,
 		      struct port *const *ports, size_t n_ports, struct vnet_error *err);
 /* In check_guard.c. */
 int check_port_guard(const struct port *port, const struct network *net, struct vnet_error *err);
+/* Neither sends with the other's own MAC; same network. */
+int check_guard_beside(const struct port *port, const struct port *other, struct vnet_error *err);
 int check_port_function(const struct port *port, const struct network *net,
 			struct port *const *ports, size_t n_ports, struct vnet_error *err);
 

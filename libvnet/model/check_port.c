@@ -64,9 +64,15 @@ static int check_names(const struct port *port, const struct network *net, struc
 	return 0;
 }
 
+bool network_has_mac(const struct network *net, const struct mac *mac)
+{
+	struct mac own = network_bridge_mac(net);
+
+	return (network_owns_bridge(net) || net->macvtap.companion) && mac_cmp(mac, &own) == 0;
+}
+
 static int check_mac(const struct port *port, const struct network *net, struct vnet_error *err)
 {
-	struct mac bridge = network_bridge_mac(net);
 	char text[ADDR_TEXT_MAX];
 
 	if (!port->has_mac)
@@ -83,8 +89,7 @@ static int check_mac(const struct port *port, const struct network *net, struct 
 			"%s: addresses that begin with fe are the host's side of a port; choose "
 			"another, like 52:54:00:...",
 			mac_format(&port->mac, text));
-	if ((network_owns_bridge(net) || net->macvtap.companion) &&
-	    mac_cmp(&port->mac, &bridge) == 0)
+	if (network_has_mac(net, &port->mac))
 		return check_port_refuse(err, -EEXIST, "mac-conflict", "mac",
 					 "%s is the MAC of this host on the network",
 					 mac_format(&port->mac, text));
@@ -175,7 +180,7 @@ static int check_beside(const struct port *port, const struct port *other, struc
 					      PATH("addresses[%zu]", i),
 					      "%s belongs to port %s on the same network",
 					      ip_format(ip, text), other->name);
-	return 0;
+	return check_guard_beside(port, other, err);
 }
 
 int port_check(const struct port *port, const struct network *net, struct port *const *ports,

@@ -80,20 +80,22 @@ _Static_assert(ARRAY_SIZE(allow_words) == GUARD_ALLOWS + 1, "a word for each");
 static int source_decode(struct decoder *d, const struct schema_field *f, const struct node *n,
 			 void *value)
 {
-	const char *text = decode_text(d, n, "an address or a prefix");
+	static const char wanted[] = "an address like 192.168.10.5 or a prefix like 10.7.0.0/24";
+	const char *text = decode_text(d, n, wanted);
 	struct prefix *prefix = value, clean;
+	char buf[TEXT_QUOTE_MAX];
 	struct ip ip;
-	int r;
 
+	(void)f;
 	if (!text)
 		return -EINVAL;
 	if (ip_parse(text, &ip) == 0) {
 		*prefix = (struct prefix){ ip, (uint8_t)ip_bits(&ip) };
 		return 0;
 	}
-	r = type_prefix.decode(d, f, n, prefix);
-	if (r < 0)
-		return r;
+	if (prefix_parse(text, prefix) < 0)
+		return node_error(n, d->err, "bad-value", "%s is not %s", text_quote(text, buf),
+				  wanted);
 	clean = prefix_network(prefix);
 	if (prefix_cmp(&clean, prefix) != 0)
 		return node_error(n, d->err, "bad-address",
@@ -127,8 +129,21 @@ static const struct {
 };
 #define ETHERTYPE_WANTED "lldp, eapol, lacp, mpls, ptp, wol or a number from 0x0600 to 0xffff"
 
+static int unknown_ethertype(struct decoder *d, const struct node *n, const char *text)
+{
+	const char *names[ARRAY_SIZE(ethertypes)], *near;
+	char buf[TEXT_QUOTE_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ethertypes); i++)
+		names[i] = ethertypes[i].name;
+	near = nearest_word(text, names, ARRAY_SIZE(names));
+	return node_error(n, d->err, "bad-value", "%s is not " ETHERTYPE_WANTED "%s%s%s",
+			  text_quote(text, buf), near ? " (did you mean \"" : "", near ? near : "",
+			  near ? "\"?)" : "");
+}
+
 /* Types that have checks of their own, or are not one. */
-static const char *ethertype_problem(unsigned long number)
+static const char *ethertype_problem(unsigned long long number)
 {
 	switch (number) {
 	case 0x0800: case 0x86dd: case 0x0806: case 0x8035:
@@ -144,8 +159,8 @@ static int ethertype_decode(struct decoder *d, const struct schema_field *f, con
 			    void *value)
 {
 	const char *text = decode_text(d, n, ETHERTYPE_WANTED), *problem;
-	char buf[TEXT_QUOTE_MAX], *end;
-	unsigned long number = 0;
+	unsigned long long number = 0;
+	char buf[TEXT_QUOTE_MAX];
 
 	(void)f;
 	if (!text)
@@ -153,14 +168,8 @@ static int ethertype_decode(struct decoder *d, const struct schema_field *f, con
 	for (size_t i = 0; i < ARRAY_SIZE(ethertypes); i++)
 		if (strcmp(text, ethertypes[i].name) == 0)
 			number = ethertypes[i].number;
-	if (!number && text[0] >= '0' && text[0] <= '9') {
-		number = strtoul(text, &end, 0);
-		if (*end)
-			number = 0;
-	}
-	if (!number || number > 0xffff)
-		return node_error(n, d->err, "bad-value", "%s is not " ETHERTYPE_WANTED,
-				  text_quote(text, buf));
+	if ((!number && number_parse(text, &number) < 0) || number > 0xffff)
+		return unknown_ethertype(d, n, text);
 	problem = ethertype_problem(number);
 	if (problem)
 		return node_error(n, d->err, "bad-value", "%s: %s", text_quote(text, buf), problem);

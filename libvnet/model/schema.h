@@ -125,6 +125,8 @@ bool schema_equal(const struct schema *s, const void *a, const void *b);
 
 /* For decoders of types defined elsewhere: the scalar's text, or NULL and an error naming what was wanted. */
 const char *decode_text(struct decoder *d, const struct node *n, const char *wanted);
+/* Decimal, or 0x and hexadecimal digits (masks); no sign, no leading zero: 0, -EINVAL or -ERANGE. */
+int number_parse(const char *text, unsigned long long *ret);
 /* "did you mean": the candidate nearest to word, or NULL when none is near. */
 const char *nearest_word(const char *word, const char *const *candidates, size_t n);
 

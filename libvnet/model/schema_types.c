@@ -69,8 +69,7 @@ const struct schema_type type_bool = {
 
 /* --- numbers --- */
 
-/* Decimal, or 0x and hexadecimal digits (masks); no sign, no leading zero. */
-static int parse_number(const char *text, unsigned long long *ret)
+int number_parse(const char *text, unsigned long long *ret)
 {
 	bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
 	const char *digits = is_hex ? text + 2 : text;
@@ -103,7 +102,7 @@ static int number_decode(struct decoder *d, const struct schema_field *f, const 
 
 	if (!text)
 		return -EINVAL;
-	r = n->quoted ? -EINVAL : parse_number(text, &number);
+	r = n->quoted ? -EINVAL : number_parse(text, &number);
 	if (r == -EINVAL)
 		return bad_value(d, n,
 				 n->quoted ? "a whole number without quotes" : "a whole number");

@@ -116,6 +116,39 @@ DEFINITIONS = [
      '      txt:\n        - {name: a.test, value: "x\\nconf-file=/etc/shadow"}\n', 7, []),
     ("route without a way", HEAD + "    addresses: [10.2.0.1/24]\n    routes:\n"
      "      - {to: 10.7.0.0/24, via: 10.9.0.1}\n", 6, ["10.9.0.1"]),
+    ("guard of another word", PLAIN + "    ports: {guard: strickt}\n", 4,
+     ["strickt", 'did you mean "strict"', "off"]),
+    ("unknown key of a guard", PLAIN + "    ports:\n      guard: {polcy: strict}\n", 5,
+     ["polcy", "policy"]),
+    ("unknown switch of a guard", PLAIN + "    ports:\n      guard:\n        policy: strict\n"
+     "        allow: [dhcp-servr]\n", 7, ["dhcp-servr", "dhcp-server", "router"]),
+    ("a switch without the checks", PLAIN + "    ports:\n      guard:\n        allow: [router]\n", 6,
+     ["strict", "ports.guard.allow"]),
+    ("host bits in a guard's prefix", PLAIN + "    ports:\n      guard: {policy: strict, "
+     "addresses: [10.9.0.1/24]}\n", 5, ["host bits", "addresses[0]"]),
+    ("the bridge's own address for guests", HEAD + "    addresses: [10.2.0.1/24]\n    ports:\n"
+     "      guard: {policy: strict, addresses: [10.2.0.9, 10.2.0.1]}\n", 6,
+     ["10.2.0.1", "bridge", "addresses[1]"]),
+    ("a prefix with the bridge's address", HEAD + "    addresses: [10.2.0.1/24]\n    ports:\n"
+     "      guard: {policy: strict, addresses: [10.2.0.0/28]}\n", 6, ["10.2.0.1", "any-address"]),
+    ("a tag as an ethertype", PLAIN + "    ports:\n      guard: {policy: strict, "
+     "ethertypes: [0x8100]}\n", 5, ["0x8100", "vlan-tags"]),
+    ("a length as an ethertype", PLAIN + "    ports:\n      guard: {policy: strict, "
+     "ethertypes: [1500]}\n", 5, ["1500", "llc"]),
+    ("IPv4 as another ethertype", PLAIN + "    ports:\n      guard: {policy: strict, "
+     "ethertypes: [0x0800]}\n", 5, ["0x0800", "IPv4"]),
+    ("an unknown ethertype", PLAIN + "    ports:\n      guard: {policy: strict, "
+     "ethertypes: [lldpp]}\n", 5, ["lldpp", 'did you mean "lldp"']),
+    ("a group's MAC in a guard", PLAIN + "    ports: {guard: {macs: [01:00:5e:00:00:12]}}\n", 4,
+     ["01:00:5e:00:00:12"]),
+    ("a storm limit of nothing", PLAIN + "    ports: {guard: {storm: {broadcast: 0}}}\n", 4,
+     ["broadcast", "1 to 10000000"]),
+    ("storm limits on macvtap", "networks:\n  bad:\n    mode: macvtap\n    uplink: up0\n"
+     "    ports: {guard: {storm: {broadcast: 9}}}\n", 5, ["bandwidth.out"]),
+    ("a guard for virtual functions", "networks:\n  bad:\n    mode: sriov\n    uplink: up0\n"
+     "    ports: {guard: strict}\n", 5, ["sriov.spoofchk"]),
+    ("too many addresses of a guard", PLAIN + "    ports:\n      guard: {policy: strict, addresses: [%s]}\n"
+     % ", ".join("10.9.0.%d" % i for i in range(1, 66)), 5, ["65", "64"]),
     ("invalid UTF-8 escape", 'networks:\n  bad: {mode: "\\xzz"}\n', 2, []),
 ]
 
@@ -302,6 +335,17 @@ class Parameters(BadCase):
                 ({"network": "good", "addresses": ["10.9.0.5"]}, ["10.9.0.5"]),
                 ({"network": "good", "addresses": "10.1.0.5"}, ["addresses"]),
                 ({"network": "good", "addresses": ["10.1.0.1"]}, ["10.1.0.1"]),
+                ({"network": "good", "guard": "strickt"}, ["strickt", "strict"]),
+                ({"network": "good", "guard": 5}, ["guard"]),
+                ({"network": "good", "guard": {"allow": ["router"]}}, ["guard.allow", "strict"]),
+                ({"network": "good", "guard": {"policy": "strict", "addresses": ["10.1.0.1"]}},
+                 ["guard.addresses[0]", "10.1.0.1"]),
+                ({"network": "good", "guard": {"policy": "strict", "addresses": ["10.1.0.9/24"]}},
+                 ["guard.addresses[0]", "host bits"]),
+                ({"network": "good", "guard": {"policy": "strict", "ethertypes": [33024]}},
+                 ["guard.ethertypes[0]", "33024", "tag"]),
+                ({"network": "good", "guard": {"policy": "off", "macs": ["00:00:5e:00:01:01"]}},
+                 ["guard.macs", "off"]),
                 ({"network": "good", "macs": []}, ["macs"])):
             with self.subTest(parameters):
                 e = self.assert_refused("AttachPort", **parameters)
@@ -317,6 +361,7 @@ class Parameters(BadCase):
         for parameters, word in (({"name": "web"}, "web"),
                                  ({"mac": "52:54:00:00:00:01"}, "52:54:00:00:00:01"),
                                  ({"addresses": ["10.1.0.9"]}, "10.1.0.9"),
+                                 ({"guard": {"macs": ["52:54:00:00:00:01"]}}, "guard.macs[0]"),
                                  ({"ifname": port.ifname}, port.ifname)):
             with self.subTest(parameters):
                 self.assert_refused("AttachPort", [word], network="good", **parameters)

@@ -395,6 +395,10 @@ static void test_owner(void **state)
 
 /* What a rule has to say before others than root have it: VLANs, bridge options, more bandwidth. */
 #define AWARE "bridge: {vlan_filtering: true, native: 5}"
+#define STRICT                                                                                     \
+	"mode: isolated, ports: {guard: {policy: strict, allow: [llc], ethertypes: [lldp], "       \
+	"storm: {broadcast: 50}}}"
+#define HAS(address) "\"guard\": {\"addresses\": [\"" address "\"], \"storm\": {\"broadcast\": 50}}"
 static const struct wire_case {
 	const char *network; /* keys of blue */
 	const char *request; /* keys of the port */
@@ -431,6 +435,32 @@ static const struct wire_case {
 	{ "mode: isolated, ports: {bandwidth: {in: 10mbit}}", "\"bandwidth\": {\"in\": 0}",
 	  "lift_limits: true", NULL },
 	{ "mode: isolated", "\"bandwidth\": {\"in\": {\"guaranteed\": 10000}}", "", "lift_limits" },
+	{ "mode: isolated", "\"guard\": \"strict\"", "", NULL },
+	{ "mode: isolated", "\"guard\": \"off\"", "", "lift_guard" },
+	{ "mode: isolated", "\"guard\": \"off\"", "lift_guard: true", NULL },
+	{ "mode: isolated", "\"guard\": {\"storm\": {\"broadcast\": 5}}", "", NULL },
+	{ STRICT, "", "", NULL },
+	{ STRICT, "\"guard\": \"strict\"", "", "lift_guard" }, /* without the storm limit */
+	{ STRICT, "\"guard\": {\"allow\": [\"llc\"], \"storm\": {\"broadcast\": 50}}", "", NULL },
+	{ STRICT, "\"guard\": {\"ethertypes\": [\"lldp\"], \"storm\": {\"broadcast\": 49, "
+		  "\"multicast\": 1}}", "", NULL },
+	{ STRICT, "\"guard\": {\"storm\": {\"broadcast\": 51}}", "", "lift_guard" },
+	{ STRICT, "\"guard\": {\"policy\": \"mac\", \"storm\": {\"broadcast\": 50}}", "", "lift_guard" },
+	{ STRICT, "\"guard\": {\"allow\": [\"llc\", \"router\"], \"storm\": {\"broadcast\": 50}}", "",
+	  "lift_guard" },
+	{ STRICT, "\"guard\": {\"ethertypes\": [\"lldp\", \"wol\"], \"storm\": {\"broadcast\": 50}}", "",
+	  "lift_guard" },
+	{ STRICT, "\"guard\": {\"allow\": [\"router\"]}", "lift_guard: true", NULL },
+	{ "mode: isolated", "\"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}", "", NULL },
+	{ "mode: isolated", "\"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}", "macs: ['52:54:00']",
+	  "macs" },
+	{ "mode: isolated", "\"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}",
+	  "macs: ['52:54:00', '00:00:5e']", NULL },
+	{ STRICT, HAS("10.7.0.0/24"), "", "addresses" },
+	{ STRICT, HAS("10.7.0.0/24"), "addresses: [10.7.0.0/25]", "addresses" },
+	{ STRICT, HAS("10.7.0.0/24"), "addresses: [10.7.0.0/16]", NULL },
+	{ STRICT, HAS("10.7.0.9"), "addresses: [10.7.0.0/24]", NULL },
+	{ STRICT, HAS("fd00::/16"), "addresses: [10.7.0.0/8]", "addresses" },
 	{ "mode: macvtap, uplink: e", "", "", NULL },
 	{ "mode: macvtap, uplink: e", "", "kinds: [tap]", "kinds" },
 	{ "mode: sriov, uplink: e", "", "", "kinds" },

@@ -156,7 +156,9 @@ static const char wires[] =
 	"  wire: {mode: macvtap, uplink: eth0, macvtap: {companion: true}, addresses: [192.0.2.1/24]}\n"
 	"  alone: {mode: macvtap, uplink: eth1, macvtap: passthru}\n"
 	"  card: {mode: sriov, uplink: eth2, sriov: {vfs: 0-3}}\n"
-	"  whole: {mode: sriov, uplink: eth3}\n";
+	"  whole: {mode: sriov, uplink: eth3}\n"
+	"  strict: {mode: isolated, addresses: [10.3.0.1/24], ports: {guard: {policy: strict, allow: [llc]}}}\n"
+	"  held: {mode: macvtap, uplink: eth4, ports: {guard: strict}}\n";
 
 #define NETNS "\"netns\": \"/run/netns/web\""
 static const struct wire_case {
@@ -258,6 +260,41 @@ static const struct wire_case {
 	{ "aware", "\"vlan\": 10, \"bandwidth\": {\"out\": {\"guaranteed\": \"1mbit\"}}", -EINVAL,
 	  "bad-guarantee", "bandwidth.out" },
 	{ "foreign", "\"bandwidth\": {\"out\": \"1mbit\"}", 0, "", "" },
+	/* what it is held to */
+	{ "lan", "\"guard\": \"strict\"", 0, "", "" },
+	{ "lan", "\"guard\": {\"policy\": \"strict\", \"addresses\": [\"10.0.0.0/30\"]}", -EINVAL,
+	  "address-conflict", "guard.addresses[0]" },
+	{ "lan", "\"guard\": {\"policy\": \"strict\", \"addresses\": [\"10.0.0.64/26\", \"fd00::1\"]}",
+	  -EINVAL, "address-conflict", "guard.addresses[1]" },
+	{ "lan", "\"guard\": {\"policy\": \"strict\", \"addresses\": [\"10.0.0.255\"]}", -EINVAL,
+	  "bad-address", "guard.addresses[0]" },
+	{ "lan", "\"guard\": {\"allow\": [\"router\"]}", -EINVAL, "guard-conflict", "guard.allow" },
+	{ "lan", "\"guard\": {\"policy\": \"off\", \"storm\": {\"broadcast\": 5}}", -EINVAL,
+	  "guard-conflict", "guard.storm" },
+	{ "lan", "\"guard\": {\"storm\": {\"broadcast\": 5}}", 0, "", "" },
+	{ "strict", "\"guard\": {\"allow\": [\"router\"], \"ethertypes\": [\"lldp\"]}", 0, "", "" },
+	{ "strict", "\"guard\": \"mac\"", 0, "", "" },
+	{ "strict", "\"guard\": {\"policy\": \"mac\", \"ethertypes\": [\"lldp\"]}", -EINVAL,
+	  "guard-conflict", "guard.ethertypes" },
+	{ "strict", "\"guard\": {\"macs\": [\"fe:00:5e:00:01:33\"]}", -EINVAL, "bad-mac",
+	  "guard.macs[0]" },
+	{ "wire", "\"guard\": {\"storm\": {\"multicast\": 5}}", -EINVAL, "guard-conflict",
+	  "guard.storm" },
+	{ "wire", "\"guard\": {\"policy\": \"strict\", \"addresses\": [\"192.0.2.0/24\"]}", -EINVAL,
+	  "address-conflict", "guard.addresses[0]" },
+	{ "held", "", 0, "", "" },
+	{ "held", "\"kind\": \"macvlan\", " NETNS, -EINVAL, "kind-conflict", "guard" },
+	{ "held", "\"kind\": \"macvlan\", \"guard\": \"off\", " NETNS, 0, "", "" },
+	{ "wire", "\"kind\": \"macvlan\", \"guard\": \"strict\", " NETNS, -EINVAL, "kind-conflict",
+	  "guard" },
+	{ "card", "\"guard\": \"mac\"", -EINVAL, "kind-conflict", "guard" },
+	{ "card", "\"guard\": \"default\"", 0, "", "" },
+	/* a router's MAC is shared, a port's own is not */
+	{ "strict", "\"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}", 0, "", "" },
+	{ "strict", "\"guard\": {\"macs\": [\"00:00:5e:00:01:33\", \"52:54:00:00:00:0e\"]}", -EEXIST,
+	  "mac-conflict", "guard.macs[1]" },
+	{ "strict", "\"mac\": \"00:00:5e:00:01:33\"", -EEXIST, "mac-conflict", "mac" },
+	{ "lan", "\"guard\": {\"macs\": [\"52:54:00:00:00:0e\"]}", 0, "", "" },
 	/* names of devices that netd makes */
 	{ "lan", "\"ifname\": \"vl-x\"", -EINVAL, "bad-interface-name", "ifname" },
 	{ "lan", "\"ifname\": \"vi-x\"", -EINVAL, "bad-interface-name", "ifname" },
@@ -272,6 +309,8 @@ static const char *const wire_others[] = {
 	"{\"network\": \"lan\", \"name\": \"b\", \"bandwidth\": {\"in\": {\"guaranteed\": 4000000}}}",
 	"{\"network\": \"alone\", \"name\": \"c\"}",
 	"{\"network\": \"card\", \"name\": \"d\", \"vf\": 1}",
+	"{\"network\": \"strict\", \"name\": \"e\", \"mac\": \"52:54:00:00:00:0e\","
+	" \"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}}",
 };
 
 static struct network *find_network(const network_vec *nets, const char *name)
