@@ -451,6 +451,14 @@ bool dnsmasq_is_settled(const struct dnsmasq_set *set, const char *network)
 	return in->phase == PHASE_RUNNING && !in->has_next && in->hosts_watch < 0;
 }
 
+bool dnsmasq_is_ours(const struct dnsmasq_set *set, pid_t pid)
+{
+	vec_each(in, &set->instances)
+		if (dnsmasq_process_is_ours(pid, (*in)->dir))
+			return true;
+	return false;
+}
+
 pid_t dnsmasq_pid(const struct dnsmasq_set *set, const char *network)
 {
 	const struct instance *in = find(set, network, NULL);

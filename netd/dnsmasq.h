@@ -98,6 +98,8 @@ enum dnsmasq_state dnsmasq_state(const struct dnsmasq_set *set, const char *netw
  * it failed and is tried again.
  */
 bool dnsmasq_is_settled(const struct dnsmasq_set *set, const char *network);
+/* Is this process the dnsmasq of one of the networks, also while it is starting or ending? */
+bool dnsmasq_is_ours(const struct dnsmasq_set *set, pid_t pid);
 /* 0 when it does not run. */
 pid_t dnsmasq_pid(const struct dnsmasq_set *set, const char *network);
 

@@ -72,7 +72,7 @@ static bool same_network_namespace(pid_t pid)
 }
 
 /* "dnsmasq", "--conf-file=DIR/dnsmasq.conf" as we started it. */
-static bool runs_our_conf(pid_t pid, const char *dir)
+bool dnsmasq_process_is_ours(pid_t pid, const char *dir)
 {
 	AUTO_FREE char *path = mem_printf("/proc/%d/cmdline", pid);
 	AUTO_FREE char *wanted = mem_printf("--conf-file=%s/%s", dir,
@@ -111,7 +111,7 @@ int dnsmasq_process_open(const char *dir, pid_t *ret_pid)
 	 * The number may have gone to another process since the file was written.
 	 * What /proc says is about our pidfd's process if that is alive afterwards.
 	 */
-	if (!runs_our_conf(pid, dir) || !same_network_namespace(pid) || !is_alive(pidfd)) {
+	if (!dnsmasq_process_is_ours(pid, dir) || !same_network_namespace(pid) || !is_alive(pidfd)) {
 		close(pidfd);
 		return -ESRCH;
 	}

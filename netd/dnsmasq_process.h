@@ -22,6 +22,8 @@ char *dnsmasq_find_program(void);
  * namespace: its pidfd (to be closed) and *ret_pid.  -ESRCH: none does.
  */
 int dnsmasq_process_open(const char *dir, pid_t *ret_pid);
+/* It runs with DIR/dnsmasq.conf, whatever DIR/pid says yet. */
+bool dnsmasq_process_is_ours(pid_t pid, const char *dir);
 int dnsmasq_process_signal(int pidfd, int number);
 
 /* Replaces DIR/NAME by rename; readable by all. */

@@ -123,21 +123,13 @@ static void add_strangers(struct netd *d, const struct snapshot *snap, struct do
 	}
 }
 
-static bool is_own_dnsmasq(struct netd *d, int pid)
-{
-	vec_each(entry, &d->registry.networks)
-		if (pid && dnsmasq_pid(d->dnsmasq, (*entry)->net->name) == pid)
-			return true;
-	return false;
-}
-
 static void add_sockets(struct netd *d, struct doctor_facts *facts)
 {
 	doctor_socket_vec sockets = { 0 };
 
 	kernel_list_listeners(d->kernel, &sockets);
 	vec_each(socket, &sockets)
-		if (!is_own_dnsmasq(d, socket->pid))
+		if (!socket->pid || !dnsmasq_is_ours(d->dnsmasq, socket->pid))
 			vec_push(&facts->sockets, *socket);
 	vec_free(&sockets);
 }

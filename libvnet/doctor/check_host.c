@@ -318,14 +318,15 @@ static void check_socket(const struct doctor_socket *socket, const struct doctor
 			 finding_vec *ret)
 {
 	const char *service = service_at(socket, network->net);
-	char address[ADDR_TEXT_MAX];
+	char address[ADDR_TEXT_MAX], who[64] = "a process that is not to be seen from here";
 	AUTO_FREE char *found = NULL;
 	struct finding *f;
 
 	if (!service || !network_wants_dnsmasq(network->net) || !takes_address(socket, network))
 		return;
-	found = mem_printf("process %d (%s) holds %s port %u on %s%s%s", socket->pid,
-			   socket->process[0] ? socket->process : "?",
+	if (socket->pid)
+		snprintf(who, sizeof(who), "process %d (%s)", socket->pid, socket->process[0] ? socket->process : "?");
+	found = mem_printf("%s holds %s port %u on %s%s%s", who,
 			   socket->protocol == IPPROTO_UDP ? "UDP" : "TCP", socket->port,
 			   ip_is_any(&socket->address) ? "every address" : ip_format(&socket->address, address),
 			   socket->device[0] ? " of " : "", socket->device);

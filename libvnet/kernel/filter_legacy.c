@@ -36,6 +36,8 @@ static const struct shape shapes[] = {
 	  sizeof(struct ip6t_entry), offsetof(struct ip6t_entry, target_offset), offsetof(struct ip6t_entry, next_offset) },
 };
 
+struct head { size_t first; const char *name; };
+
 struct legacy {
 	const struct shape *shape;
 	struct filter_table *table;
@@ -43,6 +45,7 @@ struct legacy {
 	size_t size;
 	uint32_t valid_hooks;
 	const uint32_t *hook_entry, *underflow;
+	VEC(struct head) heads; /* of users' chains, by the offset of their first rule */
 };
 
 static uint16_t u16_at(const uint8_t *entry, size_t offset)
@@ -189,15 +192,22 @@ static void read_matches(const struct legacy *l, size_t at, struct filter_rule *
 	}
 }
 
+static int compare_head(const void *key, const void *item)
+{
+	size_t offset = (size_t)*(const int *)key, first = ((const struct head *)item)->first;
+
+	return offset < first ? -1 : offset > first;
+}
+
 /* A standard target: a verdict, or where to jump to. */
 static void read_standard(const struct legacy *l, size_t at, const uint8_t *data, size_t size,
 			  struct filter_rule *rule)
 {
 	bool is_goto = l->shape->family == FILTER_IP &&
 		       l->entries[at + offsetof(struct ipt_entry, ip.flags)] & IPT_F_GOTO;
-	const char *chain;
-	size_t first;
+	size_t i;
 	int verdict;
+	bool found;
 
 	rule->verdict = RULE_OTHER;
 	if (size < sizeof(verdict))
@@ -211,18 +221,14 @@ static void read_standard(const struct legacy *l, size_t at, const uint8_t *data
 		rule->verdict = RULE_DROP;
 	if (verdict < 0)
 		return;
-	/* A user's chain is jumped to behind its head. */
-	for (size_t head = 0, length; head < l->size && (length = entry_length(l, head)); head += length) {
-		chain = chain_at(l, head, &first);
-		if (!chain || first != (size_t)verdict)
-			continue;
+	i = vec_search(&l->heads, &verdict, compare_head, &found);
+	if (found) {
 		rule->verdict = is_goto ? RULE_GOTO : RULE_JUMP;
-		rule->chain = mem_strndup(chain, FILTER_NAME_MAX);
-		return;
-	}
-	/* To the next entry: that is what a rule without target does. */
-	if ((size_t)verdict == at + entry_length(l, at))
+		rule->chain = mem_strndup(l->heads.v[i].name, FILTER_NAME_MAX);
+	} else if ((size_t)verdict == at + entry_length(l, at)) {
+		/* To the next entry: that is what a rule without target does. */
 		rule->verdict = RULE_CONTINUE;
+	}
 }
 
 static void read_entry(const struct legacy *l, size_t at, struct filter_rule *rule)
@@ -286,14 +292,29 @@ static struct filter_chain *begin_chain(const struct legacy *l, const char *name
 	return chain;
 }
 
+/* A user's chain is jumped to behind its head. */
+static void find_heads(struct legacy *l)
+{
+	size_t length;
+
+	for (size_t at = 0; at < l->size && (length = entry_length(l, at)); at += length) {
+		size_t first;
+		const char *name = chain_at(l, at, &first);
+
+		if (name && first > at)
+			vec_push(&l->heads, (struct head){ first, name });
+	}
+}
+
 void filter_legacy_parse(struct filter_table *table, const void *entries, size_t size, uint32_t valid_hooks,
 			 const uint32_t hook_entry[5], const uint32_t underflow[5])
 {
 	struct legacy l = { &shapes[table->family == FILTER_IP6], table, entries, size, valid_hooks,
-			    hook_entry, underflow };
+			    hook_entry, underflow, { 0 } };
 	struct filter_chain *chain = NULL;
 	size_t length;
 
+	find_heads(&l);
 	for (size_t at = 0; at < size && (length = entry_length(&l, at)); at += length) {
 		size_t first;
 		const char *name = chain_at(&l, at, &first);
@@ -304,6 +325,7 @@ void filter_legacy_parse(struct filter_table *table, const void *entries, size_t
 			continue;
 		read_entry(&l, at, vec_add(&chain->rules));
 	}
+	vec_free(&l.heads);
 }
 
 static int get_entries(int fd, const struct shape *shape, struct filter_table *table)

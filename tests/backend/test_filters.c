@@ -81,7 +81,8 @@ static char *read_text(void)
 
 static void check_golden(const char *name)
 {
-	AUTO_FREE char *path = mem_printf(GOLDEN "%s.txt", name), *want = NULL, *is = NULL;
+	AUTO_FREE char *path = mem_printf(GOLDEN "%s.txt", name);
+	AUTO_FREE char *cat = mem_printf("cat %s", path), *want = NULL, *is = NULL;
 
 	load(name);
 	is = read_text();
@@ -93,7 +94,7 @@ static void check_golden(const char *name)
 		fclose(out);
 		return;
 	}
-	want = output_of(mem_printf("cat %s", path));
+	want = output_of(cat);
 	assert_string_equal(is, want);
 }
 
