@@ -34,8 +34,8 @@ static void describe_guard(const struct port_entry *entry, json_t *info)
 	json_t *held = json_array();
 	char text[ADDR_TEXT_MAX];
 
-	vec_each(ip, &entry->port->held)
-		json_array_append_new(held, json_string(ip_format(ip, text)));
+	vec_each(address, &entry->port->held)
+		json_array_append_new(held, json_string(ip_format(&address->ip, text)));
 	json_object_set_new(info, "held", held);
 	if (entry->port->kind != PORT_VF && entry->port->kind != PORT_MACVLAN)
 		json_object_set_new(info, "guard", port_guard_to_json(&guard));

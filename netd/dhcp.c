@@ -3,6 +3,7 @@
 
 #include "netd/netd.h"
 
+#include "netd/held.h"
 #include "netd/log.h"
 
 #include <errno.h>
@@ -179,13 +180,14 @@ void dhcp_release_leases(struct netd *d, const struct port_entry *entry)
 		dnsmasq_release(d->dnsmasq, entry->network->net->name, &entry->port->mac);
 }
 
-static const char *port_of_lease(struct netd *d, const char *network, const struct lease *lease)
+static struct port_entry *port_of_lease(struct netd *d, const char *network,
+					const struct lease *lease)
 {
 	vec_each(entry, &d->registry.ports)
 		if (lease->has_mac && (*entry)->port->has_mac &&
 		    mac_cmp(&(*entry)->port->mac, &lease->mac) == 0 &&
 		    strcmp((*entry)->port->network, network) == 0)
-			return (*entry)->port->name;
+			return *entry;
 	return NULL;
 }
 
@@ -194,6 +196,7 @@ static void on_lease(void *context, const char *network, enum lease_change chang
 {
 	struct netd *d = context;
 	char address[ADDR_TEXT_MAX], mac[ADDR_TEXT_MAX];
+	struct port_entry *entry = port_of_lease(d, network, lease);
 	bool is_added = change == LEASE_ADDED;
 
 	if (change == LEASE_RENEWED)
@@ -202,11 +205,13 @@ static void on_lease(void *context, const char *network, enum lease_change chang
 	if (lease->has_mac)
 		mac_format(&lease->mac, mac);
 	monitor_emit(d, is_added ? "lease-added" : "lease-removed", network,
-		     port_of_lease(d, network, lease),
+		     entry ? entry->port->name : NULL,
 		     json_pack("{s:s,s:s*,s:s*}", "address", address, "mac",
 			       lease->has_mac ? mac : NULL, "hostname", lease->hostname),
 		     "%s %s %s", address, is_added ? "leased to" : "given back by",
 		     lease->has_mac ? mac : "a client");
+	if (entry)
+		held_lease_changed(d, entry, change, lease);
 }
 
 static void on_state(void *context, const char *network, enum dnsmasq_state state,

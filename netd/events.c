@@ -12,6 +12,7 @@
 #include "netd/netd.h"
 
 #include "netd/devices.h"
+#include "netd/held.h"
 #include "netd/log.h"
 #include "netd/uplink.h"
 
@@ -426,6 +427,10 @@ static void on_event(void *context, const struct kernel_event *event)
 		break;
 	case KERNEL_EVENT_FRAME:
 		learn(d, event);
+		held_learn(d, event);
+		break;
+	case KERNEL_EVENT_DHCP_ACK:
+		held_learn(d, event);
 		break;
 	case KERNEL_EVENT_NEIGH:
 		uplink_neighbour(d, event);

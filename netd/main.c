@@ -9,6 +9,7 @@
  */
 
 #include "netd/api.h"
+#include "netd/held.h"
 #include "netd/log.h"
 #include "netd/notify.h"
 #include "netd/uplink.h"
@@ -212,6 +213,7 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 		return r;
 	ports_end_unowned(d);
 	networks_drop_orphans(d);
+	held_restore(d);
 	/* A failure here is one network's, logged and tried again: the others are served. */
 	reconcile(d, NULL, NULL);
 	dnsmasq_stop_unclaimed(d->dnsmasq);

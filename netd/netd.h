@@ -12,6 +12,7 @@
  *   devices.c    which network a device of some name matters to
  *   ports.c      attach and update: the life of a port (see port.h)
  *   owner.c      processes that ports end with
+ *   held.c       addresses that strict ports are seen to have
  *   reconcile.c  desired → snapshot → plan → execute
  *   events.c     what the kernel tells, and what follows
  *   uplink.c     a NIC taken into a bridge under watch of its gateway

@@ -15,6 +15,7 @@
 #include "netd/port.h"
 
 #include "model/check.h"
+#include "netd/held.h"
 #include "netd/log.h"
 #include "netd/owner.h"
 
@@ -252,6 +253,7 @@ static int attach_new(struct netd *d, struct network_entry *network, struct port
 
 	ret->entry = registry_add_port(&d->registry, network, port);
 	ret->entry->is_attaching = true;
+	held_complete(d, ret->entry, port);
 	r = attach_device(d, ret->entry, ret, err);
 	ret->entry->is_attaching = false;
 	if (r < 0) {
@@ -347,6 +349,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	r = check_changed(d, entry, new, err);
 	if (r < 0)
 		return r;
+	held_complete(d, entry, new);
 	r = port_choose_slot(&d->registry, entry->network, new, err);
 	/* A netd killed from here on finishes it at its next start. */
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include "netd/netd.h"
 
 #include "netd/devices.h"
+#include "netd/held.h"
 #include "netd/log.h"
 
 #include <errno.h>
@@ -346,6 +347,7 @@ static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struc
 		return r;
 	sweep_ports(d, &snap);
 	ports_choose_slots(d);
+	held_refresh(d);
 	note_devices(d, &snap);
 	watch_fdb(d);
 	*ret_refused = networks_retry_refused(d, &snap);

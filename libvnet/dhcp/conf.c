@@ -549,6 +549,9 @@ static void write_dhcp(struct writer *w, struct strbuf *b)
 	if (w->serves_dhcp4) {
 		/* no-ping: the probe holds the first offer back for 3 s; guests probe themselves (RFC 5227). */
 		strbuf_append(b, "dhcp-no-override\nno-ping\n");
+		/* Rules hold a guest to its MAC, but it may claim any client id, and with it a lease. */
+		if (w->net->port_defaults.guard.policy == GUARD_STRICT)
+			strbuf_append(b, "dhcp-ignore-clid\n");
 		write_boot(w, b);
 	}
 	if (w->serves_dhcp4 || w->serves_dhcp6 || w->ra == RA_STATELESS) {

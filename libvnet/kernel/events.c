@@ -14,6 +14,7 @@
  */
 
 #include "kernel/events.h"
+#include "dhcp/log_frame.h"
 #include "kernel/addr.h"
 #include "kernel/backend.h"
 #include "kernel/link.h"
@@ -37,7 +38,7 @@
 
 #define READ_AT_ONCE 16
 #define READ_SIZE 8192          /* a link's notification has 1.3 KiB, nftables' are cut at a page */
-#define LOG_COPY_RANGE 64       /* bytes of a frame: its header is enough */
+#define LOG_COPY_RANGE 512      /* bytes of a frame at most; each rule says how many it needs */
 
 typedef void (*read_function)(const void *data, size_t size, struct events_sink *sink);
 
@@ -446,29 +447,62 @@ void events_read_nft(const void *data, size_t size, struct events_sink *sink)
 	each_message(data, size, sink, read_nft_message);
 }
 
+static int device_of(const struct nlattr *const *tb, int physical, int plain)
+{
+	return (int)ntohl(nl_u32(tb[physical] ? tb[physical] : tb[plain]));
+}
+
+/* On its way to a port. */
+static bool read_acknowledgement(const struct nlattr *const *tb, struct kernel_event *event)
+{
+	const struct nlattr *payload = tb[NFULA_PAYLOAD];
+
+	event->link.ifindex = device_of(tb, NFULA_IFINDEX_PHYSOUTDEV, NFULA_IFINDEX_OUTDEV);
+	if (event->link.ifindex <= 0 || !payload ||
+	    !log_frame_acknowledged(mnl_attr_get_payload(payload), mnl_attr_get_payload_len(payload),
+				    &event->mac, &event->ip, &event->seconds))
+		return false;
+	event->kind = KERNEL_EVENT_DHCP_ACK;
+	return true;
+}
+
+/* From a port; what a macvtap device sends goes out by it, and has no address beside it. */
+static bool read_frame(const struct nlattr *const *tb, struct kernel_event *event)
+{
+	int in = device_of(tb, NFULA_IFINDEX_PHYSINDEV, NFULA_IFINDEX_INDEV);
+	const struct nlattr *payload = tb[NFULA_PAYLOAD];
+	struct nfulnl_msg_packet_hw hw;
+	bool is_solicitation = payload && log_frame_solicited(mnl_attr_get_payload(payload),
+							      mnl_attr_get_payload_len(payload),
+							      &event->ip);
+
+	if (in > 0)
+		event->link.ifindex = in;
+	if (event->link.ifindex <= 0)
+		return false;
+	if (!tb[NFULA_HWADDR] || mnl_attr_get_payload_len(tb[NFULA_HWADDR]) < sizeof(hw))
+		return is_solicitation;
+	memcpy(&hw, mnl_attr_get_payload(tb[NFULA_HWADDR]), sizeof(hw));
+	if (ntohs(hw.hw_addrlen) != sizeof(event->mac))
+		return false;
+	memcpy(&event->mac, hw.hw_addr, sizeof(event->mac));
+	return true;
+}
+
 /*
- * The bridge family names the bridge as input device when br_netfilter is built,
- * and the port as physical one; without it, the port is the input device.
+ * The bridge family names the bridge as device when br_netfilter is built, and
+ * the port as physical one; without it, the port is the device.
  */
 static void read_log_message(const struct nlmsghdr *m, struct events_sink *sink)
 {
 	struct kernel_event event = {.kind = KERNEL_EVENT_FRAME};
-	const struct nlattr *tb[NFULA_MAX + 1], *port;
-	struct nfulnl_msg_packet_hw hw;
+	const struct nlattr *tb[NFULA_MAX + 1];
 
 	if (m->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
 		return;
 	nl_attrs_of(m, sizeof(struct nfgenmsg), tb, ARRAY_SIZE(tb));
-	port = tb[NFULA_IFINDEX_PHYSINDEV] ? tb[NFULA_IFINDEX_PHYSINDEV] : tb[NFULA_IFINDEX_INDEV];
-	event.link.ifindex = (int)ntohl(nl_u32(port));
-	if (event.link.ifindex <= 0 || !tb[NFULA_HWADDR] ||
-	    mnl_attr_get_payload_len(tb[NFULA_HWADDR]) < sizeof(hw))
-		return;
-	memcpy(&hw, mnl_attr_get_payload(tb[NFULA_HWADDR]), sizeof(hw));
-	if (ntohs(hw.hw_addrlen) != sizeof(event.mac))
-		return;
-	memcpy(&event.mac, hw.hw_addr, sizeof(event.mac));
-	sink->handler(sink->context, &event);
+	if (read_acknowledgement(tb, &event) || read_frame(tb, &event))
+		sink->handler(sink->context, &event);
 }
 
 void events_read_log(const void *data, size_t size, struct events_sink *sink)

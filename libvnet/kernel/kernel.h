@@ -33,7 +33,12 @@ enum kernel_event_kind {
 	KERNEL_EVENT_ADDR,       /* some address of link.ifindex changed */
 	KERNEL_EVENT_ROUTE,      /* routes changed, not by us; one event for all of a dispatch */
 	KERNEL_EVENT_NFT,        /* a transaction of another process; pid and name tell whose */
-	KERNEL_EVENT_FRAME,      /* first frame of a port that learns: link.ifindex, mac = source */
+	/*
+	 * A frame of a port that learns: link.ifindex, mac = source (zero on macvtap); one that asks
+	 * whether an IPv6 address is free (RFC 4862) has it in ip.
+	 */
+	KERNEL_EVENT_FRAME,
+	KERNEL_EVENT_DHCP_ACK,   /* a server's, on its way to link.ifindex: mac, ip, seconds (0: for ever) */
 	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable; from the first probe on */
 	KERNEL_EVENT_OVERRUN,    /* messages were lost: resynchronise */
 	KERNEL_EVENT_FDB,        /* a lasting forwarding entry of link.ifindex; see kernel_watch_fdb() */
@@ -45,6 +50,7 @@ struct kernel_event {
 	struct link link;
 	struct mac mac;
 	struct ip ip;
+	uint32_t seconds;
 	bool is_reachable;
 	int pid;
 	char process[16];

@@ -95,6 +95,7 @@ static int check(const struct network *net, const struct guard *guard, enum guar
 	const char *strict_only = guard->allow.n      ? "allow" :
 				  guard->addresses.n  ? "addresses" :
 				  guard->ethertypes.n ? "ethertypes" :
+				  guard->learn	      ? "learn" :
 							NULL;
 
 	if (strict_only && policy != GUARD_STRICT)

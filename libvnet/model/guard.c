@@ -4,7 +4,8 @@
 #include "model/guard.h"
 
 #include "model/port.h"
-#include "model/schema.h"
+#include "model/check_internal.h"
+#include "model/schema_wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -220,6 +221,7 @@ static const struct schema_field guard_fields[] = {
 	FIELD("ethertypes", type_list, G(ethertypes), .item = &ethertype_item,
 	      .max = GUARD_ETHERTYPES_MAX),
 	FIELD("storm", type_struct, 0, .schema = &storm_schema),
+	FIELD("learn", type_tristate, G(learn)),
 };
 #undef G
 
@@ -257,7 +259,7 @@ json_t *port_guard_to_json(const struct port_guard *guard)
 bool guard_is_default(const struct guard *guard)
 {
 	return !guard->policy && !guard->allow.n && !guard->addresses.n && !guard->macs.n &&
-	       !guard->ethertypes.n && !guard->broadcast && !guard->multicast;
+	       !guard->ethertypes.n && !guard->broadcast && !guard->multicast && !guard->learn;
 }
 
 struct ip ip_from_eui64(const struct prefix *prefix, const struct mac *mac)
@@ -272,10 +274,10 @@ struct ip ip_from_eui64(const struct prefix *prefix, const struct mac *mac)
 	return ip;
 }
 
+static const struct prefix link_local = { { AF_INET6, { 0xfe, 0x80 } }, 64 };
+
 static void add_autoconfigured(const struct port *port, const struct network *net, ip_vec *ret)
 {
-	static const struct prefix link_local = { { AF_INET6, { 0xfe, 0x80 } }, 64 };
-
 	if (!port->has_mac)
 		return;
 	vec_push(ret, ip_from_eui64(&link_local, &port->mac));
@@ -305,6 +307,55 @@ static void add_reserved(const struct port *port, const struct network *net, ip_
 	}
 }
 
+/* --- learning --- */
+
+/* Of the family; IPv6 link-local addresses are nobody's to declare. */
+static bool has_declared(const struct port *port, const struct network *net, int family)
+{
+	ip_vec reserved = { 0 };
+	bool found = false;
+
+	add_reserved(port, net, &reserved);
+	vec_each(ip, &port->addresses)
+		found |= ip->family == family && !ip_is_link_local(ip);
+	vec_each(ip, &reserved)
+		found |= ip->family == family;
+	vec_each(prefix, &port_guard(port, net).guard->addresses)
+		found |= prefix->addr.family == family;
+	vec_free(&reserved);
+	return found;
+}
+
+static bool is_in_network(const struct network *net, const struct ip *ip)
+{
+	const struct prefix *subnet = network_subnet_of(net, ip);
+
+	if (!network_has_family(net, ip->family))
+		return true; /* not ours to say: a bridged network */
+	return subnet && subnet_host_is_usable(subnet, ip) && !network_has_address(net, ip);
+}
+
+bool port_learns_addresses(const struct port *port, const struct network *net)
+{
+	struct port_guard guard = port_guard(port, net);
+
+	return guard.policy == GUARD_STRICT && guard.guard->learn != TRI_FALSE;
+}
+
+bool port_may_learn(const struct port *port, const struct network *net, const struct ip *ip)
+{
+	if (!port_learns_addresses(port, net) || ip_is_any(ip) || ip_is_multicast(ip) ||
+	    ip_is_loopback(ip))
+		return false;
+	if (ip->family == AF_INET6 && ip_is_link_local(ip)) {
+		struct mac bridge = network_bridge_mac(net);
+		struct ip host = ip_from_eui64(&link_local, &bridge);
+
+		return ip_cmp(ip, &host) != 0;
+	}
+	return !has_declared(port, net, ip->family) && is_in_network(net, ip);
+}
+
 void port_sources(const struct port *port, const struct network *net, ip_vec *ret_addresses,
 		  prefix_vec *ret_prefixes)
 {
@@ -312,8 +363,8 @@ void port_sources(const struct port *port, const struct network *net, ip_vec *re
 
 	vec_each(ip, &port->addresses)
 		vec_push(ret_addresses, *ip);
-	vec_each(ip, &port->held)
-		vec_push(ret_addresses, *ip);
+	vec_each(held, &port->held)
+		vec_push(ret_addresses, held->ip);
 	vec_each(prefix, &guard->addresses) {
 		if (prefix->len == ip_bits(&prefix->addr))
 			vec_push(ret_addresses, prefix->addr);

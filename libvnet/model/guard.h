@@ -25,6 +25,8 @@
 struct network;
 struct port;
 
+enum tristate { TRI_DEFAULT, TRI_FALSE, TRI_TRUE };
+
 enum guard_policy {
 	GUARD_INHERIT,  /* none given: the network's; there: GUARD_MAC */
 	GUARD_MAC,      /* source MAC addresses */
@@ -74,6 +76,13 @@ typedef VEC(struct ip) ip_vec;
 typedef VEC(struct prefix) prefix_vec;
 typedef VEC(struct mac) mac_vec;
 
+/* An address that a port was seen to have. */
+struct held_address {
+	struct ip ip;
+	uint64_t expires;       /* s since the epoch; 0: never */
+};
+typedef VEC(struct held_address) held_vec;
+
 struct guard {
 	enum guard_policy policy;
 	VEC(unsigned) allow;          /* enum guard_allow */
@@ -81,6 +90,7 @@ struct guard {
 	mac_vec macs;                 /* beside the port's own (VRRP, CARP) */
 	VEC(uint16_t) ethertypes;     /* beside IPv4, IPv6, ARP and RARP; host order */
 	unsigned broadcast, multicast; /* frames a second from the guest; 0: any number */
+	enum tristate learn;          /* addresses, from DHCP and DAD; default true */
 };
 
 /* What holds for a port: policy is never GUARD_INHERIT; guard's other members are in force. */
@@ -105,6 +115,14 @@ bool guard_is_default(const struct guard *guard);
  */
 void port_sources(const struct port *port, const struct network *net, ip_vec *ret_addresses,
 		  prefix_vec *ret_prefixes);
+/*
+ * May a strict port learn that it has this address?  Not of a family in which
+ * its addresses are declared (but IPv6 link-local ones), nor outside the network's
+ * subnets, nor the host's.  Other ports are not looked at.
+ */
+bool port_may_learn(const struct port *port, const struct network *net, const struct ip *ip);
+/* Are there addresses that it may learn at all? */
+bool port_learns_addresses(const struct port *port, const struct network *net);
 /* The address that a MAC makes of a /64. */
 struct ip ip_from_eui64(const struct prefix *prefix, const struct mac *mac);
 

@@ -52,8 +52,6 @@ enum network_mode {
 };
 const char *network_mode_name(enum network_mode mode);
 
-enum tristate { TRI_DEFAULT, TRI_FALSE, TRI_TRUE };
-
 enum vlan_protocol { VLAN_8021Q, VLAN_8021AD }; /* tag protocol 0x8100, 0x88a8 */
 uint16_t vlan_protocol_ethertype(enum vlan_protocol protocol);
 

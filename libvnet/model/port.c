@@ -26,7 +26,17 @@ const char *port_kind_name(enum port_kind kind)
 }
 
 static const struct schema_field address_item = ITEM("addresses", type_ip);
-static const struct schema_field held_item = ITEM("held", type_ip);
+
+static const struct schema_field held_fields[] = {
+	FIELD("address", type_ip, offsetof(struct held_address, ip), .required = true),
+	FIELD("expires", type_uint64, offsetof(struct held_address, expires), .max = INT64_MAX),
+};
+static const struct schema held_schema = {
+	.what = "a held address",
+	.size = sizeof(struct held_address),
+	SCHEMA_FIELDS(held_fields),
+};
+static const struct schema_field held_item = ITEM("held", type_struct, .schema = &held_schema);
 
 /* --- inside a namespace --- */
 

@@ -89,6 +89,15 @@ struct nft_expr expr_set_mark(uint32_t mark)
 	return e;
 }
 
+struct nft_expr expr_log(uint16_t group, uint16_t snaplen)
+{
+	struct nft_expr e = expr_simple(NFT_E_LOG);
+
+	e.log.group = group;
+	e.log.snaplen = snaplen;
+	return e;
+}
+
 struct nft_expr expr_match_name(enum nft_field field, const char *name)
 {
 	return expr_match(field, name, strlen(name));

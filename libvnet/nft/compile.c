@@ -29,6 +29,7 @@
 #define LEARN_RATE 100
 #define LEARN_BURST 50
 #define LEARN_SNAPLEN 64
+#define ACKNOWLEDGEMENT_SNAPLEN 512 /* DHCP's options follow 264 bytes of headers and fields */
 
 static bool needs_bridge_table(const struct network *const *nets, size_t n_nets,
 			       const struct port *const *ports, size_t n_ports);
@@ -97,6 +98,12 @@ static bool has_trunks(const struct network *net)
 	return network_owns_bridge(net) && net->bridge.vlan_filtering;
 }
 
+/* May guests be served by a DHCP server that is not ours? */
+static bool has_foreign_dhcp(const struct network *net)
+{
+	return network_has_bridge(net) && !net->dhcp.enabled;
+}
+
 /* Have some of the guests' frames, or must they not have, a VLAN tag? */
 static bool has_tags(const struct network *net)
 {
@@ -147,14 +154,25 @@ static void compile_learning(struct nft_ruleset *rs)
 	chain_begin(rs, NFT_BRIDGE, "guard/learn");
 	BRIDGE_RULE("guard/learn", "tell netd who sends on a port that learns",
 		    { .kind = NFT_E_LIMIT, .limit = { LEARN_RATE, LEARN_BURST } },
-		    { .kind = NFT_E_LOG, .log = { NFLOG_GROUP_LEARN, LEARN_SNAPLEN } });
+		    expr_log(NFLOG_GROUP_LEARN, LEARN_SNAPLEN));
 	BRIDGE_RULE("guard/learn", "until netd knows, nothing passes", expr_verdict(NFT_V_DROP));
 }
 
-static void compile_forward(struct nft_ruleset *rs)
+/* Guests may not send such (compile_guard.c), so it is a server that they are allowed to have. */
+static void compile_acknowledgements(struct nft_ruleset *rs, const char *chain)
+{
+	BRIDGE_RULE(chain, "tell netd which address DHCP gives to a port that learns",
+		    expr_match_byte(NFT_F_L4PROTO, 17), expr_match_be16(NFT_F_DPORT, 68),
+		    IN_SET(NFT_SET_LEARNERS, NFT_F_OIF),
+		    expr_log(NFLOG_GROUP_LEARN, ACKNOWLEDGEMENT_SNAPLEN));
+}
+
+static void compile_forward(struct nft_ruleset *rs, bool has_foreign_dhcp)
 {
 	chain_begin_base(rs, NFT_BRIDGE, "forward", NFT_HOOK_FORWARD, PRIORITY_BRIDGE_FILTER,
 			 false);
+	if (has_foreign_dhcp)
+		compile_acknowledgements(rs, "forward");
 	BRIDGE_RULE("forward", "between devices that we put there",
 		    IN_SET(NFT_SET_MEMBERS, NFT_F_IIF), IN_SET(NFT_SET_MEMBERS, NFT_F_OIF), ACCEPT);
 	BRIDGE_RULE("forward", "to a device that nobody authorised",
@@ -185,6 +203,7 @@ static void compile_host(struct nft_ruleset *rs, bool has_no_host)
 		    IN_SET(NFT_SET_BRIDGE_MACS, NFT_F_ETHER_DADDR), DROP);
 
 	chain_begin_base(rs, NFT_BRIDGE, "output", NFT_HOOK_OUTPUT, PRIORITY_BRIDGE_FILTER, false);
+	compile_acknowledgements(rs, "output");
 	if (has_no_host)
 		BRIDGE_RULE("output", "host_access: false on a bridged network",
 			    IN_SET(NFT_SET_PORT_NO_HOST, NFT_F_OIF), DROP);
@@ -202,7 +221,7 @@ static void compile_bridge_table(struct nft_ruleset *rs, const struct network *c
 	if (any(has_tags, nets, n_nets))
 		compile_tags(rs);
 	BRIDGE_RULE("prerouting", "what each port is held to", VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
-	compile_forward(rs);
+	compile_forward(rs, any(has_foreign_dhcp, nets, n_nets));
 	compile_host(rs, any(keeps_host_out, nets, n_nets));
 }
 

@@ -27,6 +27,10 @@
 #define L4_TCP 6
 #define L4_UDP 17
 #define L4_ICMP6 58
+/* Frames of one port that netd looks at: a guest asks for a few addresses when it starts. */
+#define LEARN_RATE 10
+#define LEARN_BURST 20
+#define LEARN_SNAPLEN 96        /* a solicitation, and the Ethernet header */
 #define L4_RESERVED 255 /* "any that could be read": nobody sends it */
 
 struct guard_builder {
@@ -332,6 +336,10 @@ static void chain_nd(const struct guard_builder *g)
 		   NOT(expr_match_byte(NFT_F_IP6_HOPLIMIT, 255)), REFUSE(ND));
 	GUARD_RULE("unspecified", "router solicitation", PROTOCOL(IP6),
 		   expr_match_be16(NFT_F_IP6_LENGTH, 8), L4(L4_ICMP6), ICMP6(133), ACCEPT);
+	/* Counted as dropped all the same: should it be another's, nobody has been disturbed. */
+	GUARD_RULE("unspecified", "an address that netd may let the port have", L4(L4_ICMP6),
+		   ICMP6(135), NOT(OWN_ADDRESS(SOURCES6, NFT_F_ND_TARGET)),
+		   IN_SET(SET(LEARNERS), g->device), expr_log(NFLOG_GROUP_LEARN, LEARN_SNAPLEN));
 	GUARD_RULE("unspecified", "not about a foreign address", L4(L4_ICMP6), ICMP6(135),
 		   NOT(OWN_ADDRESS(SOURCES6, NFT_F_ND_TARGET)), REFUSE(ND_TARGET));
 	GUARD_RULE("unspecified", "is the address free?", PROTOCOL(IP6),
@@ -525,8 +533,8 @@ static void add_ethertypes(const struct elems *e, const struct guard *guard)
 	}
 }
 
-/* A second's worth may come at once, as when a guest starts. */
-static void add_limit(const struct elems *e, enum nft_set_id set, uint32_t rate)
+/* Of broadcasts a second's worth may come at once, as when a guest starts. */
+static void add_limit(const struct elems *e, enum nft_set_id set, uint32_t rate, uint32_t burst)
 {
 	struct nft_elem *elem;
 
@@ -535,7 +543,7 @@ static void add_limit(const struct elems *e, enum nft_set_id set, uint32_t rate)
 	add_elem(e, set);
 	elem = &e->to->v[e->to->n - 1].elem;
 	memcpy(elem->data, &rate, sizeof(rate));
-	memcpy(elem->data + 4, &rate, sizeof(rate));
+	memcpy(elem->data + 4, &burst, sizeof(burst));
 }
 
 static int cmp_elem(const void *a, const void *b)
@@ -575,13 +583,17 @@ void nft_guard_elems(const struct network *net, const struct port *port, nft_por
 		elem_put(&w, mac->b, sizeof(mac->b));
 	}
 	if (guard.policy == GUARD_STRICT) {
+		if (port_learns_addresses(port, net))
+			add_limit(&e, NFT_SET_LEARNERS, LEARN_RATE, LEARN_BURST);
 		add_sources(&e, net);
 		add_waivers(&e, guard.guard);
 		add_ethertypes(&e, guard.guard);
 	}
 	if (e.family == NFT_BRIDGE) {
-		add_limit(&e, NFT_SET_BROADCASTS, guard.guard->broadcast);
-		add_limit(&e, NFT_SET_MULTICASTS, guard.guard->multicast);
+		add_limit(&e, NFT_SET_BROADCASTS, guard.guard->broadcast,
+			  guard.guard->broadcast);
+		add_limit(&e, NFT_SET_MULTICASTS, guard.guard->multicast,
+			  guard.guard->multicast);
 	}
 	drop_repeated(ret, first);
 	vec_free(&e.macs);

@@ -75,7 +75,8 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[SET(TUNNELS)] = { "tunnels", family, KEY1(NFT_T_PROTO), 0, { 0 }, NFT_PLAIN }, \
 	[SET(ND_TYPES)] = { "nd_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
 	[SET(ROUTER_TYPES)] = { "router_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
-	[SET(MLD_TYPES)] = { "mld_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }
+	[SET(MLD_TYPES)] = { "mld_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
+	[SET(LEARNERS)] = { "learners", family, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_LIMITED }
 #define BRIDGE_SET(name) NFT_SET_##name
 #define NETDEV_SET(name) NFT_SET_NETDEV_##name
 	GUARD(BRIDGE_SET, NFT_BRIDGE),
