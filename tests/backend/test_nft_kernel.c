@@ -431,8 +431,8 @@ static void test_tampering(void **state)
 		"flush table bridge vnet",
 		"flush map bridge vnet guards",
 		"flush chain bridge vnet guard/refuse",
-		"delete rule bridge vnet guard/mac handle $(nft -a list chain bridge vnet guard/mac | "
-		"sed -n \"s/.*@macs.*handle //p\")",
+		("delete rule bridge vnet guard/mac handle $(nft -a list chain bridge vnet guard/mac | "
+		 "sed -n \"s/.*@macs.*handle //p\")"),
 		"flush chain bridge vnet prerouting",
 		"insert rule bridge vnet prerouting accept",
 		"add rule inet vnet nat_to accept",
