@@ -35,7 +35,6 @@ static const char *const reason_names[GUARD_REASONS_END] = {
 	[GUARD_REASON_STORM] = "storm",
 	[GUARD_REASON_EGRESS_GROUP] = "egress-group",
 	[GUARD_REASON_INGRESS_GROUP] = "ingress-group",
-	[GUARD_REASON_EGRESS_NAME] = "egress-name",
 };
 
 #define R(reason) (1u << GUARD_REASON_##reason)

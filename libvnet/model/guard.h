@@ -57,7 +57,6 @@ enum guard_reason {
 	GUARD_REASON_STORM,
 	GUARD_REASON_EGRESS_GROUP = 18,
 	GUARD_REASON_INGRESS_GROUP,
-	GUARD_REASON_EGRESS_NAME,
 	GUARD_REASONS_END
 };
 /* "dhcp-server"; NULL for a number that is no reason. */
