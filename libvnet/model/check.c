@@ -391,6 +391,7 @@ int network_check(const struct network *net, struct vnet_error *err)
 	static int (*const checks[])(const struct network *, struct vnet_error *) = {
 		check_names, check_modes, check_vlans,	 check_addresses, check_bridge,
 		check_nat,   check_links, check_bandwidth, check_guard, check_dhcp, check_dns,
+		check_egress,
 		check_routes, check_forwards,
 	};
 

@@ -39,6 +39,7 @@ int check_dns(const struct network *net, struct vnet_error *err);
 int check_vlans(const struct network *net, struct vnet_error *err);
 int check_links(const struct network *net, struct vnet_error *err);
 int check_bandwidth(const struct network *net, struct vnet_error *err);
+int check_egress(const struct network *net, struct vnet_error *err);
 int check_guard(const struct network *net, struct vnet_error *err);
 
 /* The parts of networks_check() that are in check_uplinks.c. */

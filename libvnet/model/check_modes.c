@@ -100,6 +100,11 @@ static bool has_routes(const struct network *net)
 	return net->routes.n;
 }
 
+static bool has_egress(const struct network *net)
+{
+	return net->has_egress;
+}
+
 static bool has_no_host_access(const struct network *net)
 {
 	return !net->host_access;
@@ -199,6 +204,9 @@ static const struct {
 	{ "nat", has_nat, NAT, "only mode: nat translates addresses" },
 	{ "forwards", has_forwards, NAT | ROUTED,
 	  "guests of the other modes are not reached through this host's rules" },
+	{ "egress", has_egress, NAT | ROUTED,
+	  "in mode: open nothing is held back, guests of an isolated network reach nothing outside, "
+	  "and those of the others leave without passing this host's rules" },
 	{ "host_access", has_no_host_access, NAT | ROUTED | ISOLATED | BRIDGED,
 	  "mode: open sets no rules, so use routed or isolated; without a bridge, guests and host "
 	  "do not meet anyway" },

@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "model/egress.h"
 #include "model/guard.h"
 #include "model/source.h"
 #include "vnet/error.h"
@@ -288,6 +289,8 @@ struct network {
 	VEC(struct forward) forwards;
 	VEC(struct static_route) routes;
 	VEC(struct network_link) links;
+	bool has_egress;        /* guests connect only to these; with none of them, to nothing */
+	egress_vec egress;
 	struct macvtap_config macvtap;
 	struct sriov_config sriov;
 	struct bandwidth in, out; /* all ports together; guarantees are shares of it */

@@ -348,6 +348,7 @@ static const struct schema_field bridge_address_item = ITEM("addresses", type_pr
 static const struct schema_field forward_item =
 	ITEM("forwards", type_struct, .schema = &forward_schema);
 static const struct schema_field route_item = ITEM("routes", type_struct, .schema = &route_schema);
+static const struct schema_field egress_item = ITEM("egress", type_egress);
 static const struct schema_field link_item = ITEM("links", type_struct, .schema = &link_schema);
 
 static const struct schema_field network_fields[] = {
@@ -371,6 +372,8 @@ static const struct schema_field network_fields[] = {
 	FIELD("forwards", type_list, N(forwards), .item = &forward_item,
 	      .max = NETWORK_FORWARDS_MAX),
 	FIELD("routes", type_list, N(routes), .item = &route_item, .max = NETWORK_ROUTES_MAX),
+	FIELD("egress", type_list, N(egress), .item = &egress_item, .max = EGRESS_MAX,
+	      .has = HAS(struct network, has_egress)),
 	FIELD("links", type_list, N(links), .item = &link_item, .max = NETWORK_LINKS_MAX),
 	FIELD("macvtap", type_struct, N(macvtap), .schema = &macvtap_schema),
 	FIELD("sriov", type_struct, N(sriov), .schema = &sriov_schema),

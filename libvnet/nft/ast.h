@@ -27,6 +27,8 @@
 
 #define NFT_NAME_MAX 32         /* chains: "from/" + a network's name; with the NUL */
 #define NFT_COMMENT_MAX 96      /* nft takes 128 */
+#define NFT_INSTANCE_MAX EGRESS_INSTANCE_MAX /* a network's name and a number */
+#define NFT_SET_NAME_MAX EGRESS_SET_MAX
 #define NFT_KEY_MAX 40          /* a device's name, a MAC, an IPv6 address */
 #define NFT_DATA_MAX 33         /* a verdict's code and chain */
 
@@ -73,6 +75,9 @@ enum nft_set_id {
 	NFT_SET_BRIDGES, NFT_SET_CHECKED, NFT_SET_INSIDE, NFT_SET_EXITS, NFT_SET_NO_HOST, NFT_SET_SERVICES,
 	NFT_SET_ADDRESSED, NFT_SET_REPLIES, NFT_SET_ND_IN, NFT_SET_ND_OUT,
 	NFT_SET_VXLAN_PORTS, NFT_SET_VXLAN_IDS, NFT_SET_VXLAN_PEERS4, NFT_SET_VXLAN_PEERS6,
+	/* Of `egress:`.  Names: see egress.h; a and b are the generations, each there once a network. */
+	NFT_SET_EGRESS4, NFT_SET_EGRESS6, NFT_SET_OTHERS, NFT_SET_EGRESS_NAMES,
+	NFT_SET_NAMES4A, NFT_SET_NAMES4B, NFT_SET_NAMES6A, NFT_SET_NAMES6B,
 	NFT_MAP_FROM, NFT_MAP_TO, NFT_MAP_NAT,
 	NFT_MAP_FORWARDS4, NFT_MAP_FORWARDS4_ANY, NFT_MAP_FORWARDS6, NFT_MAP_FORWARDS6_ANY,
 	NFT_SETS
@@ -89,11 +94,15 @@ struct nft_set_def {
 		NFT_COUNTED,    /* rules add elements, each counts; we only take them away */
 		NFT_LIMITED,    /* a lookup matches so many times a second: data is rate and burst */
 		NFT_INTERVALS,  /* the last part of the key is a prefix */
+		NFT_NOTES,      /* no rule reads them: what diff.c must know of what was wanted before */
+		NFT_FILLED,     /* several, struct nft_instance; others add elements, which time out */
 	} kind;
 };
 extern const struct nft_set_def nft_sets[NFT_SETS];
 #define NFT_DEVICES_MAX 24576   /* elements of a NFT_DEVICES set: netd's ports and half as many again */
 #define NFT_COUNTED_MAX 65535   /* elements of a NFT_COUNTED set */
+#define NFT_FILLED_MAX 16384
+#define NFT_FILLED_TIMEOUT EGRESS_HOLD_ALONE /* s */
 /* Of a NFT_LIMITED set: of elements that somebody else adds, without a limit of their own. */
 #define NFT_LIMITED_RATE 1
 #define NFT_LIMITED_BURST 5
@@ -105,8 +114,13 @@ static inline enum nft_set_id nft_guard_set(enum nft_family family, enum nft_set
 /* How many elements it declares to have at most; 0: it does not. */
 static inline uint32_t nft_set_max(const struct nft_set_def *def)
 {
-	return def->kind == NFT_DEVICES ? NFT_DEVICES_MAX : def->kind == NFT_COUNTED ? NFT_COUNTED_MAX : 0;
+	return def->kind == NFT_DEVICES ? NFT_DEVICES_MAX :
+	       def->kind == NFT_COUNTED ? NFT_COUNTED_MAX :
+	       def->kind == NFT_FILLED	? NFT_FILLED_MAX :
+					  0;
 }
+/* "names4a.blue.1a2b3c4d", or without an instance the definition's own; returns buf. */
+const char *nft_set_name(enum nft_set_id set, const char *instance, char buf[NFT_SET_NAME_MAX]);
 size_t nft_set_key_size(const struct nft_set_def *def);
 /* Some part of the key has no name as a type. */
 bool nft_set_is_typeof(const struct nft_set_def *def);
@@ -124,6 +138,13 @@ bool nft_elem_equal(const struct nft_elem *a, const struct nft_elem *b);
 struct nft_set {
 	bool exists;
 	VEC(struct nft_elem) elems; /* sorted by key, unique */
+};
+
+/* One of the sets that share a NFT_FILLED definition. */
+struct nft_instance {
+	enum nft_set_id set;
+	char of[NFT_INSTANCE_MAX];
+	VEC(struct nft_elem) elems; /* in a dump; sorted */
 };
 
 /* What of a packet an expression reads. */
@@ -186,6 +207,7 @@ struct nft_expr {
 	uint8_t n_fields;
 	uint8_t fields[3];      /* enum nft_field */
 	enum nft_set_id set;    /* LOOKUP, VMAP, DNAT, COUNT */
+	char instance[NFT_INSTANCE_MAX]; /* LOOKUP: which one of NFT_FILLED sets */
 	union {
 		struct {
 			uint8_t value[16];
@@ -208,6 +230,7 @@ bool nft_expr_uses_set(const struct nft_expr *e);
 #define NFT_PKTTYPE_BROADCAST 1
 #define NFT_PKTTYPE_MULTICAST 2
 #define NFT_CT_INVALID 1u
+#define NFT_CT_ESTABLISHED 2u
 #define NFT_CT_RELATED 4u
 #define NFT_CT_UNTRACKED 64u
 #define NFT_CT_DNAT 0x20u       /* IPS_DST_NAT */
@@ -261,7 +284,14 @@ extern const char *const nft_family_names[NFT_FAMILIES];
 struct nft_ruleset {
 	struct nft_table tables[NFT_FAMILIES];
 	struct nft_set sets[NFT_SETS];
+	VEC(struct nft_instance) instances; /* sorted; see nft_instance_find() */
 };
+struct nft_instance *nft_instance_find(const struct nft_ruleset *rs, enum nft_set_id set, const char *of);
+/* The instance, created where it belongs. */
+struct nft_instance *nft_instance_add(struct nft_ruleset *rs, enum nft_set_id set, const char *of);
+void nft_instance_remove(struct nft_ruleset *rs, struct nft_instance *instance);
+/* What the expression looks up exists. */
+bool nft_expr_has_set(const struct nft_ruleset *rs, const struct nft_expr *e);
 bool nft_ruleset_has_tables(const struct nft_ruleset *rs);
 struct nft_chain *nft_chain_find(const struct nft_ruleset *rs, enum nft_family family, const char *name);
 /* The chain, created where its name belongs. */
@@ -273,7 +303,7 @@ enum nft_op_kind {
 	NFT_OP_ADD_TABLE, NFT_OP_DEL_TABLE,
 	NFT_OP_ADD_CHAIN, NFT_OP_DEL_CHAIN, NFT_OP_FLUSH_CHAIN,
 	NFT_OP_ADD_RULE,
-	NFT_OP_ADD_SET, NFT_OP_DEL_SET,
+	NFT_OP_ADD_SET, NFT_OP_DEL_SET, NFT_OP_FLUSH_SET,
 	NFT_OP_ADD_ELEMS, NFT_OP_DEL_ELEMS,
 };
 
@@ -281,6 +311,7 @@ struct nft_op {
 	enum nft_op_kind kind;
 	enum nft_family family;
 	enum nft_set_id set;
+	char instance[NFT_INSTANCE_MAX]; /* of a NFT_FILLED set */
 	size_t first, n;        /* elements: txn->elems[first..first + n) */
 	char chain[NFT_NAME_MAX];
 	struct nft_base base;   /* ADD_CHAIN */
@@ -295,6 +326,8 @@ struct nft_op *nft_txn_add(struct nft_txn *txn, enum nft_op_kind kind, enum nft_
 /* Appends to the last operation when that does the same to the same set. */
 void nft_txn_add_elem(struct nft_txn *txn, enum nft_op_kind kind, enum nft_set_id set,
 		      const struct nft_elem *elem);
+/* The same operation with its elements. */
+void nft_txn_copy_op(struct nft_txn *txn, const struct nft_txn *from, const struct nft_op *op);
 
 /* The elements of a port: in table bridge, of a macvtap port in table netdev. Appended. */
 struct nft_port_elem { enum nft_set_id set; struct nft_elem elem; };
@@ -314,7 +347,9 @@ const char *nft_guard_chain(const struct network *net, const struct port *port);
 /* The port's part of what they look up. */
 void nft_guard_elems(const struct network *net, const struct port *port, nft_port_elem_vec *ret);
 
-/* compile_inet.c, compile_vxlan.c: a network's part of table inet. */
+/* compile_inet.c, compile_egress.c, compile_vxlan.c: a network's part of table inet. */
+void nft_compile_egress(struct nft_ruleset *rs, const struct network *net, const char *bridge,
+			const struct nft_expr *next);
 void nft_compile_inet(struct nft_ruleset *rs, const struct network *net);
 void nft_compile_vxlan(struct nft_ruleset *rs, const struct network *net);
 

@@ -34,6 +34,14 @@ struct nft_expr expr_on_fields(enum nft_expr_kind kind, enum nft_set_id set, uns
 	return e;
 }
 
+struct nft_expr expr_in_instance(enum nft_set_id set, const char *instance, enum nft_field field)
+{
+	struct nft_expr e = expr_on_fields(NFT_E_LOOKUP, set, 1, &field);
+
+	snprintf(e.instance, sizeof(e.instance), "%s", instance);
+	return e;
+}
+
 struct nft_expr expr_not_in(struct nft_expr e)
 {
 	e.negate = true;

@@ -12,6 +12,7 @@ struct nft_expr expr_to_chain(enum nft_verdict code, const char *chain);
 struct nft_expr expr_simple(enum nft_expr_kind kind);
 struct nft_expr expr_on_fields(enum nft_expr_kind kind, enum nft_set_id set, unsigned n,
 			       const enum nft_field *fields);
+struct nft_expr expr_in_instance(enum nft_set_id set, const char *instance, enum nft_field field);
 struct nft_expr expr_not_in(struct nft_expr e);
 struct nft_expr expr_match(enum nft_field field, const void *value, size_t size);
 struct nft_expr expr_match_byte(enum nft_field field, uint8_t value);

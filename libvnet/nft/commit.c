@@ -172,8 +172,6 @@ static int replace_unknown(struct mnl_socket *socket, const struct nft_txn *txn,
 	bool is_swept[NFT_SETS] = { false };
 
 	vec_each (op, &txn->ops) {
-		struct nft_op *copy;
-
 		if (op->kind == NFT_OP_DEL_ELEMS) {
 			for (size_t i = 0; i < op->n; i++) {
 				if (is_unknown(devices, txn, op, i))
@@ -184,13 +182,7 @@ static int replace_unknown(struct mnl_socket *socket, const struct nft_txn *txn,
 			}
 			continue;
 		}
-		if (op->kind == NFT_OP_ADD_ELEMS) {
-			for (size_t i = 0; i < op->n; i++)
-				nft_txn_add_elem(ret, op->kind, op->set, &txn->elems.v[op->first + i]);
-			continue;
-		}
-		copy = vec_push(&ret->ops, *op);
-		nft_rule_copy(&copy->rule, &op->rule);
+		nft_txn_copy_op(ret, txn, op);
 	}
 	for (int set = 0; set < NFT_SETS; set++) {
 		int r = is_swept[set] ? sweep(socket, set, devices, ret) : 0;

@@ -385,16 +385,25 @@ static void sort_unique(struct nft_set *set)
 	set->elems.n = n;
 }
 
-/* Only sets that a rule reads exist. */
+static void note_use(struct nft_ruleset *rs, const struct nft_expr *e)
+{
+	if (nft_expr_uses_set(e) && e->instance[0])
+		nft_instance_add(rs, e->set, e->instance);
+	else if (nft_expr_uses_set(e))
+		rs->sets[e->set].exists = true;
+}
+
+/* Only sets that a rule reads exist, and notes. */
 static void finish_sets(struct nft_ruleset *rs)
 {
 	for (int f = 0; f < NFT_FAMILIES; f++)
 		vec_each (chain, &rs->tables[f].chains)
 			vec_each (rule, &chain->rules)
 				vec_each (e, &rule->exprs)
-					if (nft_expr_uses_set(e))
-						rs->sets[e->set].exists = true;
+					note_use(rs, e);
 	for (int i = 0; i < NFT_SETS; i++) {
+		if (nft_sets[i].kind == NFT_NOTES)
+			rs->sets[i].exists = rs->sets[i].elems.n > 0;
 		if (rs->sets[i].exists)
 			sort_unique(&rs->sets[i]);
 		else

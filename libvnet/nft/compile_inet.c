@@ -261,18 +261,22 @@ static void compile_inside(struct nft_ruleset *rs, const struct network *net, co
 static void compile_sources(struct nft_ruleset *rs, const struct network *net, const char *bridge,
 			    const char *next)
 {
-	char chain[NFT_NAME_MAX];
+	struct nft_expr go = next ? expr_to_chain(NFT_V_GOTO, next) : expr_verdict(NFT_V_RETURN);
+	char chain[NFT_NAME_MAX], egress[NFT_NAME_MAX];
 	prefix_vec sources = { 0 };
 
 	snprintf(chain, sizeof(chain), "from/%s", net->name);
 	chain_begin(rs, NFT_INET, chain);
 	collect_sources(net, &sources);
 	compile_inside(rs, net, bridge, chain);
+	if (net->has_egress) {
+		nft_compile_egress(rs, net, bridge, &go);
+		snprintf(egress, sizeof(egress), "egress/%s", net->name);
+		go = expr_to_chain(NFT_V_GOTO, egress);
+	}
 	vec_each (p, &sources) {
 		bool is_v4 = p->addr.family == AF_INET;
 		struct nft_expr family = is_v4 ? IS_IPV4 : IS_IPV6;
-		struct nft_expr go =
-			next ? expr_to_chain(NFT_V_GOTO, next) : expr_verdict(NFT_V_RETURN);
 
 		if (p->len)
 			RULE(chain, "its addresses", family,
@@ -337,7 +341,7 @@ static void compile_source_nat(struct nft_ruleset *rs, const struct network *net
 			       const char *bridge)
 {
 	const struct nat_config *nat = &net->nat;
-	char chain[NFT_NAME_MAX] = "masquerade";
+	char chain[NFT_NAME_MAX] = "masquerade_both"; /* nft takes the bare word for a statement */
 
 	if (!nat->ipv4 && !nat->ipv6)
 		return;
@@ -425,7 +429,10 @@ void nft_compile_inet(struct nft_ruleset *rs, const struct network *net)
 	const char *bridge = network_bridge(net, buf);
 	bool has_rules = net->mode != NETWORK_OPEN || net->forwards.n || !net->host_access;
 
-	if (!network_has_bridge(net) || net->mode == NETWORK_BRIDGED || !has_rules)
+	if (!network_has_bridge(net) || net->mode == NETWORK_BRIDGED)
+		return;
+	elem_add_name(rs, NFT_SET_OTHERS, bridge, NULL);
+	if (!has_rules)
 		return;
 	shared_loopback_guard(rs);
 	elem_add_name(rs, NFT_SET_BRIDGES, bridge, NULL);

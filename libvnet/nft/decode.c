@@ -157,6 +157,7 @@ struct dump {
 	const struct nft_devices *devices;
 	/* of elements */
 	enum nft_set_id set;
+	const char *instance;   /* or "" */
 	nft_elem_vec *elems;
 	/* Elements come by device; the last answer is kept. */
 	uint32_t device;
@@ -267,12 +268,25 @@ static void on_rule(void *context, const struct nlmsghdr *head)
 
 /* Sets. */
 
-static int find_set(enum nft_family family, const char *name)
+/* The definition, and of NFT_FILLED sets which one: "blue.1a2b3c4d" of "names4a.blue.1a2b3c4d". */
+static int find_set(enum nft_family family, const char *name, const char **ret_instance)
 {
+	size_t len = strcspn(name, ".");
+
+	*ret_instance = name[len] ? name + len + 1 : "";
 	for (int i = 0; i < NFT_SETS; i++)
-		if (nft_sets[i].family == family && strcmp(nft_sets[i].name, name) == 0)
+		if (nft_sets[i].family == family && strlen(nft_sets[i].name) == len &&
+		    memcmp(nft_sets[i].name, name, len) == 0)
 			return i;
 	return -1;
+}
+
+/* A name that egress_instance() could have made, where there is to be one. */
+static bool instance_is_valid(const struct nft_set_def *def, const char *instance)
+{
+	if (def->kind != NFT_FILLED)
+		return !instance[0];
+	return strchr(instance, '.') && strlen(instance) < NFT_INSTANCE_MAX;
 }
 
 /* What each element of a set does when it matches. */
@@ -308,13 +322,17 @@ static void on_set(void *context, const struct nlmsghdr *head)
 {
 	struct dump *d = context;
 	struct attrs attrs = message_attrs(head);
+	const char *instance;
 	int id;
 
 	if (!is_ours(&attrs, NFTA_SET_TABLE))
 		return;
-	id = find_set(d->family, get_string(&attrs, NFTA_SET_NAME));
-	if (id < 0 || !set_is_as_defined(&nft_sets[id], &attrs))
+	id = find_set(d->family, get_string(&attrs, NFTA_SET_NAME), &instance);
+	if (id < 0 || !instance_is_valid(&nft_sets[id], instance) ||
+	    !set_is_as_defined(&nft_sets[id], &attrs))
 		dumped_table(d)->is_foreign = true;
+	else if (instance[0])
+		nft_instance_add(d->rs, id, instance);
 	else
 		d->rs->sets[id].exists = true;
 }
@@ -469,18 +487,20 @@ static void on_elems(void *context, const struct nlmsghdr *head)
 
 static int dump_elems(struct mnl_socket *socket, struct dump *d)
 {
+	char name[NFT_SET_NAME_MAX];
 	struct request r;
 
 	request_init(&r, NFT_MSG_GETSETELEM, nft_sets[d->set].family, NLM_F_DUMP);
 	mnl_attr_put_strz(r.head, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
-	mnl_attr_put_strz(r.head, NFTA_SET_ELEM_LIST_SET, nft_sets[d->set].name);
+	mnl_attr_put_strz(r.head, NFTA_SET_ELEM_LIST_SET, nft_set_name(d->set, d->instance, name));
 	return talk(socket, &r, on_elems, d);
 }
 
 int nft_dump_elems(struct mnl_socket *socket, enum nft_set_id set,
 		   const struct nft_devices *devices, nft_elem_vec *ret)
 {
-	struct dump d = { .family = nft_sets[set].family, .devices = devices, .set = set, .elems = ret };
+	struct dump d = { .family = nft_sets[set].family, .devices = devices, .set = set,
+			  .instance = "", .elems = ret };
 
 	return dump_elems(socket, &d);
 }
@@ -492,12 +512,25 @@ static int dump_set(struct mnl_socket *socket, struct dump *d, enum nft_set_id i
 	int r;
 
 	d->set = id;
+	d->instance = "";
 	d->elems = &elems;
 	r = dump_elems(socket, d);
 	vec_sort(&elems, nft_elem_cmp_key);
-	set->elems.v = elems.v;
-	set->elems.n = elems.n;
-	set->elems.cap = elems.cap;
+	memcpy(&set->elems, &elems, sizeof(elems));
+	return r;
+}
+
+static int dump_instance(struct mnl_socket *socket, struct dump *d, struct nft_instance *instance)
+{
+	nft_elem_vec elems = { 0 };
+	int r;
+
+	d->set = instance->set;
+	d->instance = instance->of;
+	d->elems = &elems;
+	r = dump_elems(socket, d);
+	vec_sort(&elems, nft_elem_cmp_key);
+	memcpy(&instance->elems, &elems, sizeof(elems));
 	return r;
 }
 
@@ -543,6 +576,9 @@ static int dump_table(struct mnl_socket *socket, struct dump *d)
 	for (int i = 0; r == 0 && i < NFT_SETS; i++)
 		if (nft_sets[i].family == d->family && d->rs->sets[i].exists)
 			r = dump_set(socket, d, i);
+	for (size_t i = 0; r == 0 && i < d->rs->instances.n; i++)
+		if (nft_sets[d->rs->instances.v[i].set].family == d->family)
+			r = dump_instance(socket, d, &d->rs->instances.v[i]);
 	return r;
 }
 

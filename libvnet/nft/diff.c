@@ -49,13 +49,23 @@ void nft_txn_add_elem(struct nft_txn *txn, enum nft_op_kind kind, enum nft_set_i
 {
 	struct nft_op *op = txn->ops.n ? &txn->ops.v[txn->ops.n - 1] : NULL;
 
-	if (!op || op->kind != kind || op->set != set) {
+	if (!op || op->kind != kind || op->set != set || op->instance[0]) {
 		op = nft_txn_add(txn, kind, nft_sets[set].family);
 		op->set = set;
 		op->first = txn->elems.n;
 	}
 	vec_push(&txn->elems, *elem);
 	op->n++;
+}
+
+void nft_txn_copy_op(struct nft_txn *txn, const struct nft_txn *from, const struct nft_op *op)
+{
+	struct nft_op *copy = vec_push(&txn->ops, *op);
+
+	nft_rule_copy(&copy->rule, &op->rule);
+	copy->first = txn->elems.n;
+	for (size_t i = 0; i < op->n; i++)
+		vec_push(&txn->elems, from->elems.v[op->first + i]);
 }
 
 static void add_chain_op(struct nft_txn *txn, enum nft_op_kind kind, enum nft_family family,
@@ -126,6 +136,99 @@ static void diff_elems(struct nft_txn *txn, enum nft_set_id set, enum nft_op_kin
 	}
 }
 
+/* ---- sets that others fill ---- */
+
+static struct nft_op *add_instance_op(struct nft_txn *txn, enum nft_op_kind kind,
+				      const struct nft_instance *instance)
+{
+	struct nft_op *op = nft_txn_add(txn, kind, nft_sets[instance->set].family);
+
+	op->set = instance->set;
+	memcpy(op->instance, instance->of, sizeof(op->instance));
+	return op;
+}
+
+/* "blue" of "blue.1a2b3c4d" is written to buf. */
+static const char *network_of(const struct nft_instance *instance, char buf[NFT_INSTANCE_MAX])
+{
+	memcpy(buf, instance->of, NFT_INSTANCE_MAX);
+	*strrchr(buf, '.') = '\0';
+	return buf;
+}
+
+/* A name that the network's sets were filled for is one no more. */
+static bool lost_a_name(const struct nft_ruleset *want, const struct nft_ruleset *have,
+			const char *network)
+{
+	const struct nft_set *before = &have->sets[NFT_SET_EGRESS_NAMES];
+	const struct nft_set *after = &want->sets[NFT_SET_EGRESS_NAMES];
+	const uint32_t hash = egress_network_hash(network);
+
+	vec_each (elem, &before->elems) {
+		bool is_kept;
+
+		vec_search(&after->elems, elem, nft_elem_cmp_key, &is_kept);
+		if (!is_kept && memcmp(elem->key, &hash, sizeof(hash)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the network's former set holds, when all that may be in it may be in the new one. */
+static const struct nft_instance *predecessor(const struct nft_ruleset *want,
+					      const struct nft_ruleset *have,
+					      const struct nft_instance *instance)
+{
+	char network[NFT_INSTANCE_MAX], other[NFT_INSTANCE_MAX];
+
+	network_of(instance, network);
+	if (lost_a_name(want, have, network))
+		return NULL;
+	vec_each (old, &have->instances)
+		if (old->set == instance->set && strcmp(network_of(old, other), network) == 0)
+			return old;
+	return NULL;
+}
+
+static void add_instances(struct nft_txn *txn, const struct nft_ruleset *want,
+			  const struct nft_ruleset *have, enum nft_family family)
+{
+	vec_each (instance, &want->instances)
+		if (nft_sets[instance->set].family == family &&
+		    !nft_instance_find(have, instance->set, instance->of))
+			add_instance_op(txn, NFT_OP_ADD_SET, instance);
+}
+
+static void fill_instances(struct nft_txn *txn, const struct nft_ruleset *want,
+			   const struct nft_ruleset *have, enum nft_family family)
+{
+	vec_each (instance, &want->instances) {
+		const struct nft_instance *old;
+		struct nft_op *op;
+
+		if (nft_sets[instance->set].family != family ||
+		    nft_instance_find(have, instance->set, instance->of))
+			continue;
+		old = predecessor(want, have, instance);
+		if (!old || !old->elems.n)
+			continue;
+		op = add_instance_op(txn, NFT_OP_ADD_ELEMS, instance);
+		op->first = txn->elems.n;
+		op->n = old->elems.n;
+		vec_each (elem, &old->elems)
+			vec_push(&txn->elems, *elem);
+	}
+}
+
+static void delete_instances(struct nft_txn *txn, const struct nft_ruleset *want,
+			     const struct nft_ruleset *have, enum nft_family family)
+{
+	vec_each (instance, &have->instances)
+		if (nft_sets[instance->set].family == family &&
+		    !nft_instance_find(want, instance->set, instance->of))
+			add_instance_op(txn, NFT_OP_DEL_SET, instance);
+}
+
 static void add_rule_ops(struct nft_txn *txn, enum nft_family family, const struct nft_chain *chain)
 {
 	vec_each (rule, &chain->rules) {
@@ -163,6 +266,7 @@ static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
 	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family && want->sets[i].exists && !have->sets[i].exists)
 			add_set_op(txn, NFT_OP_ADD_SET, i);
+	add_instances(txn, want, have, family);
 	/* The order in which nft lists them: what hangs on hooks first. */
 	for (int is_base = 1; is_base >= 0; is_base--)
 		vec_each (chain, &table->chains)
@@ -188,10 +292,12 @@ static void diff_table(struct nft_txn *txn, const struct nft_ruleset *want,
 	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family && have->sets[i].exists && !want->sets[i].exists)
 			add_set_op(txn, NFT_OP_DEL_SET, i);
+	delete_instances(txn, want, have, family);
 
 	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family)
 			diff_elems(txn, i, NFT_OP_ADD_ELEMS, &want->sets[i], &have->sets[i]);
+	fill_instances(txn, want, have, family);
 }
 
 struct nft_txn *nft_diff(const struct nft_ruleset *desired, const struct nft_ruleset *observed)
@@ -287,17 +393,27 @@ static bool elem_refers_to_chain(enum nft_set_id set, const struct nft_elem *ele
 	       strncmp((const char *)elem->data + 1, chain, NFT_DATA_MAX - 1) == 0;
 }
 
-/* Does a rule or an element of the table refer to the chain (or, chain NULL, a rule to the set)? */
-static bool is_referred_to(const struct nft_ruleset *rs, enum nft_family family, const char *chain,
-			   enum nft_set_id set)
+/* Does a rule of the table look the set up? */
+static bool is_looked_up(const struct nft_ruleset *rs, const struct nft_op *op)
+{
+	vec_each (c, &rs->tables[op->family].chains)
+		vec_each (rule, &c->rules)
+			vec_each (e, &rule->exprs)
+				if (nft_expr_uses_set(e) && e->set == op->set &&
+				    strcmp(e->instance, op->instance) == 0)
+					return true;
+	return false;
+}
+
+/* Does a rule or an element of the table refer to the chain? */
+static bool is_referred_to(const struct nft_ruleset *rs, enum nft_family family, const char *chain)
 {
 	vec_each (c, &rs->tables[family].chains)
 		vec_each (rule, &c->rules)
 			vec_each (e, &rule->exprs)
-				if (chain ? expr_refers_to_chain(e, chain) :
-					    nft_expr_uses_set(e) && e->set == set)
+				if (expr_refers_to_chain(e, chain))
 					return true;
-	for (int i = 0; chain && i < NFT_SETS; i++)
+	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family)
 			vec_each (elem, &rs->sets[i].elems)
 				if (elem_refers_to_chain(i, elem, chain))
@@ -318,7 +434,7 @@ static int apply_add_rule(struct nft_ruleset *rs, const struct nft_op *op)
 	if (!chain)
 		return -ENOENT;
 	vec_each (e, &op->rule.exprs) {
-		if (nft_expr_uses_set(e) && !rs->sets[e->set].exists)
+		if (nft_expr_uses_set(e) && !nft_expr_has_set(rs, e))
 			return -ENOENT;
 		if (e->kind == NFT_E_VERDICT &&
 		    !verdict_resolves(rs, op->family, e->verdict.code, e->verdict.chain))
@@ -337,6 +453,17 @@ static int cmp_elem_key(const void *key, const void *elem)
 static size_t elem_index(const struct nft_set *set, const struct nft_elem *elem, bool *ret_found)
 {
 	return vec_search(&set->elems, elem, cmp_elem_key, ret_found);
+}
+
+static int apply_filled_elem(struct nft_ruleset *rs, const struct nft_op *op,
+			     const struct nft_elem *elem)
+{
+	struct nft_instance *instance = nft_instance_find(rs, op->set, op->instance);
+
+	if (!instance)
+		return -ENOENT;
+	vec_push(&instance->elems, *elem); /* those of another one: sorted, unique */
+	return 0;
 }
 
 static int apply_elem(struct nft_ruleset *rs, const struct nft_op *op, const struct nft_elem *elem)
@@ -363,10 +490,11 @@ static int apply_elem(struct nft_ruleset *rs, const struct nft_op *op, const str
 
 static int apply_elems(struct nft_ruleset *rs, const struct nft_txn *txn, const struct nft_op *op)
 {
-	if (!rs->sets[op->set].exists)
+	if (!op->instance[0] && !rs->sets[op->set].exists)
 		return -ENOENT;
 	for (size_t i = 0; i < op->n; i++) {
-		int r = apply_elem(rs, op, &txn->elems.v[op->first + i]);
+		const struct nft_elem *elem = &txn->elems.v[op->first + i];
+		int r = op->instance[0] ? apply_filled_elem(rs, op, elem) : apply_elem(rs, op, elem);
 
 		if (r < 0)
 			return r;
@@ -381,7 +509,7 @@ static int apply_del_chain(struct nft_ruleset *rs, const struct nft_op *op)
 
 	if (!chain)
 		return op->family == NFT_NETDEV ? 0 : -ENOENT;
-	if (is_referred_to(rs, op->family, op->chain, 0))
+	if (is_referred_to(rs, op->family, op->chain))
 		return -EBUSY;
 	nft_chain_free(chain);
 	vec_remove(&table->chains, (size_t)(chain - table->chains.v));
@@ -404,17 +532,40 @@ static int apply_chain(struct nft_ruleset *rs, const struct nft_op *op)
 	return 0;
 }
 
+static int apply_instance(struct nft_ruleset *rs, const struct nft_op *op)
+{
+	struct nft_instance *instance;
+
+	if (op->kind == NFT_OP_ADD_SET) {
+		nft_instance_add(rs, op->set, op->instance);
+		return 0;
+	}
+	instance = nft_instance_find(rs, op->set, op->instance);
+	if (!instance)
+		return -ENOENT;
+	if (op->kind == NFT_OP_FLUSH_SET) {
+		instance->elems.n = 0;
+		return 0;
+	}
+	if (is_looked_up(rs, op))
+		return -EBUSY;
+	nft_instance_remove(rs, instance);
+	return 0;
+}
+
 static int apply_set(struct nft_ruleset *rs, const struct nft_op *op)
 {
 	struct nft_set *set = &rs->sets[op->set];
 
+	if (op->instance[0])
+		return apply_instance(rs, op);
 	if (op->kind == NFT_OP_ADD_SET) {
 		set->exists = true;
 		return 0;
 	}
 	if (!set->exists)
 		return -ENOENT;
-	if (is_referred_to(rs, op->family, NULL, op->set))
+	if (is_looked_up(rs, op))
 		return -EBUSY;
 	vec_free(&set->elems);
 	set->exists = false;
@@ -442,6 +593,7 @@ static int apply_op(struct nft_ruleset *rs, const struct nft_txn *txn, const str
 		return apply_add_rule(rs, op);
 	case NFT_OP_ADD_SET:
 	case NFT_OP_DEL_SET:
+	case NFT_OP_FLUSH_SET:
 		return apply_set(rs, op);
 	default:
 		return apply_elems(rs, txn, op);

@@ -53,6 +53,7 @@ static inline uint32_t nft_kernel_set_flags(const struct nft_set_def *def)
 {
 	return (def->n_data ? NFT_SET_MAP : 0u) |
 	       (def->kind == NFT_COUNTED ? NFT_SET_EVAL : 0u) |
+	       (def->kind == NFT_FILLED ? NFT_SET_TIMEOUT : 0u) |
 	       (def->kind == NFT_INTERVALS ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0u);
 }
 

@@ -233,17 +233,18 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 {
 	const struct nft_set_def *def = &nft_sets[op->set];
 	bool is_add = op->kind == NFT_OP_ADD_SET;
+	char name[NFT_SET_NAME_MAX];
 	size_t nests[2];
 
 	batch_begin_op(b, is_add ? NFT_MSG_NEWSET : NFT_MSG_DELSET, op->family,
 		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_SET_TABLE, NFT_TABLE_NAME);
-	batch_string(b, NFTA_SET_NAME, def->name);
+	batch_string(b, NFTA_SET_NAME, nft_set_name(op->set, op->instance, name));
 	if (is_add) {
 		batch_be32(b, NFTA_SET_FLAGS, nft_kernel_set_flags(def));
 		batch_be32(b, NFTA_SET_KEY_TYPE, nft_kernel_type(def->key, def->n_key));
 		batch_be32(b, NFTA_SET_KEY_LEN, (uint32_t)nft_kernel_size(def->key, def->n_key));
-		batch_be32(b, NFTA_SET_ID, (uint32_t)op->set + 1);
+		batch_be32(b, NFTA_SET_ID, (uint32_t)i + 1);
 		if (def->n_data && def->data[0] == NFT_T_VERDICT) {
 			batch_be32(b, NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
 		} else if (def->n_data) {
@@ -251,6 +252,8 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 			batch_be32(b, NFTA_SET_DATA_LEN,
 				   (uint32_t)nft_kernel_size(def->data, def->n_data));
 		}
+		if (def->kind == NFT_FILLED)
+			batch_be64(b, NFTA_SET_TIMEOUT, NFT_FILLED_TIMEOUT * UINT64_C(1000));
 		put_set_desc(b, def);
 		put_set_udata(b, def);
 		if (def->kind == NFT_COUNTED) {
@@ -354,17 +357,28 @@ static bool put_elem(struct batch *b, enum nft_set_id set, const struct nft_elem
 	return true;
 }
 
+static void encode_flush_set(struct batch *b, const struct nft_op *op, size_t i)
+{
+	char name[NFT_SET_NAME_MAX];
+
+	batch_begin_op(b, NFT_MSG_DELSETELEM, op->family, 0, i);
+	batch_string(b, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
+	batch_string(b, NFTA_SET_ELEM_LIST_SET, nft_set_name(op->set, op->instance, name));
+	batch_end_op(b);
+}
+
 /* One message. */
 static int encode_some_elems(struct batch *b, const struct nft_txn *txn, size_t i, bool is_add,
 			     size_t first, size_t n)
 {
 	const struct nft_op *op = &txn->ops.v[i];
+	char name[NFT_SET_NAME_MAX];
 	size_t nest;
 
 	batch_begin_op(b, is_add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, op->family,
 		       is_add ? NLM_F_CREATE : 0, i);
 	batch_string(b, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
-	batch_string(b, NFTA_SET_ELEM_LIST_SET, nft_sets[op->set].name);
+	batch_string(b, NFTA_SET_ELEM_LIST_SET, nft_set_name(op->set, op->instance, name));
 	nest = batch_begin_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
 	for (size_t j = first; j < first + n; j++) {
 		if (put_elem(b, op->set, &txn->elems.v[op->first + j]))
@@ -418,6 +432,9 @@ static int encode_op(struct batch *b, const struct nft_txn *txn, size_t i)
 	case NFT_OP_ADD_SET:
 	case NFT_OP_DEL_SET:
 		encode_set(b, op, i);
+		return 0;
+	case NFT_OP_FLUSH_SET:
+		encode_flush_set(b, op, i);
 		return 0;
 	case NFT_OP_ADD_ELEMS:
 	case NFT_OP_DEL_ELEMS:

@@ -222,9 +222,11 @@ static void put_flags(struct batch *b, const struct nft_expr *e)
 
 static void put_lookup(struct batch *b, const struct nft_expr *e, int dreg)
 {
+	char name[NFT_SET_NAME_MAX];
+
 	put_loads(b, e);
 	EXPR (b, "lookup") {
-		batch_string(b, NFTA_LOOKUP_SET, nft_sets[e->set].name);
+		batch_string(b, NFTA_LOOKUP_SET, nft_set_name(e->set, e->instance, name));
 		batch_be32(b, NFTA_LOOKUP_SREG, REG(0));
 		if (dreg >= 0)
 			batch_be32(b, NFTA_LOOKUP_DREG, (uint32_t)dreg);

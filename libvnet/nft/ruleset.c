@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *const nft_family_names[NFT_FAMILIES] = { "bridge", "inet", "netdev" };
@@ -104,6 +105,17 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 				   0, { 0 }, NFT_PLAIN },
 	[NFT_SET_VXLAN_PEERS6] = { "vxlan_peers6", NFT_INET, KEY3(NFT_T_PORT, NFT_T_VNI, NFT_T_IP6),
 				   0, { 0 }, NFT_PLAIN },
+	[NFT_SET_EGRESS4] = { "egress4", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_PREFIX4), 0, { 0 },
+			      NFT_INTERVALS },
+	[NFT_SET_EGRESS6] = { "egress6", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_PREFIX6), 0, { 0 },
+			      NFT_INTERVALS },
+	[NFT_SET_OTHERS] = { "others", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_EGRESS_NAMES] = { "egress_names", NFT_INET, KEY2(NFT_T_MARK, NFT_T_MARK), 0, { 0 },
+				   NFT_NOTES },
+	[NFT_SET_NAMES4A] = { "names4a", NFT_INET, KEY1(NFT_T_IP4), 0, { 0 }, NFT_FILLED },
+	[NFT_SET_NAMES4B] = { "names4b", NFT_INET, KEY1(NFT_T_IP4), 0, { 0 }, NFT_FILLED },
+	[NFT_SET_NAMES6A] = { "names6a", NFT_INET, KEY1(NFT_T_IP6), 0, { 0 }, NFT_FILLED },
+	[NFT_SET_NAMES6B] = { "names6b", NFT_INET, KEY1(NFT_T_IP6), 0, { 0 }, NFT_FILLED },
 	[NFT_MAP_FROM] = { "from_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
 	[NFT_MAP_TO] = { "to_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
 	[NFT_MAP_NAT] = { "nat_bridge", NFT_INET, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
@@ -197,6 +209,19 @@ bool nft_expr_uses_set(const struct nft_expr *e)
 {
 	return e->kind == NFT_E_LOOKUP || e->kind == NFT_E_VMAP || e->kind == NFT_E_DNAT ||
 	       e->kind == NFT_E_COUNT;
+}
+
+bool nft_expr_has_set(const struct nft_ruleset *rs, const struct nft_expr *e)
+{
+	return e->instance[0] ? nft_instance_find(rs, e->set, e->instance) != NULL :
+				rs->sets[e->set].exists;
+}
+
+const char *nft_set_name(enum nft_set_id set, const char *instance, char buf[NFT_SET_NAME_MAX])
+{
+	snprintf(buf, NFT_SET_NAME_MAX, "%s%s%s", nft_sets[set].name, instance[0] ? "." : "",
+		 instance);
+	return buf;
 }
 
 size_t nft_set_key_size(const struct nft_set_def *def)
@@ -307,6 +332,58 @@ void nft_chain_free(struct nft_chain *chain)
 	vec_free(&chain->rules);
 }
 
+struct instance_key {
+	enum nft_set_id set;
+	const char *of;
+};
+
+static int cmp_instance(const void *key, const void *instance)
+{
+	const struct instance_key *a = key;
+	const struct nft_instance *b = instance;
+
+	return a->set != b->set ? (a->set > b->set) - (a->set < b->set) : strcmp(a->of, b->of);
+}
+
+static size_t instance_index(const struct nft_ruleset *rs, enum nft_set_id set, const char *of,
+			     bool *ret_found)
+{
+	struct instance_key key = { set, of };
+
+	return vec_search(&rs->instances, &key, cmp_instance, ret_found);
+}
+
+struct nft_instance *nft_instance_find(const struct nft_ruleset *rs, enum nft_set_id set,
+				       const char *of)
+{
+	bool found;
+	size_t i = instance_index(rs, set, of, &found);
+
+	return found ? &rs->instances.v[i] : NULL;
+}
+
+struct nft_instance *nft_instance_add(struct nft_ruleset *rs, enum nft_set_id set, const char *of)
+{
+	struct nft_instance *instance;
+	bool found;
+	size_t i = instance_index(rs, set, of, &found);
+
+	if (found)
+		return &rs->instances.v[i];
+	vec_add(&rs->instances);
+	instance = &rs->instances.v[i];
+	memmove(instance + 1, instance, (rs->instances.n - 1 - i) * sizeof(*instance));
+	*instance = (struct nft_instance){ .set = set };
+	snprintf(instance->of, sizeof(instance->of), "%s", of);
+	return instance;
+}
+
+void nft_instance_remove(struct nft_ruleset *rs, struct nft_instance *instance)
+{
+	vec_free(&instance->elems);
+	vec_remove(&rs->instances, (size_t)(instance - rs->instances.v));
+}
+
 void nft_table_clear(struct nft_ruleset *rs, enum nft_family family)
 {
 	struct nft_table *table = &rs->tables[family];
@@ -320,6 +397,9 @@ void nft_table_clear(struct nft_ruleset *rs, enum nft_family family)
 		vec_free(&rs->sets[i].elems);
 		rs->sets[i].exists = false;
 	}
+	for (size_t i = rs->instances.n; i-- > 0;)
+		if (nft_sets[rs->instances.v[i].set].family == family)
+			nft_instance_remove(rs, &rs->instances.v[i]);
 	*table = (struct nft_table){ 0 };
 }
 
@@ -342,6 +422,7 @@ void nft_ruleset_free(struct nft_ruleset *rs)
 		return;
 	for (int f = 0; f < NFT_FAMILIES; f++)
 		nft_table_clear(rs, f);
+	vec_free(&rs->instances);
 	free(rs);
 }
 
@@ -376,6 +457,12 @@ struct nft_ruleset *nft_ruleset_copy(const struct nft_ruleset *rs)
 		vec_reserve(&copy->sets[i].elems, set->elems.n);
 		memcpy(copy->sets[i].elems.v, set->elems.v, set->elems.n * sizeof(*set->elems.v));
 		copy->sets[i].elems.n = set->elems.n;
+	}
+	vec_each (instance, &rs->instances) {
+		struct nft_instance *to = nft_instance_add(copy, instance->set, instance->of);
+
+		vec_each (elem, &instance->elems)
+			vec_push(&to->elems, *elem);
 	}
 	return copy;
 }

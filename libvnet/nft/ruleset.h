@@ -67,6 +67,14 @@ struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *b
 void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before, const struct port *after);
 struct nft_txn *nft_txn_new(void);
 
+/*
+ * Empties one generation (0 or 1) of the sets of answered names of these networks, which
+ * run; see model/egress.h.
+ */
+struct nft_txn *nft_txn_for_aging(const struct network *const *nets, size_t n, unsigned generation);
+/* It makes the sets of the network's names: what its resolver has answered before is not in them. */
+bool nft_txn_adds_names(const struct nft_txn *txn, const struct network *net);
+
 /* Value semantics: for the fake kernel and the tests. -EEXIST/-ENOENT as the kernel would say. */
 int nft_txn_apply(const struct nft_txn *txn, struct nft_ruleset **rs, struct vnet_error *err);
 

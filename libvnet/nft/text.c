@@ -16,7 +16,7 @@ static const struct named protocols[] = { { 6, "tcp" }, { 17, "udp" }, { 58, "ip
 static const struct named nfprotos[] = { { 2, "ipv4" }, { 10, "ipv6" }, { 0, NULL } };
 static const struct named directions[] = { { 0, "original" }, { NFT_CT_REPLY, "reply" }, { 0, NULL } };
 static const struct named ct_states[] = {
-	{ NFT_CT_INVALID, "invalid" }, { NFT_CT_RELATED, "related" },
+	{ NFT_CT_INVALID, "invalid" }, { NFT_CT_ESTABLISHED, "established" }, { NFT_CT_RELATED, "related" },
 	{ NFT_CT_UNTRACKED, "untracked" }, { 0, NULL },
 };
 static const struct named ct_statuses[] = { { NFT_CT_DNAT, "dnat" }, { 0, NULL } };
@@ -279,7 +279,8 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 		break;
 	case NFT_E_LOOKUP:
 		text_fields(b, e);
-		strbuf_printf(b, " %s@%s", e->negate ? "!= " : "", nft_sets[e->set].name);
+		strbuf_printf(b, " %s@%s", e->negate ? "!= " : "",
+			      nft_set_name(e->set, e->instance, (char[NFT_SET_NAME_MAX]){ 0 }));
 		break;
 	case NFT_E_VMAP:
 		text_fields(b, e);
@@ -360,18 +361,27 @@ static void text_set_kind(struct strbuf *b, const struct nft_set_def *def, const
 		strbuf_printf(b, "%sflags dynamic%s%scounter%s", before, after, before, after);
 	if (def->kind == NFT_INTERVALS)
 		strbuf_printf(b, "%sflags interval%s", before, after);
+	if (def->kind == NFT_FILLED)
+		strbuf_printf(b, "%stimeout %ds%s", before, NFT_FILLED_TIMEOUT, after);
 	if (def->kind == NFT_LIMITED)
 		strbuf_printf(b, "%slimit rate %d/second%s", before, NFT_LIMITED_RATE, after);
 }
 
-static void text_set(struct strbuf *b, enum nft_set_id id, const struct nft_set *set)
+static void text_set_head(struct strbuf *b, enum nft_set_id id, const char *instance)
 {
 	const struct nft_set_def *def = &nft_sets[id];
+	char name[NFT_SET_NAME_MAX];
 
-	strbuf_printf(b, "\t%s %s {\n\t\t", def->n_data ? "map" : "set", def->name);
+	strbuf_printf(b, "\t%s %s {\n\t\t", def->n_data ? "map" : "set",
+		      nft_set_name(id, instance, name));
 	text_set_type(b, def);
 	strbuf_append(b, "\n");
 	text_set_kind(b, def, "\t\t", "\n");
+}
+
+static void text_set(struct strbuf *b, enum nft_set_id id, const struct nft_set *set)
+{
+	text_set_head(b, id, "");
 	if (set->elems.n) {
 		strbuf_append(b, "\t\telements = {\n");
 		vec_each (elem, &set->elems) {
@@ -420,6 +430,11 @@ static void text_table(struct strbuf *b, const struct nft_ruleset *rs, enum nft_
 	for (int i = 0; i < NFT_SETS; i++)
 		if (nft_sets[i].family == family && rs->sets[i].exists)
 			text_set(b, i, &rs->sets[i]);
+	vec_each (instance, &rs->instances)
+		if (nft_sets[instance->set].family == family) {
+			text_set_head(b, instance->set, instance->of);
+			strbuf_append(b, "\t}\n\n");
+		}
 	for (int is_base = 1; is_base >= 0; is_base--)
 		vec_each (chain, &table->chains)
 			if (chain->base.is_base == is_base)
@@ -455,7 +470,8 @@ static void text_add_set(struct strbuf *b, const struct nft_op *op)
 	const struct nft_set_def *def = &nft_sets[op->set];
 
 	strbuf_printf(b, "add %s %s " NFT_TABLE_NAME " %s { ", def->n_data ? "map" : "set",
-		      nft_family_names[op->family], def->name);
+		      nft_family_names[op->family],
+		      nft_set_name(op->set, op->instance, (char[NFT_SET_NAME_MAX]){ 0 }));
 	text_set_type(b, def);
 	strbuf_append(b, "; ");
 	text_set_kind(b, def, "", "; ");
@@ -464,11 +480,11 @@ static void text_add_set(struct strbuf *b, const struct nft_op *op)
 
 static void text_elems(struct strbuf *b, const struct nft_txn *txn, const struct nft_op *op)
 {
-	const struct nft_set_def *def = &nft_sets[op->set];
 	bool is_add = op->kind == NFT_OP_ADD_ELEMS;
 
 	strbuf_printf(b, "%s element %s " NFT_TABLE_NAME " %s { ", is_add ? "add" : "delete",
-		      nft_family_names[op->family], def->name);
+		      nft_family_names[op->family],
+		      nft_set_name(op->set, op->instance, (char[NFT_SET_NAME_MAX]){ 0 }));
 	for (size_t i = 0; i < op->n; i++) {
 		strbuf_append(b, i ? ", " : "");
 		nft_text_elem(b, op->set, &txn->elems.v[op->first + i]);
@@ -504,8 +520,11 @@ static void text_op(struct strbuf *b, const struct nft_txn *txn, const struct nf
 		text_add_set(b, op);
 		break;
 	case NFT_OP_DEL_SET:
-		strbuf_printf(b, "delete %s %s " NFT_TABLE_NAME " %s",
-			      nft_sets[op->set].n_data ? "map" : "set", family, nft_sets[op->set].name);
+	case NFT_OP_FLUSH_SET:
+		strbuf_printf(b, "%s %s %s " NFT_TABLE_NAME " %s",
+			      op->kind == NFT_OP_DEL_SET ? "delete" : "flush",
+			      nft_sets[op->set].n_data ? "map" : "set", family,
+			      nft_set_name(op->set, op->instance, (char[NFT_SET_NAME_MAX]){ 0 }));
 		break;
 	case NFT_OP_ADD_ELEMS:
 	case NFT_OP_DEL_ELEMS:
@@ -527,6 +546,8 @@ char *nft_txn_to_text(const struct nft_txn *txn)
 char *nft_op_object(const struct nft_txn *txn, const struct nft_op *op)
 {
 	const char *family = nft_family_names[op->family];
+	char buf[NFT_SET_NAME_MAX];
+	const char *name = nft_set_name(op->set, op->instance, buf);
 	struct strbuf b = { 0 };
 
 	switch (op->kind) {
@@ -543,14 +564,14 @@ char *nft_op_object(const struct nft_txn *txn, const struct nft_op *op)
 		break;
 	case NFT_OP_ADD_SET:
 	case NFT_OP_DEL_SET:
-		strbuf_printf(&b, "set %s of ", nft_sets[op->set].name);
+	case NFT_OP_FLUSH_SET:
+		strbuf_printf(&b, "set %s of ", name);
 		break;
 	case NFT_OP_ADD_ELEMS:
 	case NFT_OP_DEL_ELEMS:
 		strbuf_append(&b, "element ");
 		nft_text_elem(&b, op->set, &txn->elems.v[op->first]);
-		strbuf_printf(&b, "%s of set %s of ", op->n > 1 ? " and following" : "",
-			      nft_sets[op->set].name);
+		strbuf_printf(&b, "%s of set %s of ", op->n > 1 ? " and following" : "", name);
 		break;
 	}
 	strbuf_printf(&b, "table %s " NFT_TABLE_NAME, family);
@@ -574,6 +595,7 @@ char *nft_txn_summary(const struct nft_txn *txn)
 	summarize(&b, n[NFT_OP_DEL_TABLE], "table", "deleted");
 	summarize(&b, n[NFT_OP_ADD_SET], "set", "added");
 	summarize(&b, n[NFT_OP_DEL_SET], "set", "deleted");
+	summarize(&b, n[NFT_OP_FLUSH_SET], "set", "emptied");
 	summarize(&b, n[NFT_OP_ADD_CHAIN], "chain", "added");
 	summarize(&b, n[NFT_OP_DEL_CHAIN], "chain", "deleted");
 	summarize(&b, n[NFT_OP_ADD_RULE], "rule", "written");

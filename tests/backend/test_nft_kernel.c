@@ -1058,6 +1058,79 @@ static void test_a_macvtap_port_that_cannot_be_held(void **state)
 	assert_kernel_has(empty, &real);
 }
 
+static struct network *network_with(const char *egress)
+{
+	AUTO_FREE char *yaml = mem_printf("networks:\n  blue:\n    mode: nat\n"
+					  "    addresses: [10.1.0.1/24]\n    egress: [%s]\n", egress);
+	network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+	struct network *net;
+
+	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err), 0);
+	net = nets.v[0];
+	vec_free(&nets);
+	return net;
+}
+
+static struct nft_ruleset *compile_network(const struct network *net)
+{
+	return nft_compile(&net, 1, NULL, 0);
+}
+
+static size_t count_answers(const struct network *net, unsigned generation)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = dump(&real);
+	char instance[EGRESS_INSTANCE_MAX];
+	const struct nft_instance *found = nft_instance_find(
+		rs, generation ? NFT_SET_NAMES4B : NFT_SET_NAMES4A, egress_instance(net, instance));
+
+	assert_non_null(found);
+	return found->elems.n;
+}
+
+/* As a resolver does. */
+static void answer(const struct network *net, const char *address)
+{
+	char set[EGRESS_SET_MAX];
+
+	for (unsigned generation = 0; generation < EGRESS_GENERATIONS; generation++)
+		run("nft add element inet vnet %s '{ %s }'",
+		    egress_set(net, AF_INET, generation, set), address);
+}
+
+static void test_sets_that_a_resolver_fills(void **state)
+{
+	AUTO(network_free) struct network *one = network_with("a.test, 192.0.2.0/24");
+	AUTO(network_free) struct network *two = network_with("a.test, b.test");
+	AUTO(nft_ruleset_free) struct nft_ruleset *first = compile_network(one);
+	AUTO(nft_ruleset_free) struct nft_ruleset *second = compile_network(two);
+	const struct network *const running[] = { two };
+
+	(void)state;
+	NEED_KERNEL();
+	converge(first, &real);
+	answer(one, "198.51.100.1");
+	answer(one, "198.51.100.2");
+	assert_kernel_has(first, &real); /* they are none of our business */
+
+	converge(second, &real); /* a name more */
+	assert_int_equal(count_answers(two, 0), 2);
+	assert_int_equal(count_answers(two, 1), 2);
+
+	for (unsigned generation = 0; generation < EGRESS_GENERATIONS; generation++) {
+		AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_aging(running, 1, generation);
+
+		commit(txn, &real);
+		answer(two, "198.51.100.2");
+		assert_int_equal(count_answers(two, generation), 1);
+		assert_int_equal(count_answers(two, !generation), generation ? 1 : 2);
+	}
+
+	converge(first, &real); /* a name less */
+	assert_int_equal(count_answers(one, 0), 0);
+	assert_int_equal(count_answers(one, 1), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1065,6 +1138,7 @@ int main(void)
 		TEST(test_encoded_as_nft_does),
 		TEST(test_every_change),
 		TEST(test_the_text_of_a_transaction_is_true),
+		TEST(test_sets_that_a_resolver_fills),
 		TEST(test_many_ports),
 		TEST(test_ports_come_and_go_twice),
 		TEST(test_flushed_by_hand),

@@ -17,7 +17,8 @@
 
 #define NFT_CASE_DIR "tests/golden/nft/"
 static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards",
-					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap", "guard" };
+					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap", "guard",
+					 "egress" };
 
 struct nft_case {
 	network_vec nets;

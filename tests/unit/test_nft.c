@@ -127,6 +127,122 @@ static void check_change(const char *before, const char *after, const char *want
 #define BLUE "networks:\n  blue:\n    mode: nat\n    addresses: [10.1.0.1/24]\n"
 #define RED "  red:\n    mode: nat\n    addresses: [10.2.0.1/24]\n"
 
+/* A ruleset as a resolver has filled it. */
+static struct nft_ruleset *compile_filled(const char *yaml, const char *address)
+{
+	struct nft_ruleset *rs = compile_yaml(yaml);
+
+	vec_each(instance, &rs->instances) {
+		struct ip ip;
+
+		assert_int_equal(ip_parse(address, &ip), 0);
+		if (nft_sets[instance->set].key[0] == NFT_T_IP4)
+			memcpy(vec_add(&instance->elems)->key, ip.b, 4);
+	}
+	return rs;
+}
+
+static size_t count_filled(const struct nft_ruleset *rs)
+{
+	size_t n = 0;
+
+	vec_each(instance, &rs->instances)
+		n += instance->elems.n;
+	return n;
+}
+
+static struct nft_ruleset *change_filled(const char *before, const char *after)
+{
+	struct nft_ruleset *rs = compile_filled(before, "192.0.2.1");
+	AUTO(nft_ruleset_free) struct nft_ruleset *new = compile_yaml(after);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(new, rs);
+	struct vnet_error err = { 0 };
+
+	assert_int_equal(count_filled(rs), 2);
+	if (nft_txn_apply(txn, &rs, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_true(nft_ruleset_equal(new, rs));
+	return rs;
+}
+
+/* What names led to stays until one of them is taken away. */
+static void test_names_that_come_and_go(void **state)
+{
+	static const struct {
+		const char *after;
+		size_t n;
+	} cases[] = {
+		{ BLUE "    egress: [b.test, a.test]\n", 2 },
+		{ BLUE "    egress: [a.test, 203.0.113.0/24, b.test]\n" RED, 2 },
+		{ BLUE "    egress: [a.test, b.test, c.test]\n", 2 },
+		{ BLUE "    egress: [a.test]\n", 0 },
+		{ BLUE "    egress: [a.test, c.test]\n", 0 },
+		{ BLUE "    egress: [a.test, \"*.b.test\"]\n", 0 },
+		{ BLUE "    egress: []\n", 0 },
+		{ RED "    egress: [a.test, b.test]\n", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_FREE char *yaml = cases[i].after[0] == ' ' ?
+					       mem_printf("networks:\n%s", cases[i].after) :
+					       mem_strdup(cases[i].after);
+		AUTO(nft_ruleset_free) struct nft_ruleset *rs =
+			change_filled(BLUE "    egress: [a.test, b.test]\n", yaml);
+
+		if (count_filled(rs) != cases[i].n)
+			fail_msg("%zu addresses are left, not %zu: %s", count_filled(rs), cases[i].n,
+				 yaml);
+	}
+}
+
+/* An address that is answered no more is out of both sets after two turns. */
+static void test_aging(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs =
+		compile_filled(BLUE "    egress: [a.test]\n" RED "    egress: [b.test]\n", "192.0.2.1");
+	AUTO_NETWORKS network_vec nets = { 0 };
+	static const char yaml[] =
+		BLUE "    egress: [a.test]\n" RED "    egress: [192.0.2.0/24]\n";
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err), 0);
+	for (unsigned generation = 0; generation < EGRESS_GENERATIONS; generation++) {
+		AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_aging(
+			(const struct network *const *)nets.v, nets.n, generation);
+		AUTO_FREE char *text = nft_txn_to_text(txn);
+		AUTO_FREE char *summary = nft_txn_summary(txn);
+
+		assert_non_null(strstr(text, generation ? "flush set inet vnet names4b.blue." :
+							  "flush set inet vnet names4a.blue."));
+		assert_null(strstr(text, "red"));
+		assert_string_equal(summary, "2 sets emptied");
+		assert_int_equal(nft_txn_apply(txn, &rs, &err), 0);
+		assert_int_equal(count_filled(rs), 3 - generation);
+	}
+}
+
+/* The resolver's configuration and the rules speak of the same sets. */
+static void test_names_of_sets(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = compile_yaml(BLUE "    egress: [a.test]\n");
+	AUTO_FREE char *text = nft_ruleset_to_text(rs);
+	AUTO_NETWORKS network_vec nets = { 0 };
+	static const char yaml[] = BLUE "    egress: [a.test]\n";
+	struct vnet_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err), 0);
+	for (unsigned generation = 0; generation < EGRESS_GENERATIONS; generation++) {
+		char four[EGRESS_SET_MAX], six[EGRESS_SET_MAX];
+
+		assert_non_null(strstr(text, egress_set(nets.v[0], AF_INET, generation, four)));
+		assert_non_null(strstr(text, egress_set(nets.v[0], AF_INET6, generation, six)));
+		assert_string_not_equal(four, six);
+	}
+}
+
 static void test_a_forward_is_elements(void **state)
 {
 	(void)state;
@@ -451,6 +567,9 @@ int main(void)
 		cmocka_unit_test(test_diff_of_every_pair),
 		cmocka_unit_test(test_nothing_wanted_is_no_table),
 		cmocka_unit_test(test_a_forward_is_elements),
+		cmocka_unit_test(test_names_that_come_and_go),
+		cmocka_unit_test(test_aging),
+		cmocka_unit_test(test_names_of_sets),
 		cmocka_unit_test(test_a_vxlan_peer_is_an_element),
 		cmocka_unit_test(test_a_subnet_touches_one_chain),
 		cmocka_unit_test(test_a_network_more_touches_no_other),
