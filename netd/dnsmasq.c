@@ -361,6 +361,16 @@ int dnsmasq_apply(struct dnsmasq_set *set, const struct network *net,
 	return in->problem.number == -ENOENT ? -ENOENT : r;
 }
 
+void dnsmasq_refresh(struct dnsmasq_set *set, const char *network)
+{
+	struct instance *in = find(set, network, NULL);
+
+	if (!in || !in->pid || in->phase == PHASE_STOPPING)
+		return;
+	in->must_reload = true;
+	instance_advance(in);
+}
+
 static void end(struct instance *in)
 {
 	in->is_claimed = true;

@@ -85,6 +85,9 @@ int dnsmasq_would(struct dnsmasq_set *set, const struct network *net,
 		  const struct port *const *ports, size_t n_ports,
 		  enum service_action *ret_action, struct vnet_error *err);
 
+/* Forgets what it has been told by others' name servers, where it runs: asks them again. */
+void dnsmasq_refresh(struct dnsmasq_set *set, const char *network);
+
 /* SIGTERM, and SIGKILL when that does not help; the leases stay for the next start. */
 void dnsmasq_stop(struct dnsmasq_set *set, const char *network);
 /* The network is deleted: stop, and forget its leases. */

@@ -263,6 +263,8 @@ static int start(struct netd *d, struct vnet_error *err)
 	if (r == 0)
 		r = bring_up(d, err);
 	if (r == 0)
+		egress_start(d);
+	if (r == 0)
 		r = server_new(d->loop, fd, api_init(d), &d->server, err);
 	else if (fd >= 0)
 		close(fd);

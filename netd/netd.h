@@ -14,6 +14,7 @@
  *   owner.c      processes that ports end with
  *   held.c       addresses that strict ports are seen to have
  *   reconcile.c  desired → snapshot → plan → execute
+ *   egress.c     addresses that names have led to
  *   events.c     what the kernel tells, and what follows
  *   uplink.c     a NIC taken into a bridge under watch of its gateway
  *   doctor.c     what else on this host stops our traffic, and the fixes
@@ -75,6 +76,8 @@ struct netd {
 	uint64_t check_due;              /* loop_now() when check_timer fires */
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */
+	struct loop_source *egress_timer;
+	unsigned egress_generation;     /* which sets are emptied next */
 	struct uplink_watch *uplinks;
 	bool keeps_fixes;               /* `vnetctl doctor --fix`: rules of ours in others' chains */
 	struct loop_source *fix_timer;  /* others' rules changed, or our networks: look after them */
@@ -233,6 +236,13 @@ int dhcp_init(struct netd *d, struct vnet_error *err);
 const struct lease_file *dhcp_leases(struct netd *d, const struct network_entry *entry);
 /* The leased addresses of the port's MAC. */
 void dhcp_port_addresses(struct netd *d, const struct port_entry *entry, ip_vec *ret);
+
+/* ---- egress.c ---- */
+
+/* From now on, addresses that were not answered for long are let out no more. */
+void egress_start(struct netd *d);
+/* After these have run: dnsmasq forgets what it answered before the sets were there. */
+void egress_refresh(struct netd *d, const op_vec *ops);
 
 /* ---- events.c ---- */
 

@@ -334,6 +334,7 @@ static void run_plan(struct run *run, const struct plan *plan)
 	if (!rules_stand)
 		return;
 	run_services(run);
+	egress_refresh(d, &plan->ops);
 	set_running(run);
 }
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define LEASE_TIME_DEFAULT 3600
 /* RFC 4861 has 30 days; dnsmasq's own default for prefixes is a day, and a guest must outlive a night's outage of us. */
@@ -618,6 +619,39 @@ static void write_records(struct writer *w, struct strbuf *b)
 	}
 }
 
+/*
+ * What is answered for a declared name goes into the network's sets (model/egress.h).
+ * dnsmasq takes a name here with all below it; which of them are answered at all is
+ * written into the servers file.
+ */
+static void write_egress(struct writer *w, struct strbuf *b)
+{
+	const struct network *net = w->net;
+	char set[EGRESS_SET_MAX];
+
+	if (!network_has_egress_names(net))
+		return;
+	vec_each(egress, &net->egress) {
+		const char *separator = "";
+
+		if (!egress->name)
+			continue;
+		strbuf_append(b, "nftset=/");
+		put_name(w, b, NULL, egress->name);
+		strbuf_append(b, "/");
+		for (unsigned generation = 0; generation < EGRESS_GENERATIONS; generation++) {
+			strbuf_printf(b, "%s4#inet#vnet#%s", separator,
+				      egress_set(net, AF_INET, generation, set));
+			separator = ",";
+			strbuf_printf(b, "%s6#inet#vnet#%s", separator,
+				      egress_set(net, AF_INET6, generation, set));
+		}
+		strbuf_append(b, "\n");
+	}
+	/* An answer that is older than this may lead to an address that is let out no more. */
+	strbuf_printf(b, "max-ttl=%d\nmax-cache-ttl=%d\n", EGRESS_HOLD, EGRESS_HOLD);
+}
+
 static void write_dns(struct writer *w, struct strbuf *b)
 {
 	const struct network *net = w->net;
@@ -633,6 +667,7 @@ static void write_dns(struct writer *w, struct strbuf *b)
 		strbuf_append(b, "domain-needed\n");
 	strbuf_printf(b, "cache-size=%u\n", DNS_CACHE_SIZE);
 	write_records(w, b);
+	write_egress(w, b);
 }
 
 /* Reverse names of these are nobody's business outside: RFC 1918, RFC 4193, link-local. */
@@ -650,10 +685,106 @@ static bool prefix_is_private(const struct prefix *p)
 	return ip_is_link_local(&p->addr);
 }
 
+/* A domain between slashes, behind a star if there is one; "" for any. To be freed. */
+static char *scope_of(struct writer *w, const struct source *source, const char *star,
+		      const char *domain)
+{
+	struct strbuf b = { 0 };
+
+	if (domain) {
+		strbuf_printf(&b, "/%s", star);
+		put_name(w, &b, source, domain);
+		strbuf_append(&b, "/");
+	}
+	return strbuf_take(&b);
+}
+
+static void write_forwarder(struct strbuf *b, const char *scope, const struct dns_forwarder *f)
+{
+	char text[ADDR_TEXT_MAX];
+
+	strbuf_printf(b, "server=%s%s", scope, ip_format(&f->address, text));
+	if (f->port && f->port != 53)
+		strbuf_printf(b, "#%u", f->port);
+	strbuf_append(b, "\n");
+}
+
+static void write_host_resolvers(struct writer *w, struct strbuf *b, const char *scope)
+{
+	if (w->net->dns.use_host_resolvers && w->params->resolvers)
+		vec_each(r, w->params->resolvers)
+			strbuf_printf(b, "server=%s%s\n", scope, *r);
+}
+
+static void write_upstream(struct writer *w, struct strbuf *b)
+{
+	vec_each(f, &w->net->dns.forwarders) {
+		AUTO_FREE char *scope = scope_of(w, &f->source, "", f->domain);
+
+		write_forwarder(b, scope, f);
+	}
+	write_host_resolvers(w, b, "");
+}
+
+/* name is domain or below it. */
+static bool is_within(const char *name, const char *domain)
+{
+	size_t n = strlen(name), d = strlen(domain);
+
+	return n >= d && !strcasecmp(name + n - d, domain) && (n == d || name[n - d - 1] == '.');
+}
+
+/* The longest forwarder's domain that holds the name; NULL: none does. */
+static const char *domain_of(const struct network *net, const char *name)
+{
+	const char *best = NULL;
+
+	vec_each(f, &net->dns.forwarders)
+		if (f->domain && is_within(name, f->domain) &&
+		    (!best || strlen(f->domain) > strlen(best)))
+			best = f->domain;
+	return best;
+}
+
+/* "*." before a domain stands for what is below it, for dnsmasq (2.86) as for us. */
+static void write_egress_server(struct writer *w, struct strbuf *b, const struct egress *egress)
+{
+	const char *domain = domain_of(w->net, egress->name);
+	AUTO_FREE char *scope = scope_of(w, NULL, egress->is_below ? "*." : "", egress->name);
+
+	vec_each(f, &w->net->dns.forwarders)
+		if (domain ? f->domain && !strcasecmp(f->domain, domain) : !f->domain)
+			write_forwarder(b, scope, f);
+	if (!domain)
+		write_host_resolvers(w, b, scope);
+}
+
+static bool is_below_another(const struct network *net, const char *name)
+{
+	vec_each(egress, &net->egress)
+		if (egress->name && egress->is_below && is_within(name, egress->name))
+			return true;
+	return false;
+}
+
+/* Guests that reach only these names learn of no others: a question can carry secrets, too. */
+static void write_egress_servers(struct writer *w, struct strbuf *b)
+{
+	const struct network *net = w->net;
+
+	vec_each(egress, &net->egress) {
+		if (!egress->name)
+			continue;
+		write_egress_server(w, b, egress);
+		/* Without a server it is answered with "no such name". */
+		if (!egress->is_below && !is_below_another(net, egress->name))
+			strbuf_printf(b, "server=/*.%s/\n", egress->name);
+	}
+}
+
 static void write_servers(struct writer *w, struct strbuf *b)
 {
 	const struct network *net = w->net;
-	const dhcp_resolver_vec *resolvers = w->params->resolvers;
 	char text[ADDR_TEXT_MAX];
 
 	if (!net->dns.enabled)
@@ -672,21 +803,10 @@ static void write_servers(struct writer *w, struct strbuf *b)
 		if (prefix_is_private(p) && !is_known)
 			strbuf_printf(b, "rev-server=%s\n", prefix_format(&network, text));
 	}
-	vec_each(f, &net->dns.forwarders) {
-		strbuf_append(b, "server=");
-		if (f->domain) {
-			strbuf_append(b, "/");
-			put_name(w, b, &f->source, f->domain);
-			strbuf_append(b, "/");
-		}
-		strbuf_append(b, ip_format(&f->address, text));
-		if (f->port && f->port != 53)
-			strbuf_printf(b, "#%u", f->port);
-		strbuf_append(b, "\n");
-	}
-	if (net->dns.use_host_resolvers && resolvers)
-		vec_each(r, resolvers)
-			strbuf_printf(b, "server=%s\n", *r);
+	if (net->has_egress)
+		write_egress_servers(w, b);
+	else
+		write_upstream(w, b);
 }
 
 /* --- the whole --- */

@@ -6,7 +6,7 @@ import random
 import socket
 import struct
 
-from .services import UdpServer
+from .services import TcpServer, UdpServer
 
 TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33}
 NAMES = {number: name for name, number in TYPES.items()}
@@ -90,23 +90,55 @@ class Resolver:
 
 
 class DnsServer(UdpServer):
-    """Answers A and AAAA questions from a table {"name": ["address", …]}."""
+    """Answers A and AAAA from a table {"name": ["address", …], "alias": "name"}."""
 
-    def __init__(self, ns, table, address="::", port=53):
+    def __init__(self, ns, table, address="::", port=53, ttl=60):
         self.table = table
+        self.ttl = ttl
         self.asked = []
         super().__init__(ns, port, address, "dns")
 
-    def _serve(self):
-        query, _peer, answer = self.receive()
+    def _records(self, name, kind):
+        """(type, data) of each, an alias before what it leads to."""
+        found, records = self.table.get(name, []), []
+        if isinstance(found, str):
+            records.append((TYPES["CNAME"], found, encode_name(found)))
+            name, found = found, self.table.get(found, [])
+        for address in map(ipaddress.ip_address, found):
+            if TYPES["A" if address.version == 4 else "AAAA"] == kind:
+                records.append((kind, name, address.packed))
+        return records
+
+    def answer(self, query):
         name, at = decode_name(query, 12)
+        name = name.lower()
         kind = struct.unpack_from("!H", query, at)[0]
-        self.asked.append(name.lower())
-        answers = [ipaddress.ip_address(a) for a in self.table.get(name.lower(), [])]
-        answers = [a for a in answers if TYPES["A" if a.version == 4 else "AAAA"] == kind]
-        code = 0 if name.lower() in self.table else 3
-        reply = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(answers), 0, 0)
+        self.asked.append(name)
+        records = self._records(name, kind)
+        code = 0 if name in self.table else 3
+        reply = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
         reply += query[12:at + 4]
-        for a in answers:
-            reply += struct.pack("!HHHIH", 0xc00c, kind, 1, 60, len(a.packed)) + a.packed
-        answer(reply)
+        for number, owner, data in records:
+            owner = b"\xc0\x0c" if number == TYPES["CNAME"] or owner == name else encode_name(owner)
+            reply += owner + struct.pack("!HHIH", number, 1, self.ttl, len(data)) + data
+        return reply
+
+    def _serve(self):
+        query, _peer, reply = self.receive()
+        reply(self.answer(query))
+
+
+class DnsTcpServer(TcpServer):
+    """The same over TCP, one question a connection."""
+
+    def __init__(self, ns, server, port=53):
+        self.server = server
+        super().__init__(ns, port, name="dns over tcp")
+
+    def _serve(self):
+        connection, _peer = self.sock.accept()
+        with connection:
+            connection.settimeout(2)
+            size = struct.unpack("!H", connection.recv(2, socket.MSG_WAITALL))[0]
+            reply = self.server.answer(connection.recv(size, socket.MSG_WAITALL))
+            connection.sendall(struct.pack("!H", len(reply)) + reply)
