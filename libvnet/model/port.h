@@ -66,6 +66,7 @@ struct port {
 	bool has_in, has_out;   /* else the network's default */
 	struct guard guard;     /* see port_guard() */
 	bool has_guard;         /* else the network's */
+	bool is_traced;         /* somebody looks at what is taken from it: run time only, never saved */
 	held_vec held;          /* the oldest first, at most GUARD_HELD_MAX: see netd/held.c */
 	char *netns;            /* veth, macvlan: path of the namespace, /run/netns/NAME or /proc/PID/ns/net */
 	struct port_inside inside;

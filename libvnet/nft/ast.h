@@ -57,11 +57,11 @@ extern const struct nft_type_def nft_types[];
 enum nft_set_id {
 	/* bridge */
 	NFT_MAP_GUARDS, NFT_SET_MEMBERS, NFT_SET_PORT_NO_HOST, NFT_SET_BRIDGE_MACS,
-	NFT_SET_VLAN_PORTS, NFT_SET_TRUNK,
+	NFT_SET_VLAN_PORTS, NFT_SET_TRUNK, NFT_MAP_TRACED_GUARDS,
 	/* the guard's: first those of bridge, then the same of netdev; see nft_guard_set() */
 #define NFT_GUARD_SETS(SET) \
 	SET(MACS), SET(SOURCES4), SET(SOURCES6), SET(PREFIXES4), SET(PREFIXES6), \
-	SET(ETHERTYPES), SET(WAIVED), SET(DROPS), SET(TAGS), SET(DHCP_PORTS), \
+	SET(ETHERTYPES), SET(WAIVED), SET(DROPS), SET(TRACED), SET(TAGS), SET(DHCP_PORTS), \
 	SET(TUNNELS), SET(ND_TYPES), SET(ROUTER_TYPES), SET(MLD_TYPES), SET(LEARNERS)
 #define BRIDGE_SET(name) NFT_SET_##name
 #define NETDEV_SET(name) NFT_SET_NETDEV_##name
@@ -198,6 +198,7 @@ enum nft_expr_kind {
 	NFT_E_MASQUERADE,
 	NFT_E_SNAT,
 	NFT_E_SET_MARK,
+	NFT_E_TRACE,    /* the kernel tells of every rule that the packet meets from here on */
 	NFT_E_COUNT,    /* adds fields to a NFT_COUNTED set, or counts there */
 };
 
@@ -342,6 +343,14 @@ bool nft_port_chain(const struct network *net, const struct port *port, struct n
 
 /* compile_guard.c: the chains that every port shares, in table bridge or netdev. */
 void nft_compile_guard(struct nft_ruleset *rs, enum nft_family family, bool has_trunks);
+/*
+ * compile_trace.c: where frames of traced ports pass first, in table bridge.  is_used: somebody
+ * traces; without, the one rule is not there that makes the kernel look at every packet.
+ */
+void nft_compile_tracing(struct nft_ruleset *rs, bool is_used);
+/* That rule's chain alone. */
+void nft_compile_trace_chain(struct nft_ruleset *rs, bool is_used);
+#define NFT_CHAIN_TRACED "guard/traced"
 /* Which of them judges the port's frames; NULL: none does. */
 const char *nft_guard_chain(const struct network *net, const struct port *port);
 /* The port's part of what they look up. */

@@ -38,7 +38,7 @@ struct nft_expr expr_match_flags(enum nft_field field, uint32_t flags);
 #define DNAT(set, ...) expr_on_fields(NFT_E_DNAT, set, FIELDS(__VA_ARGS__))
 
 /* Takes the frame for this reason, unless the port is waived from it: then it goes on. */
-#define REFUSE_FOR(reason) expr_set_mark(reason), expr_to_chain(NFT_V_JUMP, "guard/refuse")
+#define REFUSE_FOR(reason) expr_set_mark(reason), expr_to_chain(NFT_V_JUMP, NFT_CHAIN_REFUSE)
 #define ACCEPT expr_verdict(NFT_V_ACCEPT)
 #define DROP expr_simple(NFT_E_COUNTER), expr_verdict(NFT_V_DROP)
 #define REJECT expr_simple(NFT_E_COUNTER), expr_simple(NFT_E_REJECT)

@@ -35,6 +35,7 @@ static bool needs_bridge_table(const struct network *const *nets, size_t n_nets,
 			       const struct port *const *ports, size_t n_ports);
 static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
 			       const struct port *const *ports, size_t n_ports);
+static bool is_traced(const struct port *const *ports, size_t n_ports);
 static void compile_bridge_table(struct nft_ruleset *rs, const struct network *const *nets,
 				 size_t n_nets);
 static void compile_bridge(struct nft_ruleset *rs, const struct network *net);
@@ -47,8 +48,10 @@ struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets
 {
 	struct nft_ruleset *rs = nft_ruleset_new();
 
-	if (needs_bridge_table(nets, n_nets, ports, n_ports))
+	if (needs_bridge_table(nets, n_nets, ports, n_ports)) {
 		compile_bridge_table(rs, nets, n_nets);
+		nft_compile_tracing(rs, is_traced(ports, n_ports));
+	}
 	for (size_t i = 0; i < n_nets; i++) {
 		compile_bridge(rs, nets[i]);
 		nft_compile_inet(rs, nets[i]);
@@ -89,6 +92,14 @@ static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
 			return true;
 	for (size_t i = 0; i < n_ports; i++)
 		if (ports[i]->kind == PORT_MACVTAP)
+			return true;
+	return false;
+}
+
+static bool is_traced(const struct port *const *ports, size_t n_ports)
+{
+	for (size_t i = 0; i < n_ports; i++)
+		if (ports[i]->is_traced && is_on_bridge(ports[i]))
 			return true;
 	return false;
 }
@@ -248,6 +259,16 @@ static void add_port_elem(nft_port_elem_vec *to, enum nft_set_id set, const stru
 	vec_push(to, (struct nft_port_elem){ set, *elem });
 }
 
+static void add_guard(nft_port_elem_vec *to, enum nft_set_id map, const struct nft_elem *device,
+		      enum nft_verdict code, const char *chain)
+{
+	struct nft_elem elem = *device;
+
+	elem.data[0] = (uint8_t)code;
+	memcpy(elem.data + 1, chain, strlen(chain));
+	add_port_elem(to, map, &elem);
+}
+
 /* Its place on the bridge, whatever it is held to. */
 static void bridge_port_elems(const struct network *net, const struct port *port,
 			      nft_port_elem_vec *ret)
@@ -257,12 +278,13 @@ static void bridge_port_elems(const struct network *net, const struct port *port
 	struct elem_writer w = { device.key };
 
 	elem_put_name(&w, port->ifname);
-	if (guard) {
-		elem = device;
-		elem.data[0] = NFT_V_GOTO;
-		memcpy(elem.data + 1, guard, strlen(guard));
-		add_port_elem(ret, NFT_MAP_GUARDS, &elem);
-	}
+	if (guard)
+		add_guard(ret, port->is_traced ? NFT_MAP_TRACED_GUARDS : NFT_MAP_GUARDS, &device,
+			  NFT_V_GOTO, guard);
+	/* Held to nothing, it comes back to where it would have gone. */
+	if (port->is_traced)
+		add_guard(ret, NFT_MAP_GUARDS, &device, guard ? NFT_V_GOTO : NFT_V_JUMP,
+			  NFT_CHAIN_TRACED);
 	/* What else is on a foreign bridge is not ours to judge. */
 	if (net && network_owns_bridge(net))
 		add_port_elem(ret, NFT_SET_MEMBERS, &device);

@@ -125,6 +125,11 @@ static void constants(const struct guard_builder *g)
 #undef CONSTANTS
 }
 
+/* Not for nothing: each frame costs netd work. */
+#define SAMPLE_RATE 100
+#define SAMPLE_BURST 50
+#define SAMPLE_SNAPLEN 320      /* DHCP's message type is 285 bytes behind the Ethernet header */
+
 /* A set that is full must not let a frame through: the drop is a rule of its own. */
 static void chain_refuse(const struct guard_builder *g)
 {
@@ -132,6 +137,9 @@ static void chain_refuse(const struct guard_builder *g)
 	GUARD_RULE("refuse", "switched off for this port",
 		   IN_SET(SET(WAIVED), g->device, NFT_F_MARK), expr_set_mark(0),
 		   expr_verdict(NFT_V_RETURN));
+	GUARD_RULE("refuse", "shown to who traces the port", IN_SET(SET(TRACED), g->device),
+		   { .kind = NFT_E_LIMIT, .limit = { SAMPLE_RATE, SAMPLE_BURST } },
+		   { .kind = NFT_E_LOG, .log = { NFLOG_GROUP_TRACE, SAMPLE_SNAPLEN } });
 	GUARD_RULE("refuse", "counted by port and reason",
 		   expr_on_fields(NFT_E_COUNT, SET(DROPS), FIELDS(g->device, NFT_F_MARK)));
 	GUARD_RULE("refuse", "dropped", expr_verdict(NFT_V_DROP));
@@ -571,6 +579,8 @@ void nft_guard_elems(const struct network *net, const struct port *port, nft_por
 			   .port = port, .to = ret };
 	size_t first = ret->n;
 
+	if (port->is_traced)
+		add_elem(&e, NFT_SET_TRACED);
 	if (guard.policy == GUARD_OFF)
 		return;
 	if (port->has_mac)

@@ -371,6 +371,17 @@ void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const stru
 	vec_free(&new);
 }
 
+void nft_txn_add_tracing(struct nft_txn *txn, bool is_used)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = nft_ruleset_new();
+
+	nft_compile_trace_chain(rs, is_used);
+	vec_each(chain, &rs->tables[NFT_BRIDGE].chains) {
+		add_chain_op(txn, NFT_OP_FLUSH_CHAIN, NFT_BRIDGE, chain);
+		add_rule_ops(txn, NFT_BRIDGE, chain);
+	}
+}
+
 struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *before,
 				 const struct port *after)
 {

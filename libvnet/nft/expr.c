@@ -327,6 +327,17 @@ static void put_set_mark(struct batch *b, uint32_t mark)
 	}
 }
 
+static void put_trace(struct batch *b)
+{
+	uint8_t on = 1;
+
+	put_immediate(b, REG(0), &on, sizeof(on));
+	EXPR (b, "meta") {
+		batch_be32(b, NFTA_META_KEY, NFT_META_NFTRACE);
+		batch_be32(b, NFTA_META_SREG, REG(0));
+	}
+}
+
 /* The counter is the set's: each element that is added gets one. */
 static void put_count(struct batch *b, const struct nft_expr *e)
 {
@@ -391,6 +402,9 @@ void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 		break;
 	case NFT_E_SET_MARK:
 		put_set_mark(b, e->mark);
+		break;
+	case NFT_E_TRACE:
+		put_trace(b);
 		break;
 	case NFT_E_COUNT:
 		put_count(b, e);

@@ -57,6 +57,8 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[NFT_SET_VLAN_PORTS] = { "vlan_ports", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_DEVICES },
 	[NFT_SET_TRUNK] = { "trunk", NFT_BRIDGE, KEY2(NFT_T_IFINDEX, NFT_T_ETHER_TYPE), 0, { 0 },
 			    NFT_PLAIN },
+	[NFT_MAP_TRACED_GUARDS] = { "traced_guards", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), KEY1(NFT_T_VERDICT),
+				    NFT_PLAIN },
 #define GUARD(SET, family) \
 	[SET(MACS)] = { "macs", family, KEY2(NFT_T_IFINDEX, NFT_T_ETHER), 0, { 0 }, NFT_PLAIN }, \
 	[SET(SOURCES4)] = { "sources4", family, KEY3(NFT_T_IFINDEX, NFT_T_ETHER, NFT_T_IP4), \
@@ -71,6 +73,7 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 			      0, { 0 }, NFT_PLAIN }, \
 	[SET(WAIVED)] = { "waived", family, KEY2(NFT_T_IFINDEX, NFT_T_MARK), 0, { 0 }, NFT_PLAIN }, \
 	[SET(DROPS)] = { "drops", family, KEY2(NFT_T_IFINDEX, NFT_T_MARK), 0, { 0 }, NFT_COUNTED }, \
+	[SET(TRACED)] = { "traced", family, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN }, \
 	[SET(TAGS)] = { "tags", family, KEY1(NFT_T_ETHER_TYPE), 0, { 0 }, NFT_PLAIN }, \
 	[SET(DHCP_PORTS)] = { "dhcp_ports", family, KEY1(NFT_T_PORT), 0, { 0 }, NFT_PLAIN }, \
 	[SET(TUNNELS)] = { "tunnels", family, KEY1(NFT_T_PROTO), 0, { 0 }, NFT_PLAIN }, \

@@ -24,6 +24,9 @@
 
 #define NFT_TABLE_NAME "vnet"   /* one each in families bridge, inet and netdev */
 #define NFLOG_GROUP_LEARN 17216 /* frames of ports that learn their MAC */
+#define NFLOG_GROUP_TRACE 17217 /* frames that the guard took from traced ports; the mark is the reason */
+#define NFT_CHAIN_REFUSE "guard/refuse" /* where it took them */
+#define NFT_CHAIN_TRACE "guard/trace" /* the first that a traced frame meets, in table bridge */
 
 struct nft_ruleset;
 struct nft_txn;
@@ -66,6 +69,8 @@ struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *b
 /* The same for many ports at once: either may be NULL in each pair. */
 void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before, const struct port *after);
 struct nft_txn *nft_txn_new(void);
+/* The rule that lets the kernel trace, in table bridge; once for all ports that are traced. */
+void nft_txn_add_tracing(struct nft_txn *txn, bool is_used);
 
 /*
  * Empties one generation (0 or 1) of the sets of answered names of these networks, which

@@ -319,6 +319,9 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 	case NFT_E_SET_MARK:
 		strbuf_printf(b, "meta mark set 0x%08" PRIx32, e->mark);
 		break;
+	case NFT_E_TRACE:
+		strbuf_append(b, "meta nftrace set 1");
+		break;
 	case NFT_E_COUNT:
 		strbuf_printf(b, "update @%s { ", nft_sets[e->set].name);
 		text_fields(b, e);

@@ -4,8 +4,8 @@
 
 /*
  * nft_cases.h - tests/golden/nft: networks (CASE.yaml), ports (CASE.ports, one
- * "NAME NETWORK IFNAME MAC|learn [KIND|trunk] [UPDATE]" a line, UPDATE as UpdatePort
- * takes it, without spaces) and the rules they want (CASE.nft)
+ * "NAME NETWORK IFNAME MAC|learn [KIND|trunk] [UPDATE] [traced]" a line, UPDATE as
+ * UpdatePort takes it, without spaces) and the rules they want (CASE.nft)
  */
 
 #include "model/network.h"
@@ -18,7 +18,7 @@
 #define NFT_CASE_DIR "tests/golden/nft/"
 static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards",
 					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap", "guard",
-					 "egress" };
+					 "egress", "trace" };
 
 struct nft_case {
 	network_vec nets;
@@ -104,15 +104,17 @@ static inline int nft_case_load(const char *name, struct nft_case *ret)
 	}
 	for (char *line = ports ? strtok_r(ports, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char port[64], network[64], ifname[64], mac[64], what[64] = "", update[512] = "";
+		char port[64], network[64], ifname[64], mac[64], what[64] = "", update[512] = "",
+		     traced[8] = "";
 
-		if (sscanf(line, "%63s %63s %63s %63s %63s %511s", port, network, ifname, mac, what,
-			   update) < 4)
+		if (sscanf(line, "%63s %63s %63s %63s %63s %511s %7s", port, network, ifname, mac,
+			   what, update, traced) < 4)
 			continue;
 		vec_push(&ret->ports, nft_case_port(port, network, ifname, mac));
 		nft_case_port_is(ret->ports.v[ret->ports.n - 1], what);
 		if (update[0] && nft_case_update(ret->ports.v[ret->ports.n - 1], update) < 0)
 			return -1;
+		ret->ports.v[ret->ports.n - 1]->is_traced = strcmp(traced, "traced") == 0;
 	}
 	return 0;
 }

@@ -487,10 +487,47 @@ static void test_port_by_port_is_the_whole(void **state)
 			vec_each (net, &c.nets)
 				if (strcmp((*net)->name, (*port)->network) == 0)
 					nft_txn_add_port(txn, *net, NULL, *port);
+		if (strcmp(nft_cases[i], "trace") == 0)
+			nft_txn_add_tracing(txn, true);
 		assert_int_equal(nft_txn_apply(txn, &rs, &err), 0);
 		assert_true(nft_ruleset_equal(want, rs));
 		nft_case_free(&c);
 	}
+}
+
+/* While nobody traces, no rule mentions it: that alone would cost every packet of the host something. */
+static void test_tracing_comes_and_goes(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = NULL, *before = NULL, *traced = compile_case("trace");
+	AUTO(nft_txn_free) struct nft_txn *begin = nft_txn_new(), *end = nft_txn_new();
+	AUTO_FREE char *text = NULL, *while_traced = nft_ruleset_to_text(traced);
+	struct vnet_error err = { 0 };
+	struct nft_case c;
+
+	(void)state;
+	assert_int_equal(nft_case_load("trace", &c), 0);
+	nft_txn_add_tracing(begin, true);
+	nft_txn_add_tracing(end, false);
+	vec_each(port, &c.ports) {
+		struct network *net = strcmp((*port)->network, "wire") == 0 ? c.nets.v[1] : c.nets.v[0];
+		struct port untraced = **port;
+
+		untraced.is_traced = false;
+		nft_txn_add_port(begin, net, &untraced, *port);
+		nft_txn_add_port(end, net, *port, &untraced);
+	}
+	vec_each(port, &c.ports)
+		(*port)->is_traced = false;
+	rs = nft_case_compile(&c);
+	before = nft_ruleset_copy(rs);
+	text = nft_ruleset_to_text(rs);
+	assert_null(strstr(text, "nftrace"));
+	assert_non_null(strstr(while_traced, "nftrace"));
+	assert_int_equal(nft_txn_apply(begin, &rs, &err), 0);
+	assert_true(nft_ruleset_equal(rs, traced));
+	assert_int_equal(nft_txn_apply(end, &rs, &err), 0);
+	assert_true(nft_ruleset_equal(rs, before));
+	nft_case_free(&c);
 }
 
 /* A port whose network is not known is guarded, but on no bridge of ours. */
@@ -580,6 +617,7 @@ int main(void)
 		cmocka_unit_test(test_a_macvtap_port_without_mac_is_closed),
 		cmocka_unit_test(test_a_macvtap_device_is_gone),
 		cmocka_unit_test(test_port_by_port_is_the_whole),
+		cmocka_unit_test(test_tracing_comes_and_goes),
 		cmocka_unit_test(test_orphan_port_is_guarded),
 		cmocka_unit_test(test_strange_things_are_undone),
 		cmocka_unit_test(test_apply_refuses_what_the_kernel_refuses),
