@@ -2,7 +2,8 @@
 # libvnet: the pure parts, the kernel's edge, and the client library.
 
 nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr.c fix.c)
-pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c libvnet/doctor/*.c) \
+pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c libvnet/doctor/*.c \
+		libvnet/trace/*.c) \
 	$(filter-out $(nft-edge-src),$(wildcard libvnet/nft/*.c))
 kernel-src := $(wildcard libvnet/kernel/*.c) $(nft-edge-src)
 client-src := $(wildcard libvnet/client/*.c)
