@@ -432,6 +432,10 @@ static void on_event(void *context, const struct kernel_event *event)
 	case KERNEL_EVENT_DHCP_ACK:
 		held_learn(d, event);
 		break;
+	case KERNEL_EVENT_TRACE:
+	case KERNEL_EVENT_SAMPLE:
+		trace_event(d, event);
+		break;
 	case KERNEL_EVENT_NEIGH:
 		uplink_neighbour(d, event);
 		break;
@@ -466,7 +470,7 @@ static void on_readable(void *arg, uint32_t events)
 
 int events_start(struct netd *d, struct vnet_error *err)
 {
-	int fds[4];
+	int fds[KERNEL_FDS_MAX];
 	size_t n = kernel_fds(d->kernel, fds);
 
 	for (size_t i = 0; i < n; i++) {

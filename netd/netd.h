@@ -19,6 +19,7 @@
  *   uplink.c     a NIC taken into a bridge under watch of its gateway
  *   doctor.c     what else on this host stops our traffic, and the fixes
  *   monitor.c    subscribers
+ *   trace.c      those to what becomes of a port's frames
  *   api_*.c      the methods: JSON in, the functions above, JSON out
  */
 
@@ -38,6 +39,7 @@ struct settings {               /* /etc/vnet/netd.yaml */
 };
 
 struct monitor;
+struct trace;
 
 struct dhcp_waiter {            /* see dhcp_when_told() */
 	char *network;
@@ -52,7 +54,7 @@ struct netd {
 	const char *config_dir, *run_dir, *state_dir;
 	struct loop *loop;
 	struct kernel *kernel;
-	struct loop_source *kernel_sources[4];
+	struct loop_source *kernel_sources[KERNEL_FDS_MAX];
 	struct store *store;
 	struct journal *port_journal;   /* ports, as they are: run_dir/ports */
 	struct settings settings;
@@ -63,6 +65,7 @@ struct netd {
 	struct dnsmasq_set *dnsmasq;
 	struct server *server;
 	struct monitor *monitor;
+	struct trace *trace;
 	VEC(char *) notes;              /* what the kernel lacks: GetInfo */
 	VEC(struct port_entry *) gone;  /* devices that vanished in this round of events */
 	VEC(char *) stale_dhcp;         /* networks whose reserved addresses changed */
@@ -269,6 +272,18 @@ int monitor_subscribe(struct monitor *monitor, struct call *call, const char *ne
 /* details is taken, or NULL. */
 void monitor_emit(struct netd *d, const char *event, const char *network, const char *port,
 		  json_t *details, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* ---- trace.c ---- */
+
+struct trace *trace_new(void);
+struct trace *trace_free(struct trace *trace);
+/* The port is traced as long as the call lives. */
+int trace_subscribe(struct netd *d, struct call *call, struct port_entry *entry, bool wants_passed,
+		    struct vnet_error *err);
+/* KERNEL_EVENT_TRACE, KERNEL_EVENT_SAMPLE. */
+void trace_event(struct netd *d, const struct kernel_event *event);
+/* Before the entry goes: whoever traces it is told. */
+void trace_port_gone(struct netd *d, struct port_entry *entry);
 
 /* ---- config.c ---- */
 

@@ -8,7 +8,7 @@
 
 struct kernel_ops {
 	void (*free)(struct kernel *k);
-	size_t (*fds)(struct kernel *k, int ret_fds[4]);
+	size_t (*fds)(struct kernel *k, int ret_fds[KERNEL_FDS_MAX]);
 	int (*dispatch)(struct kernel *k, kernel_handler handler, void *context,
 			struct vnet_error *err);
 	int (*snapshot)(struct kernel *k, unsigned parts, struct snapshot *ret,
@@ -43,6 +43,7 @@ struct kernel_ops {
 			 char ret_oif[16]);
 	void (*list_listeners)(struct kernel *k, doctor_socket_vec *ret);
 	int (*watch_fdb)(struct kernel *k, struct vnet_error *err);
+	int (*trace)(struct kernel *k, bool is_on, struct vnet_error *err);
 	int (*probe_neigh)(struct kernel *k, const char *ifname, const struct ip *ip,
 			   struct vnet_error *err);
 	const char *(*note)(struct kernel *k, size_t i);

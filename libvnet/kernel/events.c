@@ -2,8 +2,8 @@
 /*
  * events.c - what the kernel tells by itself
  *
- * Three sockets: rtnetlink groups, nftables' group, and NFLOG for the first
- * frames of ports that learn.  What nobody here wants is dropped inside the
+ * Sockets: rtnetlink groups, nftables' group, NFLOG for the first frames of ports
+ * that learn, and one for packets that are traced, which is silent until then.  What nobody here wants is dropped inside the
  * kernel by a socket filter, so that it costs neither a wake-up nor room in the
  * buffer: forwarding entries (a guest can make thousands a second), the local
  * routing table, our own routes, and the notifications of our own nftables
@@ -21,6 +21,7 @@
 #include "kernel/neigh.h"
 #include "kernel/nl.h"
 #include "kernel/route.h"
+#include "kernel/trace.h"
 #include "nft/ruleset.h"
 
 #include <arpa/inet.h>
@@ -39,6 +40,7 @@
 #define READ_AT_ONCE 16
 #define READ_SIZE 8192          /* a link's notification has 1.3 KiB, nftables' are cut at a page */
 #define LOG_COPY_RANGE 512      /* bytes of a frame at most; each rule says how many it needs */
+#define TRACE_RCVBUF (4 * 1024 * 1024) /* a second of all that rules let be told */
 
 typedef void (*read_function)(const void *data, size_t size, struct events_sink *sink);
 
@@ -48,9 +50,10 @@ struct event_source {
 };
 
 struct events {
-	struct event_source sources[4];
+	struct event_source sources[KERNEL_FDS_MAX];
 	size_t n;
 	int fdb_fd;             /* one of them, of no group before events_want_fdb() */
+	int trace_fd;           /* the same, before events_trace() */
 	bool nft_touches_ours;  /* from one dispatch to the next */
 	char notes[2][256];
 	size_t n_notes;
@@ -61,6 +64,7 @@ static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *e
 static int open_nft(struct events *ev, uint32_t own_port, struct vnet_error *err);
 static int open_log(struct events *ev, struct vnet_error *err);
 static int open_fdb(struct events *ev, struct vnet_error *err);
+static int open_trace(struct events *ev, struct vnet_error *err);
 static int drain(struct events *ev, const struct event_source *src, struct events_sink *sink,
 		 struct vnet_error *err);
 
@@ -70,7 +74,8 @@ int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret, str
 	int r;
 
 	if ((r = open_route(ev, route_port, err)) < 0 || (r = open_nft(ev, nft_port, err)) < 0 ||
-	    (r = open_log(ev, err)) < 0 || (r = open_fdb(ev, err)) < 0) {
+	    (r = open_log(ev, err)) < 0 || (r = open_fdb(ev, err)) < 0 ||
+	    (r = open_trace(ev, err)) < 0) {
 		events_close(ev);
 		return r;
 	}
@@ -87,7 +92,7 @@ void events_close(struct events *ev)
 	free(ev);
 }
 
-size_t events_fds(struct events *ev, int ret_fds[4])
+size_t events_fds(struct events *ev, int ret_fds[KERNEL_FDS_MAX])
 {
 	for (size_t i = 0; i < ev->n; i++)
 		ret_fds[i] = ev->sources[i].fd;
@@ -295,34 +300,78 @@ static int log_configure(int fd, struct nlmsghdr *m)
 	return -ETIMEDOUT;
 }
 
-static int open_log(struct events *ev, struct vnet_error *err)
+/* Takes a group with so many bytes of each frame, or leaves it. */
+static int log_set(int fd, uint16_t group, uint8_t command, uint32_t copy_range)
 {
 	char buf[256] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
-	struct nfulnl_msg_config_cmd bind_group = {.command = NFULNL_CFG_CMD_BIND};
-	struct nfulnl_msg_config_mode mode = {.copy_range = htonl(LOG_COPY_RANGE),
+	struct nfulnl_msg_config_cmd cmd = {.command = command};
+	struct nfulnl_msg_config_mode mode = {.copy_range = htonl(copy_range),
 					      .copy_mode = NFULNL_COPY_PACKET};
-	int on = 1, r, fd = add_source(ev, NETLINK_NETFILTER, events_read_log, NULL, 0, err);
 	struct nlmsghdr *m = mnl_nlmsg_put_header(buf);
 	struct nfgenmsg *nfg;
 
-	if (fd < 0)
-		return fd;
-	/* A frame that is lost here comes again: no reason to read the whole kernel anew. */
-	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
 	m->nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG;
 	m->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	nfg = mnl_nlmsg_put_extra_header(m, sizeof(*nfg));
-	nfg->res_id = htons(NFLOG_GROUP_LEARN);
-	mnl_attr_put(m, NFULA_CFG_CMD, sizeof(bind_group), &bind_group);
-	mnl_attr_put(m, NFULA_CFG_MODE, sizeof(mode), &mode);
-	mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1)); /* at once, not in bundles */
-	r = log_configure(fd, m);
+	nfg->res_id = htons(group);
+	mnl_attr_put(m, NFULA_CFG_CMD, sizeof(cmd), &cmd);
+	if (command == NFULNL_CFG_CMD_BIND) {
+		mnl_attr_put(m, NFULA_CFG_MODE, sizeof(mode), &mode);
+		mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1)); /* at once, not in bundles */
+	}
+	return log_configure(fd, m);
+}
+
+/* A frame that is lost there comes again: no reason to read the whole kernel anew. */
+static int add_lossy_source(struct events *ev, read_function read, int buffer, struct vnet_error *err)
+{
+	int on = 1, fd = add_source(ev, NETLINK_NETFILTER, read, NULL, buffer, err);
+
+	if (fd >= 0)
+		setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	return fd;
+}
+
+static int open_log(struct events *ev, struct vnet_error *err)
+{
+	int r, fd = add_lossy_source(ev, events_read_log, 0, err);
+
+	if (fd < 0)
+		return fd;
+	r = log_set(fd, NFLOG_GROUP_LEARN, NFULNL_CFG_CMD_BIND, LOG_COPY_RANGE);
 	if (r < 0)
 		snprintf(ev->notes[ev->n_notes++], sizeof(ev->notes[0]),
 			 "ports cannot learn their address: log group %d is not to be had (%s)",
 			 NFLOG_GROUP_LEARN, r == -EBUSY || r == -EPERM ?
 			 "another process has it" : strerrordesc_np(-r));
 	return 0;
+}
+
+static int open_trace(struct events *ev, struct vnet_error *err)
+{
+	int fd = add_lossy_source(ev, events_read_trace, TRACE_RCVBUF, err);
+
+	ev->trace_fd = fd;
+	return fd < 0 ? fd : 0;
+}
+
+int events_trace(struct events *ev, bool is_on, struct vnet_error *err)
+{
+	int group = NFNLGRP_NFTRACE, r;
+
+	if (!is_on) {
+		log_set(ev->trace_fd, NFLOG_GROUP_TRACE, NFULNL_CFG_CMD_UNBIND, 0);
+		setsockopt(ev->trace_fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
+		return 0;
+	}
+	r = log_set(ev->trace_fd, NFLOG_GROUP_TRACE, NFULNL_CFG_CMD_BIND, FRAME_HEAD_MAX);
+	if (r == -EBUSY || r == -EPERM)
+		return vnet_error_set(err, -EBUSY, "trace-busy",
+				      "another process reads log group %d, by which dropped frames are told",
+				      NFLOG_GROUP_TRACE);
+	if (r < 0)
+		return kernel_error(err, r, NULL, "cannot read log group %d", NFLOG_GROUP_TRACE);
+	return join(ev->trace_fd, group, err);
 }
 
 /* Reading. */
@@ -508,4 +557,27 @@ static void read_log_message(const struct nlmsghdr *m, struct events_sink *sink)
 void events_read_log(const void *data, size_t size, struct events_sink *sink)
 {
 	each_message(data, size, sink, read_log_message);
+}
+
+static void read_trace_message(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct trace_message message;
+	struct trace_sample sample;
+	struct kernel_event event = {0};
+
+	if (trace_parse(m, &message) == 0) {
+		event.kind = KERNEL_EVENT_TRACE;
+		event.trace = &message;
+	} else if (trace_parse_sample(m, &sample) == 0) {
+		event.kind = KERNEL_EVENT_SAMPLE;
+		event.sample = &sample;
+	} else {
+		return;
+	}
+	sink->handler(sink->context, &event);
+}
+
+void events_read_trace(const void *data, size_t size, struct events_sink *sink)
+{
+	each_message(data, size, sink, read_trace_message);
 }

@@ -21,13 +21,15 @@ struct events;
 int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret,
 		struct vnet_error *err);
 void events_close(struct events *ev);
-size_t events_fds(struct events *ev, int ret_fds[4]);
+size_t events_fds(struct events *ev, int ret_fds[KERNEL_FDS_MAX]);
 int events_dispatch(struct events *ev, kernel_handler handler, void *context,
 		    struct vnet_error *err);
 /* From now on neighbours that become reachable or fail are told, too. */
 int events_want_neighbours(struct events *ev, struct vnet_error *err);
 /* From now on lasting forwarding entries that come and go are told, too. */
 int events_want_fdb(struct events *ev, struct vnet_error *err);
+/* From now on, or no more, traced packets are told. -EBUSY: another process reads the log's group. */
+int events_trace(struct events *ev, bool is_on, struct vnet_error *err);
 /* The ith thing that this kernel lacks, in a sentence, or NULL. */
 const char *events_note(const struct events *ev, size_t i);
 
@@ -41,6 +43,7 @@ struct events_sink {
 void events_read_route(const void *data, size_t size, struct events_sink *sink);
 void events_read_nft(const void *data, size_t size, struct events_sink *sink);
 void events_read_fdb(const void *data, size_t size, struct events_sink *sink);
+void events_read_trace(const void *data, size_t size, struct events_sink *sink);
 void events_read_log(const void *data, size_t size, struct events_sink *sink);
 
 #endif

@@ -267,7 +267,7 @@ static void look_at_queues(struct kernel_fake *k)
 	}
 }
 
-static size_t fake_fds(struct kernel *base, int ret_fds[4])
+static size_t fake_fds(struct kernel *base, int ret_fds[KERNEL_FDS_MAX])
 {
 	ret_fds[0] = self(base)->epoll;
 	return 1;
@@ -835,6 +835,15 @@ static void fake_list_listeners(struct kernel *base, doctor_socket_vec *ret)
 }
 
 /* Nobody is out there: no answer, as on a wire without neighbours. */
+/* Its events are those of kernel_fake_event(). */
+static int fake_trace(struct kernel *base, bool is_on, struct vnet_error *err)
+{
+	(void)base;
+	(void)is_on;
+	(void)err;
+	return 0;
+}
+
 static int fake_watch_fdb(struct kernel *base, struct vnet_error *err)
 {
 	(void)err;
@@ -895,6 +904,7 @@ static const struct kernel_ops fake_ops = {
 	.ask_route = fake_ask_route,
 	.list_listeners = fake_list_listeners,
 	.watch_fdb = fake_watch_fdb,
+	.trace = fake_trace,
 	.probe_neigh = fake_probe_neigh,
 	.note = fake_note,
 };

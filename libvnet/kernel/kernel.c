@@ -12,7 +12,7 @@ void kernel_free(struct kernel *k)
 		k->ops->free(k);
 }
 
-size_t kernel_fds(struct kernel *k, int ret_fds[4])
+size_t kernel_fds(struct kernel *k, int ret_fds[KERNEL_FDS_MAX])
 {
 	return k->ops->fds(k, ret_fds);
 }
@@ -189,6 +189,11 @@ int kernel_ask_route(struct kernel *k, const char *iif, const struct ip *from, c
 void kernel_list_listeners(struct kernel *k, doctor_socket_vec *ret)
 {
 	k->ops->list_listeners(k, ret);
+}
+
+int kernel_trace(struct kernel *k, bool is_on, struct vnet_error *err)
+{
+	return k->ops->trace(k, is_on, err);
 }
 
 int kernel_watch_fdb(struct kernel *k, struct vnet_error *err)

@@ -22,6 +22,7 @@
 #include "plan/op.h"
 #include "plan/snapshot.h"
 #include "model/port.h"
+#include "trace/flights.h"
 
 #define KERNEL_TIMEOUT_MS 5000
 #define KERNEL_EVENT_RCVBUF (32 * 1024 * 1024)
@@ -42,6 +43,8 @@ enum kernel_event_kind {
 	KERNEL_EVENT_NEIGH,      /* neighbour on link.ifindex: ip, mac, is_reachable; from the first probe on */
 	KERNEL_EVENT_OVERRUN,    /* messages were lost: resynchronise */
 	KERNEL_EVENT_FDB,        /* a lasting forwarding entry of link.ifindex; see kernel_watch_fdb() */
+	KERNEL_EVENT_TRACE,      /* a rule that a traced packet met: trace; see kernel_trace() */
+	KERNEL_EVENT_SAMPLE,     /* a frame that the guard took from a traced port: sample */
 	KERNEL_EVENT_BRIDGE_PORT, /* of link only ifindex, name, master, flags, mac, mtu and port are told */
 };
 
@@ -55,6 +58,8 @@ struct kernel_event {
 	int pid;
 	char process[16];
 	bool touches_ours;      /* NFT: one of our tables was changed, or taken away */
+	const struct trace_message *trace; /* borrowed for the time of the call, as is sample */
+	const struct trace_sample *sample;
 };
 
 typedef void (*kernel_handler)(void *context, const struct kernel_event *event);
@@ -128,8 +133,9 @@ int kernel_fake_new(struct kernel **ret, struct vnet_error *err);
 void kernel_free(struct kernel *k);
 DEFINE_AUTO(struct kernel, kernel_free);
 
-/* Descriptors to poll for reading; at most 4; stable until kernel_free(). */
-size_t kernel_fds(struct kernel *k, int ret_fds[4]);
+/* Descriptors to poll for reading; stable until kernel_free(). */
+#define KERNEL_FDS_MAX 5
+size_t kernel_fds(struct kernel *k, int ret_fds[KERNEL_FDS_MAX]);
 int kernel_dispatch(struct kernel *k, kernel_handler handler, void *context, struct vnet_error *err);
 
 /* Links, addresses, routes, nft; then the sysctls of wanted (paths; values are filled in). */
@@ -203,6 +209,12 @@ void kernel_list_listeners(struct kernel *k, doctor_socket_vec *ret);
  * there are none to look after, each port of a bridge would be one for nothing.
  */
 int kernel_watch_fdb(struct kernel *k, struct vnet_error *err);
+/*
+ * From now on, or no more, what the kernel tells of traced ports comes as events. A
+ * lost one is not told: they come in numbers that rules bound.  -EBUSY when another
+ * process reads the log's group.
+ */
+int kernel_trace(struct kernel *k, bool is_on, struct vnet_error *err);
 /* Asks the kernel to resolve the neighbour now; the answer comes as KERNEL_EVENT_NEIGH. */
 int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip, struct vnet_error *err);
 

@@ -90,7 +90,7 @@ static void linux_free(struct kernel *base)
 	free(k);
 }
 
-static size_t linux_fds(struct kernel *base, int ret_fds[4])
+static size_t linux_fds(struct kernel *base, int ret_fds[KERNEL_FDS_MAX])
 {
 	return events_fds(self(base)->events, ret_fds);
 }
@@ -517,6 +517,11 @@ static int linux_probe_neigh(struct kernel *base, const char *ifname, const stru
 	return r < 0 ? r : neigh_probe(&k->query, ifindex, ip, err);
 }
 
+static int linux_trace(struct kernel *base, bool is_on, struct vnet_error *err)
+{
+	return events_trace(self(base)->events, is_on, err);
+}
+
 static int linux_watch_fdb(struct kernel *base, struct vnet_error *err)
 {
 	return events_want_fdb(self(base)->events, err);
@@ -544,6 +549,7 @@ static const struct kernel_ops linux_ops = {
 	.ask_route = linux_ask_route,
 	.list_listeners = linux_list_listeners,
 	.watch_fdb = linux_watch_fdb,
+	.trace = linux_trace,
 	.probe_neigh = linux_probe_neigh,
 	.note = linux_note,
 };

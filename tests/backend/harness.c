@@ -227,11 +227,11 @@ void keep_event(void *context, const struct kernel_event *event)
 struct kernel_event wait_event(enum kernel_event_kind kind, int ifindex)
 {
 	struct timespec start, now;
-	int fds[4];
+	int fds[KERNEL_FDS_MAX];
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
-		struct pollfd polled[4];
+		struct pollfd polled[KERNEL_FDS_MAX];
 		size_t n = kernel_fds(f->k, fds);
 
 		for (size_t i = 0; i < n; i++)

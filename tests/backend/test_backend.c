@@ -1048,7 +1048,7 @@ static void foreign_rules_are_told(void **state)
 static void forwarding_entries_are_not_told(void **state)
 {
 	struct op ops[] = { bridge_op("vn-blue"), up_op("vn-blue"), master_op("vp1", "vn-blue") };
-	int fd = open_tap("vp1"), fds[4];
+	int fd = open_tap("vp1"), fds[KERNEL_FDS_MAX];
 	uint8_t frame[200];
 	fdb_vec fdb = { 0 };
 
@@ -1077,7 +1077,7 @@ static void forwarding_entries_are_not_told(void **state)
 static void overrun_is_told(void **state)
 {
 	struct op ops[] = { bridge_op("vn-blue"), link_op("vn-blue", LINK_SET_MTU) };
-	int fds[4], smallest = 1;
+	int fds[KERNEL_FDS_MAX], smallest = 1;
 
 	(void)state;
 	run(ops, 1);

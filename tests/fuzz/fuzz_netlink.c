@@ -4,7 +4,7 @@
  *
  * The first byte says whose: 0 rtnetlink events, 1 nftables events, 2 NFLOG,
  * 3 answers to an RTM_GETLINK of one device, 4 the parts of a dump, 5 answers
- * to three changes.  From 3 on the rest are datagrams, each behind a byte with
+ * to three changes, 6 traced packets.  From 3 to 5 the rest are datagrams, each behind a byte with
  * its length in units of 4; ours is sequence number 1.
  *
  * What was parsed must be usable by others without checks of their own, and
@@ -133,9 +133,48 @@ static void check_vxlan_fdb(const struct vxlan_fdb *fdb)
 	nl_reset(&scratch);
 }
 
+static bool is_name(const char name[TRACE_NAME_MAX])
+{
+	return strnlen(name, TRACE_NAME_MAX) < TRACE_NAME_MAX;
+}
+
+static void check_head(const struct frame_head *head)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+
+	require(head->size <= sizeof(head->bytes));
+	frame_text(head, &text);
+	require(text.len > 0);
+}
+
+static void check_packet(void *context, const struct trace_packet *packet)
+{
+	(void)context;
+	require(packet->n_steps <= FLIGHT_STEPS_MAX && (!packet->is_dropped || packet->n_steps));
+	check_head(packet->head);
+}
+
+static void check_trace(const struct trace_message *m)
+{
+	static uint64_t now;
+	static struct flights *flights;
+
+	require(is_name(m->step.table) && is_name(m->step.chain) && is_name(m->step.to));
+	require(trace_verdict_name(m->step.verdict) != NULL);
+	check_head(&m->head);
+	if (!flights)
+		flights = flights_new(check_packet, NULL);
+	flights_add(flights, now += FLIGHT_SILENCE_USEC / 10, m);
+	flights_expire(flights, now);
+}
+
 static void check_event(void *context, const struct kernel_event *event)
 {
 	(void)context;
+	if (event->kind == KERNEL_EVENT_TRACE)
+		check_trace(event->trace);
+	if (event->kind == KERNEL_EVENT_SAMPLE)
+		check_head(&event->sample->head);
 	if (event->kind == KERNEL_EVENT_LINK_NEW || event->kind == KERNEL_EVENT_LINK_GONE ||
 	    event->kind == KERNEL_EVENT_BRIDGE_PORT)
 		check_link(&event->link);
@@ -209,6 +248,8 @@ static void read_events(const uint8_t *data, size_t size, uint8_t source)
 		events_read_nft(copy, size, &sink);
 	} else if (source == 2) {
 		events_read_log(copy, size, &sink);
+	} else if (source == 6) {
+		events_read_trace(copy, size, &sink);
 	} else {
 		events_read_route(copy, size, &sink);
 		while ((m = nl_next(&reader)))
@@ -272,9 +313,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	open_once();
-	if (data[0] % 6 < 3)
-		read_events(data + 1, size - 1, data[0] % 6);
+	if (data[0] % 7 < 3 || data[0] % 7 == 6)
+		read_events(data + 1, size - 1, data[0] % 7);
 	else
-		read_answers(data + 1, size - 1, data[0] % 6);
+		read_answers(data + 1, size - 1, data[0] % 7);
 	return 0;
 }
