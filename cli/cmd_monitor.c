@@ -1,67 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_monitor.c - monitor: events as they happen, one per line */
 
-#include "cli/output.h"
-
-#include <errno.h>
-#include <time.h>
+#include "cli/stream.h"
 
 struct monitor_options {
 	unsigned count;
 };
 
-static void print_event(const struct cli *cli, const json_t *event);
-
-static int run_monitor(struct cli *cli, const void *options, const text_vec *words,
-		       const text_vec *rest)
-{
-	const struct monitor_options *o = options;
-	json_t *parameters = cli_parameters("network", words->n ? words->v[0] : NULL);
-	struct vnet_error err = { 0 };
-	unsigned printed = 0;
-	int status, r;
-
-	(void)rest;
-	status = cli_connect(cli);
-	if (status) {
-		json_decref(parameters);
-		return status;
-	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	r = client_subscribe(cli->client, "Monitor", parameters, &err);
-	json_decref(parameters);
-	while (r == 0) {
-		json_t *answer = NULL;
-		const json_t *event;
-		size_t i;
-
-		r = client_next(cli->client, -1, &answer, &err);
-		json_array_foreach(json_object_get(answer, "events"), i, event) {
-			print_event(cli, event);
-			if (++printed == o->count) {
-				json_decref(answer);
-				return EXIT_OK;
-			}
-		}
-		json_decref(answer);
-	}
-	if (r > 0)
-		vnet_error_set(&err, -ECONNRESET, "connection-closed", "netd ended the stream");
-	return report_error(cli, &err);
-}
-
-static void print_time(json_int_t microseconds)
-{
-	time_t seconds = (time_t)(microseconds / 1000000);
-	char text[64] = "?";
-	struct tm tm;
-
-	if (localtime_r(&seconds, &tm))
-		strftime(text, sizeof(text), "%F %T", &tm);
-	printf("%s.%03d", text, (int)(microseconds / 1000 % 1000));
-}
-
-/* "TIME EVENT NETWORK/PORT: message"; JSON: one object per line; YAML: one document each. */
+/* "TIME EVENT NETWORK/PORT: message". */
 static void print_event(const struct cli *cli, const json_t *event)
 {
 	const char *what = json_string_value(json_object_get(event, "event"));
@@ -69,20 +15,8 @@ static void print_event(const struct cli *cli, const json_t *event)
 	const char *port = json_string_value(json_object_get(event, "port"));
 	const char *message = json_string_value(json_object_get(event, "message"));
 
-	switch (output_format(cli)) {
-	case FORMAT_JSON:
-		json_dumpf(event, stdout, JSON_COMPACT);
-		putchar('\n');
-		return;
-	case FORMAT_YAML:
-		puts("---");
-		yaml_print(stdout, event);
-		fflush(stdout);
-		return;
-	case FORMAT_TABLE:
-		break;
-	}
-	print_time(json_integer_value(json_object_get(event, "time")));
+	(void)cli;
+	stream_print_time(json_integer_value(json_object_get(event, "time")), true);
 	printf(" %-16s ", what ? what : "?");
 	print_safe(stdout, network ? network : "");
 	if (port) {
@@ -92,6 +26,16 @@ static void print_event(const struct cli *cli, const json_t *event)
 	fputs(network || port ? ": " : "", stdout);
 	print_safe(stdout, message ? message : "");
 	putchar('\n');
+}
+
+static int run_monitor(struct cli *cli, const void *options, const text_vec *words,
+		       const text_vec *rest)
+{
+	const struct monitor_options *o = options;
+
+	(void)rest;
+	return stream_run(cli, "Monitor", cli_parameters("network", words->n ? words->v[0] : NULL),
+			  o->count, print_event);
 }
 
 static const struct cli_option monitor_options[] = {

@@ -5,7 +5,8 @@
 
 const struct command *const command_tables[] = {
 	apply_commands, network_commands, port_commands,    run_commands,
-	list_commands,  monitor_commands, doctor_commands, general_commands, completion_commands,
+	list_commands,  monitor_commands, trace_commands,   doctor_commands,
+	general_commands, completion_commands,
 	NULL,
 };
 

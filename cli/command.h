@@ -56,7 +56,8 @@ struct command {
 };
 
 extern const struct command apply_commands[], network_commands[], port_commands[], run_commands[],
-	list_commands[], monitor_commands[], doctor_commands[], general_commands[], completion_commands[];
+	list_commands[], monitor_commands[], trace_commands[], doctor_commands[],
+	general_commands[], completion_commands[];
 /* All of them, ended by NULL. */
 extern const struct command *const command_tables[];
 extern const struct cli_option global_options[];

@@ -29,6 +29,7 @@ static const struct method methods[] = {
 	{ .name = "Fix", .fn = api_fix, .is_for_root = true },
 	{ .name = "Unfix", .fn = api_unfix, .is_for_root = true },
 	{ .name = "Monitor", .fn = api_monitor, .is_stream = true },
+	{ .name = "Trace", .fn = api_trace, .is_stream = true },
 };
 
 static struct server_interface interface = {

@@ -29,6 +29,7 @@ void api_list_fdb(void *context, struct call *call, const json_t *parameters);
 void api_diagnose(void *context, struct call *call, const json_t *parameters);
 void api_fix(void *context, struct call *call, const json_t *parameters);
 void api_unfix(void *context, struct call *call, const json_t *parameters);
+void api_trace(void *context, struct call *call, const json_t *parameters);
 void api_monitor(void *context, struct call *call, const json_t *parameters);
 
 /* Each checks or takes a parameter; what is wrong fails the call and gives false. */

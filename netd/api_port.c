@@ -319,6 +319,23 @@ void api_describe_port(void *context, struct call *call, const json_t *parameter
 		call_reply(call, json_pack("{s:o}", "port", port_info(d, entry, true)));
 }
 
+void api_trace(void *context, struct call *call, const json_t *parameters)
+{
+	static const char *const keys[] = { "port", "all", NULL };
+	struct netd *d = context;
+	struct vnet_error err = { 0 };
+	struct port_entry *entry;
+	const char *name;
+	bool all;
+
+	if (!api_only_keys(call, parameters, keys) || !api_string(call, parameters, "port", true, &name) ||
+	    !api_bool(call, parameters, "all", &all))
+		return;
+	entry = api_port(d, call, name);
+	if (entry && trace_subscribe(d, call, entry, all, &err) < 0)
+		call_fail(call, &err, NULL);
+}
+
 /* ---- lists ---- */
 
 static const char *const list_keys[] = { "network", NULL };

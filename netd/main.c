@@ -255,6 +255,7 @@ static int start(struct netd *d, struct vnet_error *err)
 	if (r == 0) {
 		gather_notes(d);
 		d->monitor = monitor_new(d);
+		d->trace = trace_new();
 		read_configuration(d);
 		r = dhcp_init(d, err);
 	}
@@ -276,6 +277,7 @@ static void stop(struct netd *d)
 	dhcp_end_waiting(d);
 	server_free(d->server);
 	monitor_free(d->monitor);
+	trace_free(d->trace);
 	uplink_free_all(d);
 	dnsmasq_set_free(d->dnsmasq);
 	kernel_free(d->kernel);

@@ -86,6 +86,7 @@ static void forget(struct netd *d, struct port_entry *entry)
 	struct network_entry *network = entry->network;
 	bool had_addresses = entry->port->addresses.n > 0;
 
+	trace_port_gone(d, entry);
 	dhcp_release_leases(d, entry);
 	journal_del(d->port_journal, entry->port->name, NULL);
 	monitor_emit(d, "port-removed", entry->port->network, entry->port->name, NULL, "%s",

@@ -37,6 +37,28 @@ static const char *const reason_names[GUARD_REASONS_END] = {
 	[GUARD_REASON_INGRESS_GROUP] = "ingress-group",
 };
 
+static const char *const reason_texts[GUARD_REASONS_END] = {
+	[GUARD_REASON_MAC] = "its source MAC address is not the port's",
+	[GUARD_REASON_VLAN_TAG] = "a VLAN tag that the port may not use",
+	[GUARD_REASON_ETHERTYPE] = "a protocol that the port may not use",
+	[GUARD_REASON_IPV4_SOURCE] = "its IPv4 source address is not the port's",
+	[GUARD_REASON_IPV6_SOURCE] = "its IPv6 source address is not the port's",
+	[GUARD_REASON_ARP] = "ARP that is malformed, or in the name of a foreign MAC address",
+	[GUARD_REASON_ARP_ADDRESS] = "ARP in the name of an address that is not the port's",
+	[GUARD_REASON_ND] = "neighbour discovery that is malformed, or in the name of a foreign MAC address",
+	[GUARD_REASON_ND_TARGET] = "neighbour discovery about an address that is not the port's",
+	[GUARD_REASON_ROUTER] = "the port is no router's",
+	[GUARD_REASON_DHCP_SERVER] = "the port is no DHCP server's",
+	[GUARD_REASON_DHCP_CLIENT] = "a DHCP request for a foreign MAC address",
+	[GUARD_REASON_HEADER] = "a header that cannot be read to its end",
+	[GUARD_REASON_LLC] = "802.2 (STP and the like), which the port may not use",
+	[GUARD_REASON_TUNNEL] = "a packet within a packet",
+	[GUARD_REASON_STORM] = "more broadcasts or multicasts a second than the port may send",
+	[GUARD_REASON_EGRESS_GROUP] = "no egress rule of its security groups allows it",
+	[GUARD_REASON_INGRESS_GROUP] = "no ingress rule of its security groups allows it",
+	[GUARD_REASON_EGRESS_NAME] = "its destination is none of the names that the port may reach",
+};
+
 #define R(reason) (1u << GUARD_REASON_##reason)
 
 static const struct {
@@ -57,6 +79,13 @@ static const struct {
 const char *guard_reason_name(unsigned reason)
 {
 	return reason < GUARD_REASONS_END ? reason_names[reason] : NULL;
+}
+
+const char *guard_reason_text(unsigned reason)
+{
+	const char *text = reason < GUARD_REASONS_END ? reason_texts[reason] : NULL;
+
+	return text ? text : "for a reason that this version does not know";
 }
 
 const char *guard_policy_name(enum guard_policy policy)

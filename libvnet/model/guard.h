@@ -61,6 +61,8 @@ enum guard_reason {
 };
 /* "dhcp-server"; NULL for a number that is no reason. */
 const char *guard_reason_name(unsigned reason);
+/* "ARP for an address that is not the port's": for people; never NULL. */
+const char *guard_reason_text(unsigned reason);
 
 /* Checks that can be switched off one by one. */
 enum guard_allow {

@@ -59,6 +59,7 @@ static void start(struct host *host)
 	assert_int_equal(store_new(d->run_dir, d->state_dir, &d->store, &err), 0);
 	d->policy = access_policy_new();
 	d->monitor = monitor_new(d);
+	d->trace = trace_new();
 	assert_int_equal(dhcp_init(d, &err), 0);
 	assert_int_equal(events_start(d, &err), 0);
 	assert_int_equal(kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, &err), 0);
@@ -77,6 +78,7 @@ static void stop(struct host *host)
 	for (size_t i = 0; i < ARRAY_SIZE(d->kernel_sources); i++)
 		loop_remove(d->kernel_sources[i]);
 	monitor_free(d->monitor);
+	trace_free(d->trace);
 	dnsmasq_set_free(d->dnsmasq);
 	registry_free(&d->registry);
 	host_free(d);
