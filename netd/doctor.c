@@ -21,6 +21,11 @@
 
 #define STORED_NAME "fixes"
 #define FIX_ATTEMPTS 5          /* while others change the same chains */
+#define SETTLE_USEC 30000       /* events of one action come within this */
+#define LOOK_SHARE 10           /* a look is followed by a rest of ten times its length */
+#define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC */
+#define REPAIR_INTERVAL_USEC 10000000ull
+#define PATIENCE_USEC 1000000ull
 
 /* ---- facts ---- */
 
@@ -191,8 +196,7 @@ static void tell(text_list *ret, const char *verb, const struct fix_rule *rule)
 	AUTO_FREE char *text = fix_rule_text(rule);
 
 	log_info("doctor: %s %s", verb, text);
-	if (ret)
-		vec_push(ret, mem_printf("%s %s", verb, text));
+	vec_push(ret, mem_printf("%s %s", verb, text));
 }
 
 /* Brings others' chains to what is needed, or to nothing of ours. -EAGAIN: they changed meanwhile. */
@@ -272,19 +276,58 @@ void doctor_load(struct netd *d)
 	json_decref(object);
 }
 
+/*
+ * A look reads all rules of the host: with many of them it must not be taken at each of
+ * their changes. Nor must one who takes ours away again and again keep us at it.
+ */
+static struct {
+	uint64_t end, cost;     /* of the last look */
+	uint64_t since;         /* the first of repairs */
+	unsigned repairs;
+} past;
+
+static uint64_t pause_before_look(void)
+{
+	uint64_t now = loop_now(), rest = past.cost * LOOK_SHARE;
+
+	if (now - past.since > REPAIR_INTERVAL_USEC)
+		past.repairs = 0;
+	if (past.repairs > REPAIRS_BEFORE_PATIENCE && rest < PATIENCE_USEC)
+		rest = PATIENCE_USEC;
+	/* One change after a quiet time is followed at once. */
+	return past.end + rest > now + SETTLE_USEC ? past.end + rest - now : SETTLE_USEC;
+}
+
+static void note_repair(void)
+{
+	if (!past.repairs++)
+		past.since = loop_now();
+}
+
 static void look(void *arg)
 {
 	static struct log_limit limit = LOG_LIMIT(60, 3);
 	struct netd *d = arg;
 	struct vnet_error err = { 0 };
+	text_list changes = { 0 };
+	uint64_t before = loop_now();
 
 	d->fix_timer = NULL;
-	if (d->keeps_fixes && fix(d, true, NULL, &err) < 0 && log_limit_pass(&limit))
+	if (!d->keeps_fixes)
+		return;
+	if (fix(d, true, &changes, &err) < 0 && log_limit_pass(&limit))
 		log_error("doctor: %s", err.message);
+	if (changes.n)
+		note_repair();
+	vec_each(text, &changes)
+		free(*text);
+	vec_free(&changes);
+	past.end = loop_now();
+	past.cost = past.end - before;
 }
 
-void doctor_look_later(struct netd *d, uint64_t usec)
+void doctor_look_soon(struct netd *d)
 {
 	if (d->keeps_fixes && !d->fix_timer)
-		loop_timer_add(d->loop, usec, look, d, &d->fix_timer);
+		loop_timer_add(d->loop, pause_before_look(), look, d, &d->fix_timer);
 }

@@ -145,6 +145,28 @@ static bool has_setuid_helper(void)
 	return false;
 }
 
+static void add_unread(const char *where, const char *what, struct doctor_facts *facts)
+{
+	vec_push(&facts->settings, (struct doctor_setting){
+		.setting = SETTING_UNREAD_TABLES, .where = mem_strdup(where), .text = mem_strdup(what) });
+}
+
+/* Empty while none is in use. */
+static void read_arp_names(const char *path, const char *text, struct doctor_facts *facts)
+{
+	if (text[0])
+		add_unread(path, "arptables without nftables", facts);
+}
+
+static void read_unread_tables(struct doctor_facts *facts)
+{
+	static const char module[] = "/sys/module/ebtable_filter";
+
+	one_file("/proc/net/arp_tables_names", read_arp_names, facts);
+	if (access(module, F_OK) == 0)
+		add_unread(module, "ebtables without nftables", facts);
+}
+
 void doctor_read_files(const struct snapshot *snap, struct doctor_facts *facts)
 {
 	static const char *const sysctl_folders[] = { "/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d",
@@ -155,6 +177,7 @@ void doctor_read_files(const struct snapshot *snap, struct doctor_facts *facts)
 		each_file(sysctl_folders[i], ".conf", doctor_read_sysctl_conf, facts);
 	if (has_setuid_helper())
 		one_file("/etc/qemu/bridge.conf", doctor_read_bridge_conf, facts);
+	read_unread_tables(facts);
 	for (size_t i = 0; i < ARRAY_SIZE(managers); i++)
 		read_manager(&managers[i], snap, facts);
 }

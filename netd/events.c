@@ -32,7 +32,7 @@
  * again must not make us spin. Counted apart by who it can be: a guest's VMM may
  * change its own device for ever, and that must not delay the repair of the rules.
  */
-enum cause { CAUSE_PORT, CAUSE_HOST, CAUSE_RULES, CAUSE_FIXES, N_CAUSES };
+enum cause { CAUSE_PORT, CAUSE_HOST, CAUSE_RULES, N_CAUSES };
 
 static uint64_t patience(enum cause cause)
 {
@@ -412,8 +412,7 @@ static void on_event(void *context, const struct kernel_event *event)
 	case KERNEL_EVENT_NFT:
 		if (event->touches_ours)
 			rules_touched(d, event);
-		if (d->keeps_fixes && !d->fix_timer)
-			doctor_look_later(d, patience(CAUSE_FIXES));
+		doctor_look_soon(d);
 		break;
 	case KERNEL_EVENT_ROUTE:
 		if (d->registry.networks.n)

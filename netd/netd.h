@@ -261,8 +261,8 @@ int doctor_gather(struct netd *d, const struct peer *peer, struct doctor_facts *
 int doctor_keep_fixes(struct netd *d, bool keep, text_list *ret_changes, struct vnet_error *err);
 /* Were they kept by an earlier netd? */
 void doctor_load(struct netd *d);
-/* Others' rules changed (or our networks): what is kept is looked after, in the loop, usec from now. */
-void doctor_look_later(struct netd *d, uint64_t usec);
+/* Others' rules changed, or our networks: what is kept is looked after, in the loop. */
+void doctor_look_soon(struct netd *d);
 
 /* ---- monitor.c ---- */
 

@@ -386,7 +386,7 @@ static int carry_out(struct run *run, struct plan *plan, int planned)
 	}
 	schedule_retry(run->d, run->err->number || run->failed.n || run->n_refused);
 	vec_free(&run->failed);
-	doctor_look_later(run->d, 0);
+	doctor_look_soon(run->d);
 	return run->err->number;
 }
 

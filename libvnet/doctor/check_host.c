@@ -247,6 +247,12 @@ static void check_settings(const struct doctor_facts *facts, finding_vec *ret)
 				mem_printf("%s: %s", setting->where, setting->text));
 			finding_remedy(f, "take that line out of %s", setting->where);
 			break;
+		case SETTING_UNREAD_TABLES:
+			f = add(ret, "unread-tables", SEVERITY_NOTE, NULL,
+				"Rules of these tables are not followed; they may stop traffic.",
+				mem_printf("%s (%s)", setting->text, setting->where));
+			finding_remedy(f, "%s", strncmp(setting->text, "arp", 3) == 0 ? "arptables-legacy -L" : "ebtables-legacy -L");
+			break;
 		case SETTING_BRIDGE_CONF:
 			f = add(ret, "bridge-conf", SEVERITY_NOTE, NULL,
 				"QEMU's setuid qemu-bridge-helper puts devices onto that bridge without netd; they are no ports, and nothing is forwarded to or from them.",

@@ -47,6 +47,7 @@ struct doctor_claim { enum manager manager; char device[16]; };
 /* A file of somebody's configuration that matters: where, and what stands there. */
 enum setting {
 	SETTING_FORWARDING_OFF, /* sysctl.d: would switch it off again at boot, or on reload */
+	SETTING_UNREAD_TABLES,  /* arptables' or ebtables' own, which nobody but they can read */
 	SETTING_BRIDGE_CONF,    /* QEMU's bridge.conf lets its setuid helper onto our bridge */
 };
 struct doctor_setting { enum setting setting; char *where, *text; };

@@ -336,7 +336,8 @@ static void host_line(struct doctor_facts *facts, const char *line)
 			 16, "%s", w.n > 2 ? w.v[2] : "");
 	else if (strcmp(key, "setting") == 0)
 		vec_push(&facts->settings, (struct doctor_setting){
-			.setting = strcmp(w.v[1], "bridge-conf") == 0 ? SETTING_BRIDGE_CONF : SETTING_FORWARDING_OFF,
+			.setting = strcmp(w.v[1], "bridge-conf") == 0 ? SETTING_BRIDGE_CONF :
+				   strcmp(w.v[1], "unread") == 0 ? SETTING_UNREAD_TABLES : SETTING_FORWARDING_OFF,
 			.where = mem_strdup(w.v[2]), .text = mem_strdup(rest_of(line, 3)) });
 	else if (strcmp(key, "stranger") == 0)
 		vec_push(&facts->strangers, mem_strdup(rest_of(line, 1)));
