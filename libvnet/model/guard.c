@@ -56,7 +56,6 @@ static const char *const reason_texts[GUARD_REASONS_END] = {
 	[GUARD_REASON_STORM] = "more broadcasts or multicasts a second than the port may send",
 	[GUARD_REASON_EGRESS_GROUP] = "no egress rule of its security groups allows it",
 	[GUARD_REASON_INGRESS_GROUP] = "no ingress rule of its security groups allows it",
-	[GUARD_REASON_EGRESS_NAME] = "its destination is none of the names that the port may reach",
 };
 
 #define R(reason) (1u << GUARD_REASON_##reason)
