@@ -25,6 +25,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define PORT_ALIAS LINK_ALIAS_PREFIX "port:"
@@ -39,6 +40,27 @@ static struct kernel_linux *self(struct kernel *base)
 	return (struct kernel_linux *)base;
 }
 
+/* Tables can be owned and outlive their owner since Linux 6.9. */
+static bool kernel_has_owned_tables(void)
+{
+	unsigned major, minor;
+	struct utsname name;
+
+	if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 9);
+}
+
+static int open_nft(struct kernel_linux *k, struct vnet_error *err)
+{
+	int r = nft_netlink_open(&k->nft, err);
+
+	k->devices.owns_tables = kernel_has_owned_tables();
+	if (r == 0 && k->devices.owns_tables)
+		nft_netlink_adopt(k->nft);
+	return r;
+}
+
 int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 {
 	struct kernel_linux *k = mem_alloc(sizeof(*k));
@@ -47,7 +69,7 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	k->base.ops = &linux_ops;
 	k->rt.fd = k->query.fd = k->proc_sys = k->sysfs = k->nodes = -1;
 	k->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	k->devices = (struct nft_devices){nft_device_index, nft_device_name, k};
+	k->devices = (struct nft_devices){nft_device_index, nft_device_name, k, false};
 	if (k->control < 0) {
 		r = kernel_error(err, -errno, NULL, "cannot open a control socket");
 		goto fail;
@@ -59,7 +81,7 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	}
 	if ((r = nl_open(&k->rt, NETLINK_ROUTE, err)) < 0 ||
 	    (r = nl_open(&k->query, NETLINK_ROUTE, err)) < 0 ||
-	    (r = nft_netlink_open(&k->nft, err)) < 0 ||
+	    (r = open_nft(k, err)) < 0 ||
 	    (r = events_open(k->rt.port, mnl_socket_get_portid(k->nft), &k->events, err)) < 0)
 		goto fail;
 	*ret = &k->base;

@@ -253,6 +253,31 @@ int nft_netlink_commit(struct mnl_socket *socket, const struct nft_txn *txn,
 	return r;
 }
 
+/* One table of a former owner, or nothing; its flags are all that is said of it. */
+static void adopt(struct mnl_socket *socket, enum nft_family family)
+{
+	struct batch b __attribute__((cleanup(batch_free))) = { 0 };
+	struct batch_answer answer = { 0 };
+
+	batch_begin(&b);
+	batch_begin_op(&b, NFT_MSG_NEWTABLE, family, 0, 0);
+	batch_string(&b, NFTA_TABLE_NAME, NFT_TABLE_NAME);
+	batch_be32(&b, NFTA_TABLE_FLAGS, NFT_TABLE_OWNED);
+	batch_end_op(&b);
+	batch_end(&b);
+	batch_send(socket, &b, &answer);
+}
+
+void nft_netlink_adopt(struct mnl_socket *socket)
+{
+	static const enum nft_family families[] = { NFT_BRIDGE, NFT_NETDEV };
+
+	/* Made without an owner, or of one who lives: that is seen, or refused, when it comes to it. */
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (nft_table_flags(socket, families[i]) == (NFT_TABLE_OWNED & ~NFT_TABLE_F_OWNER))
+			adopt(socket, families[i]);
+}
+
 int nft_netlink_open(struct mnl_socket **ret, struct vnet_error *err)
 {
 	struct timeval timeout = { .tv_sec = SOCKET_TIMEOUT_S };

@@ -183,7 +183,9 @@ static void on_table(void *context, const struct nlmsghdr *head)
 	want[1] = (char)(n - 2 + 1);
 	dumped_table(d)->exists = true;
 	dumped_table(d)->is_foreign = !udata || mnl_attr_get_payload_len(udata) != n + 1 ||
-				      memcmp(mnl_attr_get_payload(udata), want, (size_t)n + 1) != 0;
+				      memcmp(mnl_attr_get_payload(udata), want, (size_t)n + 1) != 0 ||
+				      (nft_is_owned(d->devices, d->family) &&
+				       get_u32(&attrs, NFTA_TABLE_FLAGS) != NFT_TABLE_OWNED);
 }
 
 /* Chains. */
@@ -559,6 +561,24 @@ static int dump_part(struct mnl_socket *socket, struct dump *d, uint16_t type, u
 	request_init(&r, type, d->family, flags);
 	mnl_attr_put_strz(r.head, table_attr, NFT_TABLE_NAME);
 	return talk(socket, &r, reply, d);
+}
+
+static void on_table_flags(void *context, const struct nlmsghdr *head)
+{
+	struct attrs attrs = message_attrs(head);
+
+	*(uint32_t *)context = get_u32(&attrs, NFTA_TABLE_FLAGS);
+}
+
+uint32_t nft_table_flags(struct mnl_socket *socket, enum nft_family family)
+{
+	struct request r;
+	uint32_t flags = 0;
+
+	request_init(&r, NFT_MSG_GETTABLE, family, 0);
+	mnl_attr_put_strz(r.head, NFTA_TABLE_NAME, NFT_TABLE_NAME);
+	talk(socket, &r, on_table_flags, &flags);
+	return flags;
 }
 
 static int dump_table(struct mnl_socket *socket, struct dump *d)

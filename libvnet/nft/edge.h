@@ -37,6 +37,13 @@ static inline uint32_t nft_kernel_hook(uint8_t hook)
 	return hook == NFT_HOOK_EGRESS ? NF_NETDEV_EGRESS : hook;
 }
 
+/* linux/netfilter/nf_tables.h of Linux 6.9; older headers have no PERSIST. */
+#define NFT_TABLE_OWNED (NFT_TABLE_F_OWNER | 0x4u)
+static inline bool nft_is_owned(const struct nft_devices *devices, enum nft_family family)
+{
+	return devices->owns_tables && family != NFT_INET;
+}
+
 /* Sizes as the kernel stores them. */
 static inline size_t nft_kernel_size(const uint8_t *types, unsigned n)
 {
@@ -85,6 +92,9 @@ static inline unsigned nft_device_index(const struct nft_devices *devices, const
 typedef VEC(struct nft_elem) nft_elem_vec;
 int nft_dump_elems(struct mnl_socket *socket, enum nft_set_id set,
 		   const struct nft_devices *devices, nft_elem_vec *ret);
+
+/* NFT_TABLE_F_*, or 0 when there is no such table. */
+uint32_t nft_table_flags(struct mnl_socket *socket, enum nft_family family);
 
 /* The first of n sequence numbers that no other request has, so that a stale answer is seen as such. */
 uint32_t nft_reserve_seq(uint32_t n);

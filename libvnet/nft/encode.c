@@ -37,6 +37,8 @@ static void encode_table(struct batch *b, const struct nft_op *op, size_t i)
 		int n = snprintf(udata.text, sizeof(udata.text), NFT_TABLE_COMMENT_PREFIX "%d",
 				 NFT_LAYOUT);
 
+		if (nft_is_owned(b->devices, op->family))
+			batch_be32(b, NFTA_TABLE_FLAGS, NFT_TABLE_OWNED);
 		udata.size = (uint8_t)(n + 1);
 		batch_attr(b, NFTA_TABLE_USERDATA, &udata, 2u + udata.size);
 	}

@@ -34,10 +34,20 @@ struct nft_devices {
 	/* The name of a device that exists now; false: none. */
 	bool (*name)(void *context, unsigned index, char ret_name[16]);
 	void *context;
+	/*
+	 * Tables bridge and netdev, where the guard is, are the socket's own: nobody
+	 * else can change them, nor flush them with the ruleset, and they outlive the
+	 * socket (Linux 6.9: NFT_TABLE_F_OWNER and _PERSIST).  One that is not held so
+	 * is replaced.  Table inet stays everybody's: dnsmasq may have to add to its sets.
+	 */
+	bool owns_tables;
 };
 
 /* Close-on-exec, extended acks on, bound to a port of the kernel's choice. */
 int nft_netlink_open(struct mnl_socket **ret, struct vnet_error *err);
+
+/* Takes over what tables an owner that is gone has left, as they are. */
+void nft_netlink_adopt(struct mnl_socket *socket);
 
 /*
  * Runs a transaction: all of it or nothing, in one batch and one send.  The

@@ -1044,6 +1044,39 @@ static void foreign_rules_are_told(void **state)
 	assert_false(event.touches_ours); /* not what was said of the one before */
 }
 
+/* Linux 6.9: the guard's table is the daemon's alone, and the next daemon's after its end. */
+static void guard_outlives_a_flush(void **state)
+{
+	AUTO(network_free) struct network *net = make_network();
+	AUTO(port_free) struct port *port = make_port(net, "lo", false);
+	const struct network *nets[] = { net };
+	const struct port *ports[] = { port };
+	AUTO(nft_ruleset_free) struct nft_ruleset *rules = nft_compile(nets, 1, ports, 1);
+	struct kernel *heir = NULL;
+
+	(void)state;
+	ONLY_LINUX();
+	commit(difference(rules));
+	if (system("nft list table bridge vnet | grep -q owner") != 0) {
+		/* Before that anybody may flush it, and netd puts it back. */
+		assert_int_equal(system("uname -r | grep -Eq '^([1-5]|6[.][0-8])[.]'"), 0);
+		return;
+	}
+	assert_int_equal(system("nft flush ruleset"), 0);
+	assert_int_equal(system("nft list map bridge vnet guards | grep -q goto"), 0);
+	assert_int_not_equal(system("nft delete table bridge vnet 2>/dev/null"), 0);
+	assert_int_not_equal(system("nft list table inet vnet 2>/dev/null"), 0);
+
+	kernel_free(f->k); /* as netd's end */
+	f->k = NULL;
+	assert_int_equal(system("nft list map bridge vnet guards | grep -q goto"), 0);
+	ok(kernel_linux_new(&heir, &f->err));
+	f->k = heir;
+	assert_int_not_equal(system("nft delete table bridge vnet 2>/dev/null"), 0);
+	commit(difference(rules)); /* the other table */
+	is_equal(rules);
+}
+
 /* Forwarding entries come by the thousands from a guest; nobody here wants them. */
 static void forwarding_entries_are_not_told(void **state)
 {
@@ -1335,7 +1368,8 @@ int main(void)
 		TEST(bad_names), TEST(vhost), TEST(nft_transactions), TEST(nft_guards),
 		TEST(learning_port_tells_its_frame), TEST(drop_counters_of_the_fake),
 		TEST(foreign_changes_are_told), TEST(own_routes_and_rules_are_not_told),
-		TEST(foreign_rules_are_told), TEST(forwarding_entries_are_not_told),
+		TEST(foreign_rules_are_told), TEST(guard_outlives_a_flush),
+		TEST(forwarding_entries_are_not_told),
 		TEST(overrun_is_told), TEST(neighbours_are_probed),
 		TEST(stops_at_the_failing_operation), TEST(many_operations),
 		TEST(errors_name_the_object), TEST(fake_fails_on_demand),

@@ -45,7 +45,7 @@ static bool real_name(void *context, unsigned index, char ret_name[16])
 	return if_indextoname(index, ret_name) != NULL;
 }
 
-static const struct nft_devices real = { real_index, real_name, NULL };
+static const struct nft_devices real = { real_index, real_name, NULL, false };
 
 static unsigned numbered_index(void *context, const char *name)
 {
@@ -60,7 +60,7 @@ static bool numbered_name(void *context, unsigned index, char ret_name[16])
 	return true;
 }
 
-static const struct nft_devices numbered = { numbered_index, numbered_name, NULL };
+static const struct nft_devices numbered = { numbered_index, numbered_name, NULL, false };
 
 /* Commands. */
 

@@ -9,7 +9,7 @@ import signal
 import struct
 import time
 
-from vnetlab import HostCase, VarlinkError, nft_elements, veth, wait_until
+from vnetlab import HostCase, VarlinkError, nft_elements, nft_rules, veth, wait_until
 from vnetlab.frames import arp_request
 from vnetlab.guest import RawPort
 from vnetlab.users import call_as, release_all
@@ -56,9 +56,10 @@ class Ports(HostCase):
             self.raw_port(self.netd, "blue", vhost="off")
             time.sleep(0.05)
         port = self.raw_port(self.netd, "blue", vhost="off")
-        self.host.run("nft", "flush", "set", "bridge", "vnet", "macs")
-        wait_until(lambda: port.ifname in str(nft_elements(self.host, "bridge", "macs")),
-                   timeout=2, what="the guard to be put back")
+        before = nft_rules(self.host)
+        self.host.run("nft", "flush", "ruleset")
+        wait_until(lambda: nft_rules(self.host) == before, timeout=2, what="the rules to come back")
+        self.assertIn(port.ifname, str(nft_elements(self.host, "bridge", "macs")))
 
     def test_the_holder_of_a_tap_cannot_change_its_mac_for_long(self):
         port = self.raw_port(self.netd, "blue", mac="52:54:00:00:00:01", vhost="off")

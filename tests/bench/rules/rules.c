@@ -115,7 +115,7 @@ static bool name_of(void *context, unsigned index, char ret_name[16])
 	return device_name(control, (int)index, ret_name);
 }
 
-static const struct nft_devices devices = {index_of, name_of, NULL};
+static const struct nft_devices devices = {.index = index_of, .name = name_of};
 
 static void commit(const struct nft_txn *txn)
 {
