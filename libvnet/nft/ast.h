@@ -42,7 +42,7 @@ enum nft_type {
 	/* An address and its length, a byte: from the first to the last address in the kernel. */
 	NFT_T_PREFIX4, NFT_T_PREFIX6,
 	/* In no set: bytes as nft prints what it has no type for, and a few numbers. */
-	NFT_T_BYTES8, NFT_T_BYTES3, NFT_T_BYTES2, NFT_T_BYTE, NFT_T_BITS16, NFT_T_FRAG_OFF, NFT_T_ARPHRD,
+	NFT_T_BYTES8, NFT_T_BYTES3, NFT_T_BYTES2, NFT_T_BYTE, NFT_T_BITS16, NFT_T_FRAG_OFF, NFT_T_ARPHRD, NFT_T_DEVGROUP,
 };
 
 struct nft_type_def {
@@ -149,7 +149,7 @@ struct nft_instance {
 
 /* What of a packet an expression reads. */
 enum nft_field {
-	NFT_F_IIF, NFT_F_OIF, NFT_F_IIFNAME, NFT_F_OIFNAME, NFT_F_NFPROTO, NFT_F_L4PROTO,
+	NFT_F_IIF, NFT_F_OIF, NFT_F_IIFGROUP, NFT_F_OIFGROUP, NFT_F_IIFNAME, NFT_F_OIFNAME, NFT_F_NFPROTO, NFT_F_L4PROTO,
 	NFT_F_ETHER_DADDR, NFT_F_ETHER_SADDR, NFT_F_IP_SADDR, NFT_F_IP_DADDR, NFT_F_IP6_SADDR,
 	NFT_F_IP6_DADDR, NFT_F_SPORT, NFT_F_DPORT, NFT_F_ICMP6_TYPE, NFT_F_CT_STATE,
 	NFT_F_CT_STATUS, NFT_F_CT_DIRECTION, NFT_F_FIB_SADDR, NFT_F_FIB_DADDR, NFT_F_FIB_DADDR_IIF,

@@ -169,6 +169,12 @@ static void compile_learning(struct nft_ruleset *rs)
 	BRIDGE_RULE("guard/learn", "until netd knows, nothing passes", expr_verdict(NFT_V_DROP));
 }
 
+/* A device's group is netd's to set, in the message that puts it on its bridge. */
+static struct nft_expr in_group(enum nft_field field)
+{
+	return expr_match(field, &(uint32_t){ NFT_PORT_GROUP }, sizeof(uint32_t));
+}
+
 /* Guests may not send such (compile_guard.c), so it is a server that they are allowed to have. */
 static void compile_acknowledgements(struct nft_ruleset *rs, const char *chain)
 {
@@ -184,6 +190,8 @@ static void compile_forward(struct nft_ruleset *rs, bool has_foreign_dhcp)
 			 false);
 	if (has_foreign_dhcp)
 		compile_acknowledgements(rs, "forward");
+	BRIDGE_RULE("forward", "between ports", in_group(NFT_F_IIFGROUP), in_group(NFT_F_OIFGROUP),
+		    ACCEPT);
 	BRIDGE_RULE("forward", "between devices that we put there",
 		    IN_SET(NFT_SET_MEMBERS, NFT_F_IIF), IN_SET(NFT_SET_MEMBERS, NFT_F_OIF), ACCEPT);
 	BRIDGE_RULE("forward", "to a device that nobody authorised",
@@ -232,6 +240,8 @@ static void compile_bridge_table(struct nft_ruleset *rs, const struct network *c
 	if (any(has_tags, nets, n_nets))
 		compile_tags(rs);
 	BRIDGE_RULE("prerouting", "what each port is held to", VMAP(NFT_MAP_GUARDS, NFT_F_IIF));
+	/* Its group would let it through `forward`. */
+	BRIDGE_RULE("prerouting", "a port that has lost its guard", in_group(NFT_F_IIFGROUP), DROP);
 	compile_forward(rs, any(has_foreign_dhcp, nets, n_nets));
 	compile_host(rs, any(keeps_host_out, nets, n_nets));
 }
@@ -259,13 +269,15 @@ static void add_port_elem(nft_port_elem_vec *to, enum nft_set_id set, const stru
 	vec_push(to, (struct nft_port_elem){ set, *elem });
 }
 
+/* chain NULL: held to nothing. */
 static void add_guard(nft_port_elem_vec *to, enum nft_set_id map, const struct nft_elem *device,
-		      enum nft_verdict code, const char *chain)
+		      const char *chain)
 {
 	struct nft_elem elem = *device;
 
-	elem.data[0] = (uint8_t)code;
-	memcpy(elem.data + 1, chain, strlen(chain));
+	elem.data[0] = chain ? NFT_V_GOTO : NFT_V_ACCEPT;
+	if (chain)
+		memcpy(elem.data + 1, chain, strlen(chain));
 	add_port_elem(to, map, &elem);
 }
 
@@ -278,13 +290,9 @@ static void bridge_port_elems(const struct network *net, const struct port *port
 	struct elem_writer w = { device.key };
 
 	elem_put_name(&w, port->ifname);
-	if (guard)
-		add_guard(ret, port->is_traced ? NFT_MAP_TRACED_GUARDS : NFT_MAP_GUARDS, &device,
-			  NFT_V_GOTO, guard);
-	/* Held to nothing, it comes back to where it would have gone. */
+	add_guard(ret, port->is_traced ? NFT_MAP_TRACED_GUARDS : NFT_MAP_GUARDS, &device, guard);
 	if (port->is_traced)
-		add_guard(ret, NFT_MAP_GUARDS, &device, guard ? NFT_V_GOTO : NFT_V_JUMP,
-			  NFT_CHAIN_TRACED);
+		add_guard(ret, NFT_MAP_GUARDS, &device, NFT_CHAIN_TRACED);
 	/* What else is on a foreign bridge is not ours to judge. */
 	if (net && network_owns_bridge(net))
 		add_port_elem(ret, NFT_SET_MEMBERS, &device);

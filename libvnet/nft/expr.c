@@ -32,6 +32,8 @@ struct load { /* how a field gets into a register */
 static const struct load loads[NFT_FIELDS] = {
 	[NFT_F_IIF] = { LOAD_META, NFT_META_IIF, 0, 0 },
 	[NFT_F_OIF] = { LOAD_META, NFT_META_OIF, 0, 0 },
+	[NFT_F_IIFGROUP] = { LOAD_META, NFT_META_IIFGROUP, 0, 0 },
+	[NFT_F_OIFGROUP] = { LOAD_META, NFT_META_OIFGROUP, 0, 0 },
 	[NFT_F_IIFNAME] = { LOAD_META, NFT_META_IIFNAME, 0, 0 },
 	[NFT_F_OIFNAME] = { LOAD_META, NFT_META_OIFNAME, 0, 0 },
 	[NFT_F_NFPROTO] = { LOAD_META, NFT_META_NFPROTO, 0, 0 },

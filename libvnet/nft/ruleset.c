@@ -43,6 +43,7 @@ const struct nft_type_def nft_types[] = {
 	[NFT_T_BITS16] = { "integer", 2, 2, 0 },
 	[NFT_T_FRAG_OFF] = { "integer", 2, 2, 0 },
 	[NFT_T_ARPHRD] = { "arphrd", 2, 2, 0 },
+	[NFT_T_DEVGROUP] = { "devgroup", 4, 4, 0 },
 };
 
 #define KEY1(a) 1, { a }
@@ -135,6 +136,8 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	[NFT_F_IIF] = { "iif", NFT_T_IFINDEX },
 	[NFT_F_OIF] = { "oif", NFT_T_IFINDEX },
+	[NFT_F_IIFGROUP] = { "iifgroup", NFT_T_DEVGROUP },
+	[NFT_F_OIFGROUP] = { "oifgroup", NFT_T_DEVGROUP },
 	[NFT_F_IIFNAME] = { "iifname", NFT_T_IFNAME },
 	[NFT_F_OIFNAME] = { "oifname", NFT_T_IFNAME },
 	[NFT_F_NFPROTO] = { "meta nfproto", NFT_T_NFPROTO },

@@ -139,6 +139,10 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 		memcpy(&n, v, sizeof(n));
 		strbuf_printf(b, "0x%08" PRIx32, n);
 		break;
+	case NFT_T_DEVGROUP:
+		memcpy(&n, v, sizeof(n));
+		strbuf_printf(b, "%" PRIu32, n);
+		break;
 	case NFT_T_PKTTYPE:
 		text_named(b, pkttypes, *v);
 		break;

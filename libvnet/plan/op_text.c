@@ -126,6 +126,8 @@ static void put_link_fields(struct strbuf *out, const struct op_link *link)
 		strbuf_printf(out, ", txqueuelen %" PRIu32, link->txqueuelen);
 	if (link->set & LINK_SET_GROUP && link->group == LINK_GROUP_DELETE)
 		strbuf_append(out, ", marked for deletion");
+	else if (link->set & LINK_SET_GROUP && link->group == NFT_PORT_GROUP)
+		strbuf_append(out, ", group of ports");
 	else if (link->set & LINK_SET_GROUP)
 		strbuf_printf(out, ", group %" PRIu32, link->group);
 	if (link->set & LINK_SET_ADDR_GEN)

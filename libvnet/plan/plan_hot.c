@@ -78,6 +78,12 @@ static struct bridge_port_state wanted_options(const struct network *net, const 
 	};
 }
 
+/* An adopted device keeps what group its maker gave it; the rules know it by its index, too. */
+static bool is_grouped(const struct network *net, const struct port *port)
+{
+	return network_owns_bridge(net) && !port->adopted;
+}
+
 /* A macvtap device is the guest's own end: no bridge, and the guest's address. */
 struct op_link port_wanted_link(const struct network *net, const struct port *port)
 {
@@ -95,6 +101,10 @@ struct op_link port_wanted_link(const struct network *net, const struct port *po
 	if (has_bridge) {
 		link.set |= LINK_SET_MASTER | PORT_OPTIONS;
 		network_bridge(net, link.master);
+		if (is_grouped(net, port)) {
+			link.set |= LINK_SET_GROUP;
+			link.group = NFT_PORT_GROUP;
+		}
 		link.port = wanted_options(net, port);
 	}
 	if (port->has_mac) {
@@ -227,8 +237,11 @@ static void take_off(const struct network *net, const struct port *port, op_vec 
 
 	if (port->kind != PORT_MACVTAP)
 		set |= LINK_SET_MASTER;
-	if (!deletes_device(port)) /* the delete wants to see it */
+	if (!deletes_device(port)) { /* the delete wants to see it */
 		set |= LINK_SET_ALIAS;
+		if (is_grouped(net, port))
+			set |= LINK_SET_GROUP;
+	}
 	add_set(ret, net, port->ifname, set);
 	ret->v[ret->n - 1].loses_traffic = true;
 }
@@ -301,7 +314,7 @@ static void update_link(const struct network *net, const struct port *before,
 {
 	struct op_link old = port_wanted_link(net, before), new = port_wanted_link(net, after);
 
-	new.set &= ~(uint32_t)(LINK_SET_MASTER | LINK_SET_ADDR_GEN | PORT_OPTIONS);
+	new.set &= ~(uint32_t)(LINK_SET_MASTER | LINK_SET_GROUP | LINK_SET_ADDR_GEN | PORT_OPTIONS);
 	if (old.up == new.up)
 		new.set &= ~(uint32_t)LINK_SET_UP;
 	if (old.mtu == new.mtu)

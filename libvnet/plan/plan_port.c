@@ -124,6 +124,8 @@ static uint32_t differing(const struct planner *p, const struct link *is,
 		set &= ~(uint32_t)LINK_SET_TXQUEUELEN;
 	if (strcmp(is->alias, wanted->alias) == 0)
 		set &= ~(uint32_t)LINK_SET_ALIAS;
+	if (is->group == wanted->group)
+		set &= ~(uint32_t)LINK_SET_GROUP;
 	if (is->addr_gen_mode == wanted->addr_gen_mode || is->addr_gen_mode < 0)
 		set &= ~(uint32_t)LINK_SET_ADDR_GEN;
 	if (mac_cmp(&is->mac, &wanted->mac) == 0)

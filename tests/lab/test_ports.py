@@ -364,6 +364,38 @@ class Guard(PortCase):
         s.close()
         self.assertTrue(self.host.link("foreign0"), "a foreign device is not ours to delete")
 
+    def test_the_group_of_ports_is_no_right_to_send(self):
+        """What is in it has a guard, and what has none passes nothing, whatever its group."""
+        port = self.raw_port(self.netd, "blue", mac=MAC1)
+        free = self.raw_port(self.netd, "blue", mac=MAC2, guard="off")
+        group = self.host.link(port.ifname)["group"]
+        self.assertEqual(self.host.link(free.ifname)["group"], group)
+        self.assertNotEqual(group, "default")
+        with_group = ethernet("ff:ff:ff:ff:ff:ff", "52:54:00:00:00:77", 0x88b5, b"of no guest")
+        free.send(with_group)
+        self.assertTrue(port.receive_until(lambda f: f.ethertype == 0x88b5))
+        stranger = self.namespace("stranger")
+        veth(self.host, "foreign0", stranger, "eth0")
+        self.host.ip("link", "set", "foreign0", "group", group, "master", "vn-blue")
+        with stranger, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+            s.bind(("eth0", 0))
+            for _ in range(3):
+                s.send(with_group)
+        self.assertIsNone(port.receive_until(lambda f: f.ethertype == 0x88b5, timeout=0.3))
+
+    def test_out_of_the_group_of_ports(self):
+        """A port that somebody took out of it still passes: the sets know it, too."""
+        ports = [self.raw_port(self.netd, "blue", mac=mac) for mac in (MAC1, MAC2)]
+        self.host.ip("link", "set", ports[0].ifname, "group", "default")
+        for port, other in (ports, ports[::-1]):
+            port.send(ethernet(other.mac, port.mac, 0x88b5, b"still"))
+            self.assertTrue(other.receive_until(lambda f: f.ethertype == 0x88b5))
+
+    def test_a_device_that_leaves_is_in_no_group(self):
+        port = self.raw_port(self.netd, "blue", mac=MAC1)
+        self.netd.call("DetachPort", name=port.name)
+        self.assertEqual(self.host.link(port.ifname)["group"], "default")
+
     def test_guards_of_a_thousand_changes_do_not_pile_up(self):
         for n in range(200):
             self.raw_port(self.netd, "blue", vhost="off").close()

@@ -337,8 +337,8 @@ static void test_attach(void **state)
 	read_network("mode: nat\naddresses: [10.1.0.1/24]\nports: {mtu: 1400}", &nets);
 	plan_port_attach(nets.v[0], port, &ops);
 	assert_ops(&ops, "firewall: 3 elements added\n"
-			 "set vp0: join vn-blue, mac fe:54:00:00:00:01, mtu 1400, txqueuelen 1000, ipv6 "
-			 "link-local none, alias \"vnet:port:blue:vm1\", up\n");
+			 "set vp0: join vn-blue, mac fe:54:00:00:00:01, mtu 1400, txqueuelen 1000, "
+			 "group of ports, ipv6 link-local none, alias \"vnet:port:blue:vm1\", up\n");
 }
 
 static void test_attach_options(void **state)
@@ -353,8 +353,8 @@ static void test_attach_options(void **state)
 	read_network("mode: isolated\nbridge: {mtu: 9000, name: br7}", &nets);
 	plan_port_attach(nets.v[0], port, &ops);
 	assert_ops(&ops, "firewall: 2 elements added\n"
-			 "set vp0: join br7, mtu 9000, txqueuelen 10, ipv6 link-local none, alias "
-			 "\"vnet:port:blue:vm1\", isolated, down\n");
+			 "set vp0: join br7, mtu 9000, txqueuelen 10, group of ports, "
+			 "ipv6 link-local none, alias \"vnet:port:blue:vm1\", isolated, down\n");
 }
 
 static void test_detach(void **state)
@@ -371,7 +371,7 @@ static void test_detach(void **state)
 	plan_port_detach(nets.v[0], port, false, &gone);
 	assert_ops(&gone, "firewall: 3 elements deleted\n");
 	plan_port_detach(nets.v[0], port, true, &held);
-	assert_ops(&held, "! set vp0: leave its bridge, alias \"\", down\n"
+	assert_ops(&held, "! set vp0: leave its bridge, group 0, alias \"\", down\n"
 			  "firewall: 3 elements deleted\n");
 	plan_port_detach(nets.v[0], persistent, true, &deleted);
 	assert_ops(&deleted, "! set vp0: leave its bridge, down\n"
@@ -457,8 +457,8 @@ static void assert_detach(const char *definition, const char *port_text, bool de
 #define AWARE NAT "\nbridge: {vlan_filtering: true, native: 5}"
 #define WIRE "mode: macvtap\nuplink: eth0"
 #define SRIOV "mode: sriov\nuplink: eth0\nvlan: 100"
-#define JOIN "join vn-blue, mac fe:54:00:00:00:01, mtu 1500, txqueuelen 1000, ipv6 link-local none, " \
-	     "alias \"vnet:port:blue:vm1\""
+#define JOIN "join vn-blue, mac fe:54:00:00:00:01, mtu 1500, txqueuelen 1000, group of ports, " \
+	     "ipv6 link-local none, alias \"vnet:port:blue:vm1\""
 #define OWN "mac 52:54:00:00:00:01, mtu 1500, txqueuelen 1000, ipv6 link-local none, " \
 	    "alias \"vnet:port:blue:vm1\""
 
@@ -518,7 +518,7 @@ static void test_detach_kinds(void **state)
 {
 	(void)state;
 	assert_detach(NAT, "{" VM SLOW "}", true,
-		      "! set vp0: leave its bridge, alias \"\", down\n"
+		      "! set vp0: leave its bridge, group 0, alias \"\", down\n"
 		      "stop shaping vp0\nfirewall: 3 elements deleted\n");
 	assert_detach(NAT, "{" VM SLOW "}", false, "stop shaping vp0\nfirewall: 3 elements deleted\n");
 	assert_detach(NAT, "{" VM MAC ", \"kind\": \"veth\", \"netns\": \"/run/netns/a\"}", true,

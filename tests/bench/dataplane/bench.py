@@ -15,7 +15,7 @@ clean-traffic   libvirt's filter of that name: libvirtd's own rules for two
                 ports, as it writes them, and the same for the others; the two
                 are in the middle, because a frame goes down the list to its port
 
-"alternatives" measures mechanisms that netd could use instead (alternatives.py).
+"alternatives" measures what netd could use instead, and parts of it (alternatives.py).
 
 Nanoseconds are processor time of a frame with both system calls, medians; so
 frames per second are those of one processor that does nothing else.  The last
@@ -251,6 +251,7 @@ def users_ways(folder, counts):
 
 def alternative_ways(folder, counts):
     yield PlainWay(NO_RULES)
+    yield NetdWay("netd, strict", counts[-1], os.path.join(folder, "strict"), "strict")
     for name, rules, is_guard in alternatives.all_ways(folder, mac, ipv4, ipv6):
         way = PlainWay(name, counts[-1], rules)
         way.is_guard = is_guard
