@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#define KEYS_MAX 7 /* of one option's value */
+#define KEYS_MAX 8 /* of one option's value */
 #define STORM_MAX 10000000
 
 static int fill_inside(const struct attach_options *o, struct attach_request *ret,
@@ -121,6 +121,16 @@ static int read_limit(const char *option, const char *text, struct attach_reques
 	return r;
 }
 
+static int read_switch(const char *option, const char *key, const char *value,
+		       enum vnet_switch *ret, struct vnet_error *err)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return vnet_error_set(err, -EINVAL, "usage", "--%s: %s is on or off, not '%s'",
+				      option, key, value);
+	*ret = switch_value(value);
+	return 0;
+}
+
 /* "tso=off,gso=off" */
 static int read_offload(const char *text, struct attach_request *ret, struct vnet_error *err)
 {
@@ -134,13 +144,9 @@ static int read_offload(const char *text, struct attach_request *ret, struct vne
 		return vnet_error_set(err, -EINVAL, "usage",
 				      "--offload is NAME=on or NAME=off, not '%s'", text);
 	r = read_keys("offload", text, keys, ret, values, err);
-	for (size_t i = 0; r == 0 && keys[i]; i++) {
-		if (values[i] && strcmp(values[i], "on") && strcmp(values[i], "off"))
-			return vnet_error_set(err, -EINVAL, "usage",
-					      "--offload: %s is on or off, not '%s'", keys[i],
-					      values[i]);
-		*fields[i] = switch_value(values[i]);
-	}
+	for (size_t i = 0; r == 0 && keys[i]; i++)
+		if (values[i])
+			r = read_switch("offload", keys[i], values[i], fields[i], err);
 	return r;
 }
 
@@ -148,7 +154,7 @@ static int read_offload(const char *text, struct attach_request *ret, struct vne
 static int read_guard(const char *text, struct attach_request *ret, struct vnet_error *err)
 {
 	static const char *const keys[] = { "policy", "allow", "addresses", "macs", "ethertypes",
-					    "broadcast", "multicast", NULL };
+					    "broadcast", "multicast", "learn", NULL };
 	struct vnet_guard *guard = &ret->request.guard;
 	const char *values[KEYS_MAX] = { 0 };
 	int r = read_keys("guard", text, keys, ret, values, err);
@@ -160,6 +166,8 @@ static int read_guard(const char *text, struct attach_request *ret, struct vnet_
 		r = read_number("guard", values[5], STORM_MAX, &guard->broadcast, err);
 	if (r == 0 && values[6])
 		r = read_number("guard", values[6], STORM_MAX, &guard->multicast, err);
+	if (r == 0 && values[7])
+		r = read_switch("guard", "learn", values[7], &guard->learn, err);
 	return r;
 }
 

@@ -38,6 +38,7 @@ static const struct column port_columns[] = {
 	{ "SOURCE MACS", "guard.macs", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "ETHERTYPES", "guard.ethertypes", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "STORM LIMITS", "guard.storm", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
+	{ "LEARN", "guard.learn", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "HELD", "held", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "NETNS", "netns", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "INSIDE", "inside.ifname", COLUMN_TEXT, SHOW_RECORD_IF_ANY },

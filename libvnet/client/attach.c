@@ -129,6 +129,7 @@ static json_t *guard_object(const struct vnet_guard *guard)
 	set_number(storm, "broadcast", guard->broadcast);
 	set_number(storm, "multicast", guard->multicast);
 	set_object(object, "storm", storm);
+	set_switch(object, "learn", guard->learn);
 	return object;
 }
 

@@ -446,6 +446,8 @@ static bool guard_is_lifted(const struct port *port, const struct network *net)
 	vec_each(type, &is.guard->ethertypes)
 		if (!passes(usual.guard, *type))
 			return true;
+	if (is.guard->learn != TRI_FALSE && usual.guard->learn == TRI_FALSE)
+		return true;
 	return is_more_at_once(is.guard->broadcast, usual.guard->broadcast) ||
 	       is_more_at_once(is.guard->multicast, usual.guard->multicast);
 }

@@ -512,7 +512,8 @@ class Ports(Case):
                     "storm": {"broadcast": 100, "multicast": 500}}}),
         (["--guard", "allow=llc"], {"guard": {"allow": ["llc"]}}),
         (["--guard", "mac,broadcast=0,multicast=5"],
-         {"guard": {"policy": "mac", "storm": {"multicast": 5}}}))
+         {"guard": {"policy": "mac", "storm": {"multicast": 5}}}),
+        (["--guard", "strict,learn=off"], {"guard": {"policy": "strict", "learn": False}}))
 
     def test_settings(self):
         """The same of a new port, of one that runs, and of all that run makes."""
@@ -545,7 +546,8 @@ class Ports(Case):
                 (["--offload", "lro=off"], "--offload: 'lro' is none of rx, tx, sg, tso, gso, gro"),
                 (["--guard", ""], "--guard needs a value"),
                 (["--guard", "strict,alow=llc"], "--guard: 'alow' is none of policy, allow, "
-                 "addresses, macs, ethertypes, broadcast, multicast"),
+                 "addresses, macs, ethertypes, broadcast, multicast, learn"),
+                (["--guard", "strict,learn=no"], "--guard: learn is on or off, not 'no'"),
                 (["--guard", "mac,multicast=many"],
                  "--guard: 'many' is no number from 0 to 10000000"),
                 (["--hairpin", "yes"], "--hairpin is one of on|off, not 'yes'")):

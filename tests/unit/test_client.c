@@ -628,11 +628,12 @@ static void test_request_parameters(void **state)
 	q = (struct vnet_attach_request){
 		.size = sizeof(q), .network = "blue",
 		.guard = { .policy = "strict", .allow = "router,llc", .addresses = "10.7.0.0/24",
-			   .macs = "", .ethertypes = "0x88b5", .multicast = 500 },
+			   .macs = "", .ethertypes = "0x88b5", .multicast = 500,
+			   .learn = VNET_OFF },
 	};
 	assert_parameters(&q, "{\"guard\":{\"addresses\":[\"10.7.0.0/24\"],"
 			      "\"allow\":[\"router\",\"llc\"],\"ethertypes\":[\"0x88b5\"],"
-			      "\"macs\":[],\"policy\":\"strict\",\"storm\":{\"multicast\":500}},"
+			      "\"learn\":false,\"macs\":[],\"policy\":\"strict\",\"storm\":{\"multicast\":500}},"
 			      "\"network\":\"blue\"}");
 	/* Of a structure from an older header only its part is read. */
 	q.name = "n";

@@ -99,6 +99,9 @@ static void test_in_force(void **state)
 		  "{\"policy\": \"strict\", \"allow\": [\"dhcp-server\"], \"addresses\": "
 		  "[\"10.7.0.0/24\", \"192.0.2.9\"], \"ethertypes\": [\"eapol\", \"0x88b5\", \"lldp\"], "
 		  "\"storm\": {\"multicast\": 7}}" },
+		{ "guard: {policy: strict, learn: false}", "", "{\"policy\": \"strict\", \"learn\": false}" },
+		{ "guard: {policy: strict, learn: false}", "\"guard\": {\"learn\": true}",
+		  "{\"policy\": \"strict\", \"learn\": true}" },
 	};
 
 	(void)state;
@@ -149,6 +152,7 @@ static void test_bad_guards(void **state)
 		{ "{\"storm\": {\"broadcast\": 0}}", "out-of-range", "guard.storm.broadcast" },
 		{ "{\"storm\": {\"unicast\": 5}}", "unknown-key", "guard.storm.unicast" },
 		{ "{\"storm\": 5}", "bad-type", "guard.storm" },
+		{ "{\"learn\": \"no\"}", "bad-value", "guard.learn" },
 	};
 
 	(void)state;

@@ -148,6 +148,7 @@ struct vnet_guard {
 	const char *macs;         /* more source MACs, of VRRP and CARP */
 	const char *ethertypes;   /* beside IPv4, IPv6, ARP, RARP: "lldp,0x88b5" */
 	unsigned broadcast, multicast; /* frames a second from the guest */
+	enum vnet_switch learn;   /* addresses, from DHCP and duplicate address detection; default: on */
 };
 
 /*
