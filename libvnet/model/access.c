@@ -115,6 +115,8 @@ static const struct schema_field group_item = ITEM("groups", type_subject);
 static const struct schema_field kind_item = ITEM("kinds", type_enum, .names = port_kind_names);
 static const struct schema_field mac_item = ITEM("macs", type_mac_prefix);
 static const struct schema_field address_item = ITEM("addresses", type_address);
+static const struct schema_field port_group_item =
+	ITEM("port_groups", type_string, .check = glob_check);
 static const struct schema_field ifname_item = ITEM("ifnames", type_string, .check = glob_check);
 
 static const struct schema_field rule_fields[] = {
@@ -129,6 +131,7 @@ static const struct schema_field rule_fields[] = {
 	FIELD("learn_mac", type_bool, R(learn_mac), .has = HAS(struct access_rule, has_learn_mac)),
 	FIELD("addresses", type_list, R(addresses), .item = &address_item, .max = LIST_MAX),
 	FIELD("ifnames", type_list, R(ifnames), .item = &ifname_item, .max = LIST_MAX),
+	FIELD("port_groups", type_list, R(port_groups), .item = &port_group_item, .max = LIST_MAX),
 	FIELD("persistent", type_bool, R(persistent)),
 	FIELD("adopt", type_bool, R(adopt)),
 	FIELD("lift_isolation", type_bool, R(lift_isolation)),
@@ -452,6 +455,27 @@ static bool guard_is_lifted(const struct port *port, const struct network *net)
 	       is_more_at_once(is.guard->multicast, usual.guard->multicast);
 }
 
+/*
+ * What groups accept adds up, and without any a port is open: the network's stay,
+ * whatever the rule says, and others come with its leave.
+ */
+static bool groups_are_allowed(const struct access_rule *rule, const struct port *port,
+			       const struct port_defaults *defaults, struct strbuf *what)
+{
+	vec_each(name, &defaults->groups)
+		if (!group_names_have(&port->groups, *name)) {
+			strbuf_printf(what, "a port outside of the network's security group %s", *name);
+			return false;
+		}
+	vec_each(name, &port->groups)
+		if (!group_names_have(&defaults->groups, *name) &&
+		    !any_glob_matches(rule->port_groups.v, rule->port_groups.n, *name)) {
+			strbuf_printf(what, "the security group %s", *name);
+			return false;
+		}
+	return true;
+}
+
 static bool prefix_is_allowed(const struct access_rule *rule, const struct prefix *prefix)
 {
 	vec_each(allowed, &rule->addresses)
@@ -494,6 +518,10 @@ static bool exceeds(const struct access_rule *rule, const struct access_request 
 		return EXCEEDS("lift_isolation", "a port that is not isolated");
 	if (port->has_guard && guard_is_lifted(port, request->network) && !rule->lift_guard)
 		return EXCEEDS("lift_guard", "a weaker guard than the network's");
+	if (port->has_groups && !groups_are_allowed(rule, port, &request->network->port_defaults, what)) {
+		*key = "port_groups";
+		return true;
+	}
 	vec_each(mac, &port->guard.macs)
 		if (!mac_is_allowed(rule, mac))
 			return EXCEEDS("macs", "the MAC %s in guard.macs", mac_format(mac, text));

@@ -26,7 +26,7 @@ struct access_rule {
 	VEC(struct mac_prefix) macs;
 	bool learn_mac, has_learn_mac;
 	VEC(struct prefix) addresses;
-	VEC(char *) ifnames;
+	VEC(char *) ifnames, port_groups;
 	bool persistent, adopt, lift_isolation, lift_guard, lift_limits, options;
 	vlan_range_vec vlans;
 	unsigned max_ports, max_queues;

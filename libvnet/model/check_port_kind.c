@@ -127,6 +127,11 @@ static bool has_limit_out(const struct port *port)
 	return port->out.rate || port->out.guaranteed;
 }
 
+static bool has_groups(const struct port *port)
+{
+	return port->groups.n;
+}
+
 #define IN_NAMESPACE "an interface in a namespace has no descriptors"
 
 static const struct {
@@ -152,6 +157,7 @@ static const struct {
 	{ "learning", has_bridge_options, TAP | VETH,
 	  "learning, flood, multicastFlood, hairpin and proxyArp are options of bridge ports" },
 	{ "offloads", has_offloads, TAP | MACVTAP | VETH, "no end of it is on this host" },
+	{ "groups", has_groups, TAP | VETH, "without a bridge nothing sees its connections" },
 	{ "bandwidth.in", has_limit_in, TAP | MACVTAP | VETH, "there is no end of it to shape at" },
 	{ "bandwidth.out", has_limit_out, TAP | MACVTAP | VETH | VF,
 	  "there is no end of it to shape at" },

@@ -383,22 +383,27 @@ bool port_may_learn(const struct port *port, const struct network *net, const st
 	return !has_declared(port, net, ip->family) && is_in_network(net, ip);
 }
 
+void port_own_addresses(const struct port *port, const struct network *net, ip_vec *ret)
+{
+	vec_each(ip, &port->addresses)
+		vec_push(ret, *ip);
+	vec_each(held, &port->held)
+		vec_push(ret, held->ip);
+	if (net)
+		add_reserved(port, net, ret);
+	add_autoconfigured(port, net, ret);
+}
+
 void port_sources(const struct port *port, const struct network *net, ip_vec *ret_addresses,
 		  prefix_vec *ret_prefixes)
 {
 	const struct guard *guard = port_guard(port, net).guard;
 
-	vec_each(ip, &port->addresses)
-		vec_push(ret_addresses, *ip);
-	vec_each(held, &port->held)
-		vec_push(ret_addresses, held->ip);
 	vec_each(prefix, &guard->addresses) {
 		if (prefix->len == ip_bits(&prefix->addr))
 			vec_push(ret_addresses, prefix->addr);
 		else
 			vec_push(ret_prefixes, *prefix);
 	}
-	if (net)
-		add_reserved(port, net, ret_addresses);
-	add_autoconfigured(port, net, ret_addresses);
+	port_own_addresses(port, net, ret_addresses);
 }

@@ -116,6 +116,8 @@ bool guard_is_default(const struct guard *guard);
  */
 void port_sources(const struct port *port, const struct network *net, ip_vec *ret_addresses,
 		  prefix_vec *ret_prefixes);
+/* The same without what the guard allows beside them: addresses that nobody else may have. */
+void port_own_addresses(const struct port *port, const struct network *net, ip_vec *ret);
 /*
  * May a strict port learn that it has this address?  Not of a family in which
  * its addresses are declared (but IPv6 link-local ones), nor outside the network's

@@ -72,7 +72,7 @@ int ifname_check(const char *name, struct vnet_error *err)
 
 int network_name_check(const char *text, struct vnet_error *err)
 {
-	static const char *const reserved[] = { "all", "networks" };
+	static const char *const reserved[] = { "all", "networks", "groups" };
 	int r = name_check(text, NETWORK_NAME_MAX, err);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(reserved); i++)

@@ -3,6 +3,7 @@
 
 #include "model/network.h"
 
+#include "model/definitions.h"
 #include "model/mac_name.h"
 #include "model/names.h"
 #include "model/network_schema.h"
@@ -165,6 +166,11 @@ uint32_t shaper_burst(const struct bandwidth *bandwidth)
 unsigned network_mtu(const struct network *net)
 {
 	return net->bridge.mtu ? net->bridge.mtu : 1500;
+}
+
+uint16_t network_zone(const struct network *net)
+{
+	return (uint16_t)(hash_of_names("zone", net->name, "", 0) | 0x8000);
 }
 
 bool network_has_family(const struct network *net, int family)
@@ -386,7 +392,7 @@ static int check_made_names(const network_vec *nets, struct vnet_error *err)
 	return r;
 }
 
-static int decode_networks(const struct node *map, network_vec *ret, struct vnet_error *err)
+int networks_from_node(const struct node *map, network_vec *ret, struct vnet_error *err)
 {
 	AUTO_NETWORKS network_vec nets = { 0 };
 	bool has_vlans = false;
@@ -413,63 +419,4 @@ static int decode_networks(const struct node *map, network_vec *ret, struct vnet
 	*ret = nets;
 	nets = (network_vec){ 0 };
 	return 0;
-}
-
-/* The value of `networks`, which must be the only key. */
-static int find_networks(struct node *root, struct node **ret, struct vnet_error *err)
-{
-	char buf[TEXT_QUOTE_MAX];
-
-	if (root->kind != NODE_MAPPING)
-		return node_error(root, err, "bad-type",
-				  "the text must be a mapping with the key networks");
-	vec_each(item, &root->items) {
-		if (strcmp((*item)->key, "networks") != 0)
-			return node_key_error(
-				*item, err, "unknown-key",
-				"unknown key %s; the one key at this level is networks, and "
-				"networks are defined below it",
-				text_quote((*item)->key, buf));
-		*ret = *item;
-	}
-	if (!*ret)
-		return node_error(root, err, "missing-key",
-				  "the key networks is missing; networks are defined below it");
-	(*ret)->is_path_root = true;
-	return 0;
-}
-
-int networks_from_yaml(const char *text, size_t size, const char *file, network_vec *ret,
-		       struct vnet_error *err)
-{
-	AUTO(node_free) struct node *root = NULL;
-	struct node *map = NULL;
-	int r = node_from_yaml(text, size, file, &root, err);
-
-	if (r < 0)
-		return r;
-	if (root->kind == NODE_NULL && root->line == 0) {
-		*ret = (network_vec){ 0 }; /* only comments: no networks */
-		return 0;
-	}
-	r = find_networks(root, &map, err);
-	return r < 0 ? r : decode_networks(map, ret, err);
-}
-
-int networks_from_json(const json_t *json, network_vec *ret, struct vnet_error *err)
-{
-	AUTO(node_free) struct node *root = NULL;
-	struct node *map;
-	int r = node_from_json(json, &root, err);
-
-	if (r < 0)
-		return r;
-	map = root;
-	if (node_get(root, "networks")) {
-		r = find_networks(root, &map, err);
-		if (r < 0)
-			return r;
-	}
-	map->is_path_root = true;
-	return decode_networks(map, ret, err);
 }

@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/mem.h"
 #include "model/egress.h"
+#include "model/group.h"
 #include "model/guard.h"
 #include "model/source.h"
 #include "vnet/error.h"
@@ -263,6 +264,7 @@ struct port_defaults {
 	struct port_options options;
 	struct bandwidth in, out; /* of each port */
 	struct guard guard;
+	group_name_vec groups;  /* security groups; see port_groups() */
 };
 
 struct network {
@@ -326,6 +328,8 @@ bool vlan_ranges_contain(const vlan_range_vec *ranges, unsigned id);
 /* Bytes of a shaper's bucket: 5 ms at rate, at least 10 full frames. */
 uint32_t shaper_burst(const struct bandwidth *bandwidth);
 unsigned network_mtu(const struct network *net);
+/* Of connections within its bridge: 0x8000 to 0xffff, by its name. */
+uint16_t network_zone(const struct network *net);
 bool network_has_family(const struct network *net, int family); /* has an address of it */
 bool network_wants_dnsmasq(const struct network *net); /* DHCP, DNS or RA to serve */
 enum ra_mode network_ra(const struct network *net); /* what is sent, defaults applied */
@@ -344,6 +348,7 @@ json_t *networks_to_json(struct network *const *nets, size_t n);
  * same shape as JSON, where the inner mapping alone does too (no network may
  * be called "networks").  Every problem is an error with its position; nothing
  * is returned from a text with an error.  Texts are at most NETWORKS_TEXT_MAX.
+ * Groups in it are checked and left out: definitions.h.
  */
 #define NETWORKS_TEXT_MAX (4 * 1024 * 1024)
 typedef VEC(struct network *) network_vec;

@@ -6,6 +6,7 @@
 
 #include "model/network_schema.h"
 
+#include "model/group_rule.h"
 #include "model/names.h"
 #include "model/network.h"
 #include "model/schema_wire.h"
@@ -395,6 +396,7 @@ static const struct schema_field ports_fields[] = {
 	FIELD("offloads", type_struct, P(options), .schema = &offloads_schema),
 	FIELD("bandwidth", type_struct, 0, .schema = &ports_bandwidth_schema),
 	FIELD("guard", type_struct, P(guard), .schema = &guard_schema),
+	FIELD("groups", type_group_names, P(groups)),
 };
 #undef P
 const struct schema ports_schema = {

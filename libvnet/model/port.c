@@ -3,6 +3,7 @@
 
 #include "model/port.h"
 
+#include "model/group_rule.h"
 #include "model/mac_name.h"
 #include "model/names.h"
 #include "model/schema_wire.h"
@@ -154,7 +155,8 @@ static const struct schema_field port_fields[] = {
 	FIELD("bandwidth", type_struct, 0, .schema = &bandwidth_schema),
 	FIELD("guard", type_struct, P(guard), .schema = &guard_schema,
 	      .has = HAS(struct port, has_guard)),
-#define N_UPDATE_FIELDS 16
+	FIELD("groups", type_group_names, P(groups), .has = HAS(struct port, has_groups)),
+#define N_UPDATE_FIELDS 17
 	FIELD("network", type_string, P(network), .required = true, .check = network_name_check),
 	FIELD("ifname", type_ifname, P(ifname), .check = ifname_check),
 	FIELD("kind", type_enum, P(kind), .names = port_kind_names,
@@ -417,6 +419,11 @@ static struct bandwidth effective_limit(const struct bandwidth *own, const struc
 	if (limit.rate)
 		limit.burst = shaper_burst(&limit);
 	return limit;
+}
+
+const group_name_vec *port_groups(const struct port *port, const struct network *net)
+{
+	return port->has_groups ? &port->groups : &net->port_defaults.groups;
 }
 
 void port_limits(const struct port *port, const struct network *net, struct bandwidth *ret_in,

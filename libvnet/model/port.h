@@ -68,6 +68,9 @@ struct port {
 	bool has_guard;         /* else the network's */
 	bool is_traced;         /* somebody looks at what is taken from it: run time only, never saved */
 	held_vec held;          /* the oldest first, at most GUARD_HELD_MAX: see netd/held.c */
+	group_name_vec groups;  /* security groups; see port_groups() */
+	bool has_groups;        /* else the network's default */
+	bool is_logged;         /* netd's: one of these has log */
 	char *netns;            /* veth, macvlan: path of the namespace, /run/netns/NAME or /proc/PID/ns/net */
 	struct port_inside inside;
 	unsigned vf;            /* of a PORT_VF; without has_vf netd chooses */
@@ -97,6 +100,8 @@ int port_update_from_json(struct port *port, const json_t *changes, struct vnet_
  * same name gets the same MAC on every host and at every start.
  */
 void port_complete(struct port *port, const struct network *net);
+/* The security groups it is in, by the network as it is now. None: nothing is filtered. */
+const group_name_vec *port_groups(const struct port *port, const struct network *net);
 /*
  * What a shaper has to hold a completed port to.  Without a limit of its own a
  * port still shares the network's, if there is one.
