@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # libvnet: the pure parts, the kernel's edge, and the client library.
 
-nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr.c fix.c)
+nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr.c fix.c probe.c)
 pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c libvnet/doctor/*.c \
 		libvnet/trace/*.c) \
 	$(filter-out $(nft-edge-src),$(wildcard libvnet/nft/*.c))

@@ -43,6 +43,7 @@ enum nft_type {
 	NFT_T_PREFIX4, NFT_T_PREFIX6,
 	/* In no set: bytes as nft prints what it has no type for, and a few numbers. */
 	NFT_T_BYTES8, NFT_T_BYTES3, NFT_T_BYTES2, NFT_T_BYTE, NFT_T_BITS16, NFT_T_FRAG_OFF, NFT_T_ARPHRD, NFT_T_DEVGROUP,
+	NFT_T_ICMP_TYPE, NFT_T_TCP_FLAGS,
 };
 
 struct nft_type_def {
@@ -68,6 +69,11 @@ enum nft_set_id {
 	NFT_GUARD_SETS(BRIDGE_SET),
 	/* bridge alone: nothing tells broadcasts from the rest where macvtap devices send */
 	NFT_SET_BROADCASTS, NFT_SET_MULTICASTS,
+	/* security groups; the maps are as many as a port may have groups */
+	NFT_SET_GROUPED, NFT_SET_LOGGED, NFT_SET_DHCP_PAIRS, NFT_MAP_ZONES,
+	NFT_SET_MEMBERS4, NFT_SET_MEMBERS6, NFT_SET_ROUTED4, NFT_SET_ROUTED6,
+	NFT_MAP_INGRESS, NFT_MAP_INGRESS_LAST = NFT_MAP_INGRESS + PORT_GROUPS_MAX - 1,
+	NFT_MAP_EGRESS, NFT_MAP_EGRESS_LAST = NFT_MAP_EGRESS + PORT_GROUPS_MAX - 1,
 	NFT_GUARD_SETS(NETDEV_SET),
 #undef BRIDGE_SET
 #undef NETDEV_SET
@@ -173,6 +179,8 @@ enum nft_field {
 	NFT_F_ND_TARGET,
 	/* Options: type and length of one, and its link-layer address. */
 	NFT_F_RS_OPTION, NFT_F_RS_LLADDR, NFT_F_ND_OPTION, NFT_F_ND_LLADDR, NFT_F_ND_OPTION2,
+	NFT_F_ICMP_TYPE, NFT_F_TCP_FLAGS,
+	NFT_F_IBRNAME,          /* of the bridge that the frame came in by */
 	NFT_FIELDS
 };
 struct nft_field_def {
@@ -200,6 +208,10 @@ enum nft_expr_kind {
 	NFT_E_SET_MARK,
 	NFT_E_TRACE,    /* the kernel tells of every rule that the packet meets from here on */
 	NFT_E_COUNT,    /* adds fields to a NFT_COUNTED set, or counts there */
+	NFT_E_RANGE,    /* field in nat.ports, both ends included */
+	NFT_E_LABEL,    /* netd has put NFT_CUT_LABEL on the connection */
+	NFT_E_SET_LABEL,
+	NFT_E_SET_ZONE, /* of connections that are still to be looked for; the number is in mark */
 };
 
 struct nft_expr {
@@ -219,7 +231,7 @@ struct nft_expr {
 		uint32_t flags;
 		uint32_t mark;
 		struct { enum nft_verdict code; char chain[NFT_NAME_MAX]; } verdict;
-		struct { uint16_t group, snaplen; } log;
+		struct { uint16_t group, snaplen; char prefix[16]; } log;
 		struct { uint32_t rate, burst; } limit; /* packets per second */
 		struct { struct ip_range to; struct port_range ports; } nat; /* either may be absent */
 	};
@@ -232,10 +244,15 @@ bool nft_expr_uses_set(const struct nft_expr *e);
 #define NFT_PKTTYPE_MULTICAST 2
 #define NFT_CT_INVALID 1u
 #define NFT_CT_ESTABLISHED 2u
+#define NFT_CT_NEW 8u
 #define NFT_CT_RELATED 4u
 #define NFT_CT_UNTRACKED 64u
 #define NFT_CT_DNAT 0x20u       /* IPS_DST_NAT */
 #define NFT_CT_REPLY 1          /* IP_CT_DIR_REPLY */
+#define NFT_TCP_FIN 1
+#define NFT_TCP_SYN 2
+#define NFT_TCP_RST 4
+#define NFT_TCP_ACK 16
 #define NFT_RTN_LOCAL 2
 #define NFT_RTN_BROADCAST 3
 #define NFT_RTN_MULTICAST 5

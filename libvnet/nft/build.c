@@ -122,6 +122,16 @@ struct nft_expr expr_match_prefix(enum nft_field field, const struct prefix *p)
 	return e;
 }
 
+struct nft_expr expr_port_range(enum nft_field field, const struct port_range *ports)
+{
+	struct nft_expr e = expr_on_fields(NFT_E_RANGE, 0, 1, &field);
+
+	if (ports->first == ports->last)
+		return expr_match_be16(field, ports->first);
+	e.nat.ports = *ports;
+	return e;
+}
+
 struct nft_expr expr_match_flags(enum nft_field field, uint32_t flags)
 {
 	struct nft_expr e = expr_on_fields(NFT_E_FLAGS, 0, 1, &field);

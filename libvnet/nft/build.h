@@ -26,6 +26,7 @@ struct nft_expr expr_set_mark(uint32_t mark);
 struct nft_expr expr_log(uint16_t group, uint16_t snaplen);
 struct nft_expr expr_match_name(enum nft_field field, const char *name);
 struct nft_expr expr_match_prefix(enum nft_field field, const struct prefix *p);
+struct nft_expr expr_port_range(enum nft_field field, const struct port_range *ports);
 struct nft_expr expr_match_flags(enum nft_field field, uint32_t flags);
 
 #define FIELDS(...)                                                                                \

@@ -18,6 +18,7 @@
  */
 
 #include "nft/build.h"
+#include "nft/group.h"
 #include "nft/ruleset.h"
 
 #include <string.h>
@@ -46,11 +47,21 @@ static void finish_sets(struct nft_ruleset *rs);
 struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets,
 				const struct port *const *ports, size_t n_ports)
 {
+	static const struct nft_groups none;
+
+	return nft_compile_grouped(&none, nets, n_nets, ports, n_ports);
+}
+
+struct nft_ruleset *nft_compile_grouped(const struct nft_groups *groups,
+					const struct network *const *nets, size_t n_nets,
+					const struct port *const *ports, size_t n_ports)
+{
 	struct nft_ruleset *rs = nft_ruleset_new();
 
 	if (needs_bridge_table(nets, n_nets, ports, n_ports)) {
 		compile_bridge_table(rs, nets, n_nets);
 		nft_compile_tracing(rs, is_traced(ports, n_ports));
+		nft_compile_groups(rs, groups, nets, n_nets, ports, n_ports);
 	}
 	for (size_t i = 0; i < n_nets; i++) {
 		compile_bridge(rs, nets[i]);
@@ -314,6 +325,8 @@ void nft_port_elems(const struct network *net, const struct port *port, nft_port
 		bridge_port_elems(net, port, ret);
 	if (is_on_bridge(port) || port->kind == PORT_MACVTAP)
 		nft_guard_elems(net, port, ret);
+	if (is_on_bridge(port))
+		nft_group_elems(net, port, ret);
 }
 
 bool nft_port_chain(const struct network *net, const struct port *port, struct nft_chain *ret)

@@ -59,6 +59,9 @@ static const struct load loads[NFT_FIELDS] = {
 	[NFT_F_ETHER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 12, 2 },
 	[NFT_F_INNER_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_LL_HEADER, 16, 2 },
 	[NFT_F_VNI] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 12, 4 },
+	[NFT_F_ICMP_TYPE] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1 },
+	[NFT_F_TCP_FLAGS] = { LOAD_PAYLOAD, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1 },
+	[NFT_F_IBRNAME] = { LOAD_META, NFT_META_BRI_IIFNAME, 0, 0 },
 	[NFT_F_IIFTYPE] = { LOAD_META, NFT_META_IIFTYPE, 0, 0 },
 	[NFT_F_PROTOCOL] = { LOAD_META, NFT_META_PROTOCOL, 0, 0 },
 	[NFT_F_PKTTYPE] = { LOAD_META, NFT_META_PKTTYPE, 0, 0 },
@@ -351,8 +354,49 @@ static void put_count(struct batch *b, const struct nft_expr *e)
 	}
 }
 
+static void put_range(struct batch *b, const struct nft_expr *e)
+{
+	const uint16_t first = htons(e->nat.ports.first), last = htons(e->nat.ports.last);
+
+	put_load(b, e->fields[0], REG(0), 0);
+	put_cmp(b, NFT_CMP_GTE, &first, sizeof(first));
+	put_cmp(b, NFT_CMP_LTE, &last, sizeof(last));
+}
+
+static void put_ct_set(struct batch *b, uint32_t key, const void *value, size_t size)
+{
+	put_immediate(b, REG(0), value, size);
+	EXPR (b, "ct") {
+		batch_be32(b, NFTA_CT_KEY, key);
+		batch_be32(b, NFTA_CT_SREG, REG(0));
+	}
+}
+
+static const uint8_t *cut_label(uint8_t buf[16])
+{
+	memset(buf, 0, 16);
+	buf[NFT_CUT_LABEL / 8] = 1u << NFT_CUT_LABEL % 8;
+	return buf;
+}
+
+static void put_label(struct batch *b)
+{
+	static const uint8_t zero[16];
+	uint8_t label[16];
+
+	EXPR (b, "ct") {
+		batch_be32(b, NFTA_CT_DREG, REG(0));
+		batch_be32(b, NFTA_CT_KEY, NFT_CT_LABELS);
+	}
+	put_bitwise(b, cut_label(label), sizeof(label));
+	put_cmp(b, NFT_CMP_NEQ, zero, sizeof(zero));
+}
+
 void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 {
+	uint8_t label[16];
+
+
 	switch (e->kind) {
 	case NFT_E_MATCH:
 	case NFT_E_LESS:
@@ -384,6 +428,8 @@ void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 		EXPR (b, "log") {
 			batch_be16(b, NFTA_LOG_GROUP, e->log.group);
 			batch_be32(b, NFTA_LOG_SNAPLEN, e->log.snaplen);
+			if (e->log.prefix[0])
+				batch_string(b, NFTA_LOG_PREFIX, e->log.prefix);
 		}
 		break;
 	case NFT_E_LIMIT:
@@ -401,6 +447,18 @@ void nft_encode_expr(struct batch *b, const struct nft_expr *e)
 		break;
 	case NFT_E_SNAT:
 		put_snat(b, e);
+		break;
+	case NFT_E_RANGE:
+		put_range(b, e);
+		break;
+	case NFT_E_LABEL:
+		put_label(b);
+		break;
+	case NFT_E_SET_LABEL:
+		put_ct_set(b, NFT_CT_LABELS, cut_label(label), sizeof(label));
+		break;
+	case NFT_E_SET_ZONE:
+		put_ct_set(b, NFT_CT_ZONE, &(uint16_t){ (uint16_t)e->mark }, 2);
 		break;
 	case NFT_E_SET_MARK:
 		put_set_mark(b, e->mark);

@@ -93,4 +93,11 @@ int nft_netlink_counters(struct mnl_socket *socket, const char *ifname,
 			 const struct nft_devices *devices, nft_counter_vec *ret,
 			 struct vnet_error *err);
 
+/*
+ * Can rules of table bridge tell connections, give them zones and label them?
+ * Without CONFIG_NF_CONNTRACK_BRIDGE, CONFIG_NFT_BRIDGE_META or
+ * CONFIG_NF_CONNTRACK_LABELS they cannot.  Changes nothing.
+ */
+bool nft_netlink_has_conntrack(struct mnl_socket *socket);
+
 #endif

@@ -44,7 +44,11 @@ const struct nft_type_def nft_types[] = {
 	[NFT_T_FRAG_OFF] = { "integer", 2, 2, 0 },
 	[NFT_T_ARPHRD] = { "arphrd", 2, 2, 0 },
 	[NFT_T_DEVGROUP] = { "devgroup", 4, 4, 0 },
+	[NFT_T_ICMP_TYPE] = { "icmp_type", 1, 1, 14 },
+	[NFT_T_TCP_FLAGS] = { "tcp_flag", 1, 1, 15 },
 };
+
+_Static_assert(PORT_GROUPS_MAX == 8, "as many maps as are defined below");
 
 #define KEY1(a) 1, { a }
 #define KEY2(a, b) 2, { a, b }
@@ -87,6 +91,28 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	GUARD(BRIDGE_SET, NFT_BRIDGE),
 	[NFT_SET_BROADCASTS] = { "broadcasts", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_LIMITED },
 	[NFT_SET_MULTICASTS] = { "multicasts", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_LIMITED },
+	[NFT_SET_GROUPED] = { "grouped", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_LOGGED] = { "logged", NFT_BRIDGE, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_DHCP_PAIRS] = { "dhcp_pairs", NFT_BRIDGE, KEY2(NFT_T_PORT, NFT_T_PORT), 0, { 0 },
+				 NFT_PLAIN },
+	[NFT_MAP_ZONES] = { "zones", NFT_BRIDGE, KEY1(NFT_T_IFNAME), KEY1(NFT_T_VERDICT), NFT_PLAIN },
+	[NFT_SET_MEMBERS4] = { "members4", NFT_BRIDGE, KEY3(NFT_T_MARK, NFT_T_ETHER, NFT_T_IP4),
+			       0, { 0 }, NFT_PLAIN },
+	[NFT_SET_MEMBERS6] = { "members6", NFT_BRIDGE, KEY3(NFT_T_MARK, NFT_T_ETHER, NFT_T_IP6),
+			       0, { 0 }, NFT_PLAIN },
+	[NFT_SET_ROUTED4] = { "routed4", NFT_BRIDGE, KEY2(NFT_T_MARK, NFT_T_IP4), 0, { 0 }, NFT_PLAIN },
+	[NFT_SET_ROUTED6] = { "routed6", NFT_BRIDGE, KEY2(NFT_T_MARK, NFT_T_IP6), 0, { 0 }, NFT_PLAIN },
+#define GROUPS(direction, name, i) \
+	[NFT_MAP_##direction + (i) - 1] = { name "_" #i, NFT_BRIDGE, KEY1(NFT_T_IFINDEX), \
+					    KEY1(NFT_T_VERDICT), NFT_PLAIN }
+#define GROUPS_ALL(direction, name) \
+	GROUPS(direction, name, 1), GROUPS(direction, name, 2), GROUPS(direction, name, 3), \
+	GROUPS(direction, name, 4), GROUPS(direction, name, 5), GROUPS(direction, name, 6), \
+	GROUPS(direction, name, 7), GROUPS(direction, name, 8)
+	GROUPS_ALL(INGRESS, "ingress"),
+	GROUPS_ALL(EGRESS, "egress"),
+#undef GROUPS_ALL
+#undef GROUPS
 	GUARD(NETDEV_SET, NFT_NETDEV),
 #undef BRIDGE_SET
 #undef NETDEV_SET
@@ -165,6 +191,9 @@ const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	/* nft 1.0.8 has "vxlan vni", which looks into the packet by another way. */
 	[NFT_F_VNI] = { "@th,96,32", NFT_T_VNI },
 	[NFT_F_IIFTYPE] = { "meta iiftype", NFT_T_ARPHRD },
+	[NFT_F_ICMP_TYPE] = { "icmp type", NFT_T_ICMP_TYPE },
+	[NFT_F_TCP_FLAGS] = { "tcp flags", NFT_T_TCP_FLAGS },
+	[NFT_F_IBRNAME] = { "meta ibrname", NFT_T_IFNAME },
 	[NFT_F_PROTOCOL] = { "meta protocol", NFT_T_ETHER_TYPE },
 	[NFT_F_PKTTYPE] = { "meta pkttype", NFT_T_PKTTYPE },
 	[NFT_F_MARK] = { "meta mark", NFT_T_MARK },

@@ -33,6 +33,9 @@
 #define NFLOG_GROUP_TRACE 17217 /* frames that the guard took from traced ports; the mark is the reason */
 #define NFT_CHAIN_REFUSE "guard/refuse" /* where it took them */
 #define NFT_CHAIN_TRACE "guard/trace" /* the first that a traced frame meets, in table bridge */
+#define NFLOG_GROUP_DROPS 17218 /* headers of what security groups with log refuse */
+/* The label (0..127) that takes a connection which security groups do not accept any more. */
+#define NFT_CUT_LABEL 113
 
 struct nft_ruleset;
 struct nft_txn;
@@ -55,6 +58,15 @@ char *nft_ruleset_to_text(const struct nft_ruleset *rs);
  */
 struct nft_ruleset *nft_compile(const struct network *const *nets, size_t n_nets,
 				const struct port *const *ports, size_t n_ports);
+/* The same with the security groups that are defined. */
+struct nft_groups {
+	struct security_group *const *v;
+	size_t n;
+	bool has_conntrack;     /* without: what is in a group is cut off */
+};
+struct nft_ruleset *nft_compile_grouped(const struct nft_groups *groups,
+					const struct network *const *nets, size_t n_nets,
+					const struct port *const *ports, size_t n_ports);
 
 /* Transactions: an ordered list of add/delete of tables, chains, rules, sets, elements. */
 void nft_txn_free(struct nft_txn *txn);

@@ -17,6 +17,7 @@ static const struct named nfprotos[] = { { 2, "ipv4" }, { 10, "ipv6" }, { 0, NUL
 static const struct named directions[] = { { 0, "original" }, { NFT_CT_REPLY, "reply" }, { 0, NULL } };
 static const struct named ct_states[] = {
 	{ NFT_CT_INVALID, "invalid" }, { NFT_CT_ESTABLISHED, "established" }, { NFT_CT_RELATED, "related" },
+	{ NFT_CT_NEW, "new" },
 	{ NFT_CT_UNTRACKED, "untracked" }, { 0, NULL },
 };
 static const struct named ct_statuses[] = { { NFT_CT_DNAT, "dnat" }, { 0, NULL } };
@@ -32,6 +33,15 @@ static const struct named icmp6_types[] = {
 	{ 143, "mld2-listener-report" }, { 0, NULL },
 };
 
+static const struct named icmp_types[] = {
+	{ 0, "echo-reply" }, { 3, "destination-unreachable" }, { 5, "redirect" },
+	{ 8, "echo-request" }, { 11, "time-exceeded" }, { 12, "parameter-problem" },
+	{ 13, "timestamp-request" }, { 14, "timestamp-reply" }, { 0, NULL }
+};
+static const struct named tcp_flags[] = {
+	{ NFT_TCP_FIN, "fin" }, { NFT_TCP_SYN, "syn" }, { NFT_TCP_RST, "rst" },
+	{ NFT_TCP_ACK, "ack" }, { 0, NULL }
+};
 static const struct named pkttypes[] = { { 1, "broadcast" }, { 2, "multicast" }, { 0, NULL } };
 static const struct named arp_operations[] = { { 1, "request" }, { 2, "reply" }, { 0, NULL } };
 static const struct named hardware_types[] = { { 1, "ether" }, { 0, NULL } };
@@ -70,6 +80,18 @@ static void text_bytes(struct strbuf *b, const uint8_t *bytes, size_t size)
 	strbuf_append(b, "0x");
 	for (size_t i = 0; i < size; i++)
 		strbuf_printf(b, "%02x", bytes[i]);
+}
+
+static void text_tcp_flags(struct strbuf *b, uint8_t flags)
+{
+	const char *before = "";
+
+	for (const struct named *flag = tcp_flags; flag->name; flag++) {
+		if (!(flags & flag->value))
+			continue;
+		strbuf_printf(b, "%s%s", before, flag->name);
+		before = " | ";
+	}
 }
 
 static void text_verdict(struct strbuf *b, enum nft_verdict code, const char *chain)
@@ -142,6 +164,12 @@ static void text_value(struct strbuf *b, enum nft_type type, const uint8_t *v)
 	case NFT_T_DEVGROUP:
 		memcpy(&n, v, sizeof(n));
 		strbuf_printf(b, "%" PRIu32, n);
+		break;
+	case NFT_T_ICMP_TYPE:
+		text_named(b, icmp_types, *v);
+		break;
+	case NFT_T_TCP_FLAGS:
+		text_tcp_flags(b, *v);
 		break;
 	case NFT_T_PKTTYPE:
 		text_named(b, pkttypes, *v);
@@ -217,9 +245,11 @@ static void text_match(struct strbuf *b, const struct nft_expr *e)
 
 	text_fields(b, e);
 	if (e->match.is_masked &&
-	    (type == NFT_T_ETHER || type == NFT_T_BITS16 || type == NFT_T_PORT)) {
-		strbuf_append(b, " & ");
+	    (type == NFT_T_ETHER || type == NFT_T_BITS16 || type == NFT_T_PORT ||
+	     type == NFT_T_TCP_FLAGS)) {
+		strbuf_append(b, type == NFT_T_TCP_FLAGS ? " & (" : " & ");
 		text_value(b, type, e->match.mask);
+		strbuf_append(b, type == NFT_T_TCP_FLAGS ? ")" : "");
 		strbuf_append(b, e->negate ? "" : " ==");
 	}
 	strbuf_append(b, e->kind == NFT_E_LESS ? " < " : e->negate ? " != " : " ");
@@ -303,7 +333,10 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 		strbuf_append(b, "counter");
 		break;
 	case NFT_E_LOG:
-		strbuf_printf(b, "log group %u snaplen %u", e->log.group, e->log.snaplen);
+		strbuf_append(b, "log");
+		if (e->log.prefix[0])
+			strbuf_printf(b, " prefix \"%s\"", e->log.prefix);
+		strbuf_printf(b, " group %u snaplen %u", e->log.group, e->log.snaplen);
 		break;
 	case NFT_E_LIMIT:
 		text_limit(b, e->limit.rate, e->limit.burst);
@@ -319,6 +352,19 @@ static void text_expr(struct strbuf *b, const struct nft_expr *e)
 		break;
 	case NFT_E_SNAT:
 		text_snat(b, e);
+		break;
+	case NFT_E_RANGE:
+		text_fields(b, e);
+		strbuf_printf(b, " %u-%u", e->nat.ports.first, e->nat.ports.last);
+		break;
+	case NFT_E_LABEL:
+		strbuf_printf(b, "ct label %d", NFT_CUT_LABEL);
+		break;
+	case NFT_E_SET_LABEL:
+		strbuf_printf(b, "ct label set %d", NFT_CUT_LABEL);
+		break;
+	case NFT_E_SET_ZONE:
+		strbuf_printf(b, "ct zone set %" PRIu32, e->mark);
 		break;
 	case NFT_E_SET_MARK:
 		strbuf_printf(b, "meta mark set 0x%08" PRIx32, e->mark);

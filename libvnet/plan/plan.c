@@ -155,6 +155,7 @@ static struct nft_ruleset *wanted_rules(struct planner *p)
 {
 	VEC(const struct network *) nets = { 0 };
 	VEC(const struct port *) ports = { 0 };
+	const struct nft_groups groups = { p->d->groups.v, p->d->groups.n, p->d->has_conntrack };
 	struct nft_ruleset *rules;
 
 	vec_each(pn, &p->nets)
@@ -164,7 +165,8 @@ static struct nft_ruleset *wanted_rules(struct planner *p)
 		if (plan_port_is_usable(p, *port))
 			vec_push(&ports, *port);
 	/* Without networks there is nothing to guard: our tables go too. */
-	rules = nets.n ? nft_compile(nets.v, nets.n, ports.v, ports.n) : nft_ruleset_new();
+	rules = nets.n ? nft_compile_grouped(&groups, nets.v, nets.n, ports.v, ports.n) :
+			 nft_ruleset_new();
 	drop_missing_vlans(p, rules);
 	vec_free(&nets);
 	vec_free(&ports);
@@ -225,6 +227,7 @@ void desired_free(struct desired *d)
 {
 	vec_free(&d->networks);
 	vec_free(&d->ports);
+	vec_free(&d->groups);
 	vec_free(&d->saved);
 	vec_each(takeover, &d->takeovers)
 		takeover_free(takeover);

@@ -46,6 +46,9 @@ struct desired {
 	VEC(const struct network *) networks;
 	/* Ports whose device exists or (persistent) must exist. */
 	VEC(const struct port *) ports;
+	/* Security groups that are defined, by name, and whether the kernel can hold ports to them. */
+	VEC(struct security_group *) groups;
+	bool has_conntrack;
 	VEC(struct saved_sysctl) saved;   /* recorded when first changed, in that order */
 	VEC(struct takeover) takeovers;   /* NICs that are in our bridges now */
 };

@@ -114,7 +114,10 @@ static int setup(void **state)
 		sock = NULL;
 		return 0;
 	}
-	return nft_netlink_open(&sock, &err);
+	if (nft_netlink_open(&sock, &err) < 0)
+		return -1;
+	nft_cases_have_conntrack = nft_netlink_has_conntrack(sock);
+	return 0;
 }
 
 static int teardown(void **state)
@@ -595,6 +598,22 @@ static void test_dump_under_changes(void **state)
 	}
 	waitpid(child, NULL, 0);
 	assert_true(good > 0);
+}
+
+/* The answer is the same whatever is there, and leaves everything as it is. */
+static void test_conntrack_is_tried_without_a_trace(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("nat");
+
+	(void)state;
+	NEED_KERNEL();
+	if (!nft_cases_have_conntrack)
+		print_message("this kernel cannot track connections on bridges: groups are closed\n");
+	assert_null(dump(&real));
+	make_devices();
+	converge(want, &real);
+	assert_int_equal(nft_netlink_has_conntrack(sock), nft_cases_have_conntrack);
+	assert_kernel_has(want, &real);
 }
 
 /* Frames. */
@@ -1148,6 +1167,7 @@ int main(void)
 		TEST(test_device_gone),
 		TEST(test_not_permitted),
 		TEST(test_dump_under_changes),
+		TEST(test_conntrack_is_tried_without_a_trace),
 		TEST(test_a_port_carries_only_its_own_mac),
 		TEST(test_bridged_guests_do_not_see_the_host),
 		TEST(test_tags_from_guests),

@@ -8,6 +8,7 @@
  * UpdatePort takes it, without spaces) and the rules they want (CASE.nft)
  */
 
+#include "model/definitions.h"
 #include "model/network.h"
 #include "model/port.h"
 #include "nft/ruleset.h"
@@ -18,10 +19,14 @@
 #define NFT_CASE_DIR "tests/golden/nft/"
 static const char *const nft_cases[] = { "nat", "nat-options", "modes", "no-host", "forwards",
 					 "isolated-ports", "vlan", "vlan-aware", "links", "macvtap", "guard",
-					 "egress", "trace" };
+					 "egress", "trace", "groups" };
+
+/* What the rules of security groups may rely on. */
+static bool nft_cases_have_conntrack = true;
 
 struct nft_case {
 	network_vec nets;
+	group_vec groups;
 	VEC(struct port *) ports;
 };
 
@@ -45,6 +50,7 @@ static inline char *nft_case_read(const char *name, const char *suffix)
 static inline void nft_case_free(struct nft_case *c)
 {
 	network_vec_free(&c->nets);
+	group_vec_free(&c->groups);
 	vec_each (port, &c->ports)
 		port_free(*port);
 	vec_free(&c->ports);
@@ -90,6 +96,7 @@ static inline int nft_case_load(const char *name, struct nft_case *ret)
 {
 	AUTO_FREE char *yaml = nft_case_read(name, ".yaml");
 	AUTO_FREE char *ports = nft_case_read(name, ".ports");
+	struct definitions defs = { 0 };
 	struct vnet_error err = { 0 };
 	char text[1024], *save = NULL;
 
@@ -98,10 +105,12 @@ static inline int nft_case_load(const char *name, struct nft_case *ret)
 		fprintf(stderr, "no " NFT_CASE_DIR "%s.yaml\n", name);
 		return -1;
 	}
-	if (networks_from_yaml(yaml, strlen(yaml), name, &ret->nets, &err) < 0) {
+	if (definitions_from_yaml(yaml, strlen(yaml), name, &defs, &err) < 0) {
 		fprintf(stderr, "%s\n", vnet_error_text(&err, text, sizeof(text)));
 		return -1;
 	}
+	ret->nets = defs.networks;
+	ret->groups = defs.groups;
 	for (char *line = ports ? strtok_r(ports, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		char port[64], network[64], ifname[64], mac[64], what[64] = "", update[512] = "",
@@ -121,8 +130,11 @@ static inline int nft_case_load(const char *name, struct nft_case *ret)
 
 static inline struct nft_ruleset *nft_case_compile(const struct nft_case *c)
 {
-	return nft_compile((const struct network *const *)c->nets.v, c->nets.n,
-			   (const struct port *const *)c->ports.v, c->ports.n);
+	const struct nft_groups groups = { c->groups.v, c->groups.n,
+					   nft_cases_have_conntrack };
+
+	return nft_compile_grouped(&groups, (const struct network *const *)c->nets.v, c->nets.n,
+				   (const struct port *const *)c->ports.v, c->ports.n);
 }
 
 #endif

@@ -478,11 +478,16 @@ static void test_port_by_port_is_the_whole(void **state)
 		AUTO(nft_ruleset_free) struct nft_ruleset *want = NULL, *rs = NULL;
 		AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_new();
 		struct vnet_error err = { 0 };
+		VEC(struct port *) ports = { 0 };
 		struct nft_case c;
 
 		assert_int_equal(nft_case_load(nft_cases[i], &c), 0);
 		want = nft_case_compile(&c);
-		rs = nft_compile((const struct network *const *)c.nets.v, c.nets.n, NULL, 0);
+		while (c.ports.n)
+			vec_push(&ports, c.ports.v[--c.ports.n]);
+		rs = nft_case_compile(&c);
+		while (ports.n)
+			vec_push(&c.ports, ports.v[--ports.n]);
 		vec_each (port, &c.ports)
 			vec_each (net, &c.nets)
 				if (strcmp((*net)->name, (*port)->network) == 0)
@@ -491,6 +496,7 @@ static void test_port_by_port_is_the_whole(void **state)
 			nft_txn_add_tracing(txn, true);
 		assert_int_equal(nft_txn_apply(txn, &rs, &err), 0);
 		assert_true(nft_ruleset_equal(want, rs));
+		vec_free(&ports);
 		nft_case_free(&c);
 	}
 }
@@ -527,6 +533,29 @@ static void test_tracing_comes_and_goes(void **state)
 	assert_true(nft_ruleset_equal(rs, traced));
 	assert_int_equal(nft_txn_apply(end, &rs, &err), 0);
 	assert_true(nft_ruleset_equal(rs, before));
+	nft_case_free(&c);
+}
+
+/* What a port is in and nobody defines accepts nothing, but has its chains. */
+static void test_unknown_group_is_closed(void **state)
+{
+	AUTO(port_free) struct port *port = nft_case_port("a", "blue", "vp1", "52:54:00:00:00:01");
+	AUTO(nft_ruleset_free) struct nft_ruleset *rs = NULL;
+	struct nft_case c;
+
+	(void)state;
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	vec_push(&port->groups, mem_strdup("gone"));
+	port->has_groups = true;
+	rs = nft_compile((const struct network *const *)c.nets.v, c.nets.n,
+			 &(const struct port *){ port }, 1);
+	assert_int_equal(nft_chain_find(rs, NFT_BRIDGE, "ingress/gone")->rules.n, 0);
+	assert_int_equal(nft_chain_find(rs, NFT_BRIDGE, "egress/gone")->rules.n, 0);
+	assert_int_equal(rs->sets[NFT_SET_GROUPED].elems.n, 1);
+	/* Without connection tracking nothing looks at groups, and nothing passes. */
+	assert_int_equal(nft_chain_find(rs, NFT_BRIDGE, "egress")->rules.n, 2);
+	assert_int_equal(nft_chain_find(rs, NFT_BRIDGE, "ingress")->rules.n, 2);
+	assert_null(nft_chain_find(rs, NFT_BRIDGE, "groups/pass"));
 	nft_case_free(&c);
 }
 
@@ -618,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_a_macvtap_device_is_gone),
 		cmocka_unit_test(test_port_by_port_is_the_whole),
 		cmocka_unit_test(test_tracing_comes_and_goes),
+		cmocka_unit_test(test_unknown_group_is_closed),
 		cmocka_unit_test(test_orphan_port_is_guarded),
 		cmocka_unit_test(test_strange_things_are_undone),
 		cmocka_unit_test(test_apply_refuses_what_the_kernel_refuses),
