@@ -71,6 +71,7 @@ int setting_request_fill(const struct setting_options *o, struct attach_request 
 	q->multicast_flood = switch_value(o->multicast_flood);
 	q->hairpin = switch_value(o->hairpin);
 	q->proxy_arp = switch_value(o->proxy_arp);
+	q->groups = o->groups;
 	if (o->vlan)
 		r = read_vlan(o->vlan, ret, err);
 	if (r == 0 && o->in)

@@ -15,7 +15,7 @@
 struct setting_options {
 	const char *vlan, *in, *out;
 	const char *learning, *flood, *multicast_flood, *hairpin, *proxy_arp;
-	const char *offload, *guard;
+	const char *offload, *guard, *groups;
 };
 
 struct attach_options {
@@ -51,7 +51,10 @@ struct attach_options {
 		       .help = "rx, tx, sg, tso, gso, gro, as ethtool -K has them"), \
 	SETTING_OPTION(type, path, guard, .name = "guard", .kind = OPTION_TEXT, .value = "POLICY", \
 		       .choices = "mac|strict|off|default", \
-		       .help = "strict, mac, off or default, with allow=, addresses=, macs=, ...")
+		       .help = "strict, mac, off or default, with allow=, addresses=, macs=, ..."), \
+	SETTING_OPTION(type, path, groups, .name = "group", .kind = OPTION_TEXT, \
+		       .value = "NAME,...", .completes = COMPLETE_GROUP, \
+		       .help = "security groups that the port is in, or none")
 
 /* The same for the member `attach`. */
 #define ATTACH_OPTION(type, field, ...) \

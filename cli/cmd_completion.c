@@ -228,6 +228,9 @@ static void offer_values(struct cli *cli, enum completion what, const char *pref
 	case COMPLETE_PORT:
 		offer_names(cli, "ListPorts", "ports", prefix);
 		break;
+	case COMPLETE_GROUP:
+		offer_names(cli, "ListGroups", "groups", prefix);
+		break;
 	case COMPLETE_USER:
 		setpwent();
 		while ((pw = getpwent()))

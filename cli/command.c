@@ -4,9 +4,9 @@
 #include "cli/command.h"
 
 const struct command *const command_tables[] = {
-	apply_commands, network_commands, port_commands,    run_commands,
-	list_commands,  monitor_commands, trace_commands,   doctor_commands,
-	general_commands, completion_commands,
+	apply_commands, network_commands, port_commands,    group_commands,  run_commands,
+	list_commands,  monitor_commands, trace_commands,   doctor_commands, general_commands,
+	completion_commands,
 	NULL,
 };
 

@@ -55,8 +55,8 @@ struct command {
 		   const text_vec *rest);
 };
 
-extern const struct command apply_commands[], network_commands[], port_commands[], run_commands[],
-	list_commands[], monitor_commands[], trace_commands[], doctor_commands[],
+extern const struct command apply_commands[], network_commands[], port_commands[], group_commands[],
+	run_commands[], list_commands[], monitor_commands[], trace_commands[], doctor_commands[],
 	general_commands[], completion_commands[];
 /* All of them, ended by NULL. */
 extern const struct command *const command_tables[];

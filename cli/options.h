@@ -27,7 +27,7 @@ enum option_kind {
 /* What a shell may offer for a value or a positional argument. */
 enum completion {
 	COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_NETWORK, COMPLETE_PORT, COMPLETE_USER,
-	COMPLETE_NETNS,
+	COMPLETE_NETNS, COMPLETE_GROUP,
 };
 
 typedef VEC(const char *) text_vec;

@@ -18,6 +18,9 @@ static const struct method methods[] = {
 	{ .name = "DeleteNetwork", .fn = api_delete_network, .is_for_root = true },
 	{ .name = "StopNetworks", .fn = api_stop_networks, .is_for_root = true },
 	{ .name = "DeleteNetworks", .fn = api_delete_networks, .is_for_root = true },
+	{ .name = "ListGroups", .fn = api_list_groups, .is_for_root = true },
+	{ .name = "DescribeGroup", .fn = api_describe_group, .is_for_root = true },
+	{ .name = "DeleteGroup", .fn = api_delete_group, .is_for_root = true },
 	{ .name = "AttachPort", .fn = api_attach_port },
 	{ .name = "DetachPort", .fn = api_detach_port },
 	{ .name = "UpdatePort", .fn = api_update_port },
@@ -186,12 +189,12 @@ void api_get_info(void *context, struct call *call, const json_t *parameters)
 	vec_each(note, &d->notes)
 		json_array_append_new(notes, json_string(*note));
 	call_reply(call,
-		   json_pack("{s:s,s:i,s:i,s:I,s:o,s:I,s:I,s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "version",
+		   json_pack("{s:s,s:i,s:i,s:I,s:o,s:I,s:I,s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i}}", "version",
 			     VNET_VERSION, "protocol", 1, "pid", (int)getpid(), "uptime",
 			     (json_int_t)((loop_now() - d->started) / 1000000), "notes", notes,
 			     "networks", (json_int_t)d->registry.networks.n, "ports",
 			     (json_int_t)d->registry.ports.n, "limits", "networks", NETWORKS_MAX,
-			     "ports", PORTS_MAX, "portsPerBridge", BRIDGE_PORTS_MAX, "connections",
+			     "ports", PORTS_MAX, "portsPerBridge", BRIDGE_PORTS_MAX, "groups", GROUPS_MAX, "connections",
 			     CONNECTIONS_MAX, "connectionsPerUser", CONNECTIONS_PER_UID_MAX,
 			     "messageSize", MESSAGE_SIZE_MAX));
 }

@@ -19,6 +19,9 @@ void api_stop_network(void *context, struct call *call, const json_t *parameters
 void api_delete_network(void *context, struct call *call, const json_t *parameters);
 void api_stop_networks(void *context, struct call *call, const json_t *parameters);
 void api_delete_networks(void *context, struct call *call, const json_t *parameters);
+void api_list_groups(void *context, struct call *call, const json_t *parameters);
+void api_describe_group(void *context, struct call *call, const json_t *parameters);
+void api_delete_group(void *context, struct call *call, const json_t *parameters);
 void api_attach_port(void *context, struct call *call, const json_t *parameters);
 void api_detach_port(void *context, struct call *call, const json_t *parameters);
 void api_update_port(void *context, struct call *call, const json_t *parameters);

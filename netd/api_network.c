@@ -4,6 +4,7 @@
 #include "netd/api.h"
 
 #include "netd/devices.h"
+#include "netd/groups.h"
 #include "netd/uplink.h"
 
 #include <errno.h>
@@ -76,13 +77,20 @@ static json_t *notes_json(const struct outcome *outcome)
 
 /* ---- Apply and Plan ---- */
 
-static const char *const apply_keys[] = { "yaml", "file", "networks", "disruptive", NULL };
+static const char *const apply_keys[] = { "yaml", "file", "networks", "groups", "disruptive", NULL };
+
+static json_t *given(const json_t *parameters, const char *key)
+{
+	json_t *value = json_object_get(parameters, key);
+
+	return json_is_null(value) ? NULL : value;
+}
 
 /* The definitions that the call brings, or the call is failed. Neither given: an empty list. */
 static bool read_definitions(struct call *call, const json_t *parameters, bool required,
-			     network_vec *ret)
+			     struct definitions *ret)
 {
-	const json_t *networks = json_object_get(parameters, "networks");
+	json_t *networks = given(parameters, "networks"), *groups = given(parameters, "groups");
 	struct vnet_error err = { 0 };
 	const char *yaml, *file;
 	int r = 0;
@@ -90,17 +98,15 @@ static bool read_definitions(struct call *call, const json_t *parameters, bool r
 	if (!api_string(call, parameters, "yaml", false, &yaml) ||
 	    !api_string(call, parameters, "file", false, &file))
 		return false;
-	if (json_is_null(networks))
-		networks = NULL;
-	if (yaml && networks) {
+	if (yaml && (networks || groups)) {
 		r = vnet_error_set(&err, -EINVAL, "parameter-invalid",
 				   "give yaml or networks, not both");
 	} else if (yaml) {
-		r = networks_from_yaml(yaml, strlen(yaml), file ? file : "yaml", ret, &err);
-	} else if (networks) {
-		json_t *wrapped = json_pack("{s:O}", "networks", (json_t *)networks);
+		r = definitions_from_yaml(yaml, strlen(yaml), file ? file : "yaml", ret, &err);
+	} else if (networks || groups) {
+		json_t *wrapped = json_pack("{s:O*,s:O*}", "networks", networks, "groups", groups);
 
-		r = networks_from_json(wrapped, ret, &err);
+		r = definitions_from_json(wrapped, ret, &err);
 		json_decref(wrapped);
 	} else if (required) {
 		r = vnet_error_set(&err, -EINVAL, "parameter-invalid", "give yaml or networks");
@@ -114,9 +120,10 @@ static bool read_definitions(struct call *call, const json_t *parameters, bool r
  * Do the definitions come from a file that netd reads itself, as it is now? Then
  * they stay that file's. Otherwise ret tells what the next reload will do to them.
  */
-static bool is_from_file(struct netd *d, const json_t *parameters, const network_vec *nets,
+static bool is_from_file(struct netd *d, const json_t *parameters, const struct definitions *defs,
 			 struct outcome *ret)
 {
+	const network_vec *nets = &defs->networks;
 	const char *yaml = json_string_value(json_object_get(parameters, "yaml"));
 	const char *file = json_string_value(json_object_get(parameters, "file"));
 	bool is_same = false;
@@ -125,6 +132,8 @@ static bool is_from_file(struct netd *d, const json_t *parameters, const network
 	if (path && is_same) {
 		vec_each(net, nets)
 			mem_replace(&(*net)->source.file, path);
+		vec_each(group, &defs->groups)
+			mem_replace(&(*group)->source.file, path);
 		return true;
 	}
 	if (path)
@@ -136,6 +145,13 @@ static bool is_from_file(struct netd *d, const json_t *parameters, const network
 		if (entry && entry->is_from_file && entry->net->source.file && !path)
 			vec_push(&ret->notes, mem_printf("network %s is defined in %s, which counts again from the next reload or start of netd on; change it there, too",
 							 (*net)->name, entry->net->source.file));
+	}
+	vec_each(group, &defs->groups) {
+		const struct group_entry *entry = groups_entry(d, (*group)->name);
+
+		if (entry && entry->is_from_file && entry->group->source.file && !path)
+			vec_push(&ret->notes, mem_printf("group %s is defined in %s, which counts again from the next reload or start of netd on; change it there, too",
+							 (*group)->name, entry->group->source.file));
 	}
 	return false;
 }
@@ -195,24 +211,41 @@ static void apply_done(void *arg)
 	pending_apply_free(p);
 }
 
-static int prepare(struct netd *d, network_vec *nets, struct preparation *ret,
+static int prepare(struct netd *d, struct definitions *defs, struct preparation *ret,
 		   struct vnet_error *err)
 {
-	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &ret->snap, err);
+	network_vec *nets = &defs->networks;
+	int r = groups_prepare(d, &defs->groups, err);
 
+	if (r == 0)
+		r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &ret->snap, err);
+	d->planned_groups = &defs->groups;
 	if (r == 0)
 		r = networks_prepare(d, nets, &ret->snap, err);
 	if (r == 0)
 		r = reconcile_prepare(d, nets->v, nets->n, ret, err);
+	d->planned_groups = NULL;
 	return r;
 }
 
+/* Groups first: networks may name them. What was planned is no more than for the networks then. */
+static int carry_out(struct netd *d, struct definitions *defs, bool from_file,
+		     struct preparation *prepared, struct vnet_error *err)
+{
+	bool has_groups = defs->groups.n;
+	int r = has_groups ? groups_apply(d, &defs->groups, from_file, err) : 0;
+
+	if (r < 0 || (has_groups && !defs->networks.n))
+		return r;
+	return networks_apply(d, &defs->networks, from_file, has_groups ? NULL : prepared, err);
+}
+
 /* Checks, plans and carries out; 0, or the call is still to be failed with err and more. */
-static int apply(struct pending_apply *p, const json_t *parameters, network_vec *nets,
+static int apply(struct pending_apply *p, const json_t *parameters, struct definitions *defs,
 		 bool disruptive, struct vnet_error *err, json_t **ret_more)
 {
 	AUTO_PREPARATION struct preparation prepared = { 0 };
-	int r = prepare(p->d, nets, &prepared, err);
+	int r = prepare(p->d, defs, &prepared, err);
 	bool from_file;
 
 	if (r < 0)
@@ -223,17 +256,17 @@ static int apply(struct pending_apply *p, const json_t *parameters, network_vec 
 		return vnet_error_set(err, -EBUSY, "needs-disruption",
 				      "running guests would notice this change; apply it with disruptive (--disruptive) if that is meant");
 	}
-	vec_each(net, nets)
+	vec_each(net, &defs->networks)
 		vec_push(&p->names, mem_strdup((*net)->name));
-	from_file = is_from_file(p->d, parameters, nets, &p->planned);
-	r = networks_apply(p->d, nets, from_file, &prepared, err);
+	from_file = is_from_file(p->d, parameters, defs, &p->planned);
+	r = carry_out(p->d, defs, from_file, &prepared, err);
 	preparation_take(&prepared, &p->planned);
 	return r;
 }
 
 void api_apply(void *context, struct call *call, const json_t *parameters)
 {
-	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_DEFINITIONS struct definitions defs = { 0 };
 	struct netd *d = context;
 	struct vnet_error err = { 0 };
 	struct pending_apply *p;
@@ -242,12 +275,12 @@ void api_apply(void *context, struct call *call, const json_t *parameters)
 
 	if (!api_only_keys(call, parameters, apply_keys) ||
 	    !api_bool(call, parameters, "disruptive", &disruptive) ||
-	    !read_definitions(call, parameters, true, &nets))
+	    !read_definitions(call, parameters, true, &defs))
 		return;
 	p = mem_alloc(sizeof(*p));
 	p->d = d;
 	p->call = call;
-	if (apply(p, parameters, &nets, disruptive, &err, &more) < 0) {
+	if (apply(p, parameters, &defs, disruptive, &err, &more) < 0) {
 		call_fail(call, &err, more);
 		pending_apply_free(p);
 		return;
@@ -266,7 +299,7 @@ void api_apply(void *context, struct call *call, const json_t *parameters)
 
 void api_plan(void *context, struct call *call, const json_t *parameters)
 {
-	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_DEFINITIONS struct definitions defs = { 0 };
 	AUTO_PREPARATION struct preparation prepared = { 0 };
 	AUTO_OUTCOME struct outcome planned = { 0 };
 	struct netd *d = context;
@@ -274,13 +307,13 @@ void api_plan(void *context, struct call *call, const json_t *parameters)
 	int r;
 
 	if (!api_only_keys(call, parameters, apply_keys) ||
-	    !read_definitions(call, parameters, false, &nets))
+	    !read_definitions(call, parameters, false, &defs))
 		return;
-	r = prepare(d, &nets, &prepared, &err);
+	r = prepare(d, &defs, &prepared, &err);
 	if (r == 0)
 		preparation_take(&prepared, &planned);
 	if (r == 0)
-		is_from_file(d, parameters, &nets, &planned);
+		is_from_file(d, parameters, &defs, &planned);
 	if (r < 0)
 		call_fail(call, &err, NULL);
 	else

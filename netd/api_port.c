@@ -56,7 +56,7 @@ static void describe_drops(struct netd *d, const struct port_entry *entry, json_
 	json_t *drops = json_object();
 	uint64_t sum = 0;
 
-	if (guard.policy == GUARD_OFF || entry->is_elsewhere || entry->port->kind == PORT_VF ||
+	if ((guard.policy == GUARD_OFF && !port_groups(entry->port, entry->network->net)->n) || entry->is_elsewhere || entry->port->kind == PORT_VF ||
 	    kernel_drop_counters(d->kernel, entry->port->ifname, &counters, NULL) < 0) {
 		json_decref(drops);
 		return;
@@ -94,6 +94,8 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 			 "ownerGid", (json_int_t)port->owner_gid, "ownerPid", (int)port->owner_pid,
 			 "created", (json_int_t)port->created);
 	port_describe(port, info);
+	json_object_set_new(info, "groups",
+			    group_names_to_json(port_groups(port, entry->network->net)));
 	if (!entry->is_elsewhere && port->kind != PORT_VF)
 		json_object_set_new(info, "ifindex", json_integer(entry->ifindex));
 	if (entry->pci_address[0])

@@ -9,7 +9,9 @@
 
 #include "netd/netd.h"
 
+#include "model/definitions.h"
 #include "model/node.h"
+#include "netd/groups.h"
 #include "netd/log.h"
 
 #include <dirent.h>
@@ -220,6 +222,7 @@ int config_read_policy(struct netd *d, struct vnet_error *err)
 struct gathering {
 	struct netd *d;
 	network_vec nets;      /* of good files, and of the store */
+	group_vec groups;      /* of good files */
 	size_t n_from_files;
 	VEC(char *) bad_files;
 	bool is_bad_dir;       /* networks.d could not be read */
@@ -241,6 +244,11 @@ static bool is_bad_file(const struct gathering *g, const char *file)
 	return g->is_bad_dir;
 }
 
+static bool is_bad_definition_file(const void *context, const char *file)
+{
+	return is_bad_file(context, file);
+}
+
 static void log_problem(const struct vnet_error *err, const char *consequence)
 {
 	char text[1024];
@@ -248,28 +256,39 @@ static void log_problem(const struct vnet_error *err, const char *consequence)
 	log_error("%s%s", vnet_error_text(err, text, sizeof(text)), consequence);
 }
 
+static int defined_twice(const char *what, const char *name, const struct source *source,
+			 struct vnet_error *err)
+{
+	bool is_group = strcmp(what, "group") == 0;
+
+	vnet_error_set(err, -EEXIST, is_group ? "group-conflict" : "network-conflict",
+		       "%s %s is defined in another file already", what, name);
+	vnet_error_at(err, source->file, source->line, source->column, name);
+	return -EEXIST;
+}
+
 static int read_networks_file(struct gathering *g, const char *path, struct vnet_error *err)
 {
 	AUTO_FREE char *text = NULL;
-	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_DEFINITIONS struct definitions defs = { 0 };
 	size_t size;
 	int r = read_file(path, &text, &size, err);
 
 	if (r == 0)
-		r = networks_from_yaml(text, size, path, &nets, err);
+		r = definitions_from_yaml(text, size, path, &defs, err);
 	if (r < 0)
 		return vnet_error_set(err, r, "config-read", "cannot read %s: %s", path, strerror(-r));
-	vec_each(net, &nets)
-		if (has_network(&g->nets, (*net)->name)) {
-			vnet_error_set(err, -EEXIST, "network-conflict",
-				       "network %s is defined in another file already", (*net)->name);
-			vnet_error_at(err, path, (*net)->source.line, (*net)->source.column,
-				      (*net)->name);
-			return -EEXIST;
-		}
-	vec_each(net, &nets)
+	vec_each(net, &defs.networks)
+		if (has_network(&g->nets, (*net)->name))
+			return defined_twice("network", (*net)->name, &(*net)->source, err);
+	vec_each(group, &defs.groups)
+		if (group_find(g->groups.v, g->groups.n, (*group)->name))
+			return defined_twice("group", (*group)->name, &(*group)->source, err);
+	vec_each(net, &defs.networks)
 		vec_push(&g->nets, *net);
-	nets.n = 0;
+	vec_each(group, &defs.groups)
+		vec_push(&g->groups, *group);
+	defs.networks.n = defs.groups.n = 0;
 	return 0;
 }
 
@@ -421,6 +440,7 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 static void gathering_free(struct gathering *g)
 {
 	network_vec_free(&g->nets);
+	group_vec_free(&g->groups);
 	vec_each(file, &g->bad_files)
 		free(*file);
 	vec_free(&g->bad_files);
@@ -444,6 +464,7 @@ void config_read_networks(struct netd *d)
 
 	read_networks_dir(&g);
 	store_each(d->store, STORE_DEFINITIONS, add_definition, &g);
+	groups_load(d, &g.groups, is_bad_definition_file, &g);
 	take_all(&g);
 	store_each(d->store, STORE_NETWORKS, add_runtime, &g);
 	gathering_free(&g);
@@ -501,12 +522,15 @@ static void reload_networks(struct netd *d)
 	read_networks_dir(&g);
 	mark_undefined(&g);
 	networks_drop_orphans(d);
+	/* Networks may name them. */
+	groups_reload(d, &g.groups, is_bad_definition_file, &g);
 	if (kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, &err) < 0)
 		log_problem(&err, "");
 	else if (networks_prepare(d, &g.nets, &snap, &err) == 0)
 		apply(d, &g.nets);
 	else
 		apply_each(d, &g.nets, &snap);
+	groups_drop_orphans(d);
 	gathering_free(&g);
 }
 

@@ -12,6 +12,7 @@
 #include "netd/netd.h"
 
 #include "netd/devices.h"
+#include "netd/groups.h"
 #include "netd/held.h"
 #include "netd/log.h"
 #include "netd/uplink.h"
@@ -57,6 +58,7 @@ static void check(void *arg)
 
 	ports_end_unowned(d);
 	networks_drop_orphans(d);
+	groups_drop_orphans(d);
 	reconcile(d, &outcome, NULL);
 	/* Something was not as wanted, and now it is. */
 	vec_each(op, &outcome.ops) {

@@ -9,6 +9,8 @@
  */
 
 #include "netd/api.h"
+#include "netd/flows.h"
+#include "netd/groups.h"
 #include "netd/held.h"
 #include "netd/log.h"
 #include "netd/notify.h"
@@ -213,6 +215,7 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 		return r;
 	ports_end_unowned(d);
 	networks_drop_orphans(d);
+	groups_drop_orphans(d);
 	held_restore(d);
 	/* A failure here is one network's, logged and tried again: the others are served. */
 	reconcile(d, NULL, NULL);
@@ -226,6 +229,8 @@ static void gather_notes(struct netd *d)
 
 	for (size_t i = 0; (note = kernel_note(d->kernel, i)); i++)
 		vec_push(&d->notes, mem_strdup(note));
+	if (!kernel_has_conntrack(d->kernel))
+		vec_push(&d->notes, mem_strdup("rules on a bridge see no connections (CONFIG_NF_CONNTRACK_BRIDGE, CONFIG_NFT_BRIDGE_META, CONFIG_NF_CONNTRACK_LABELS): ports in security groups are refused"));
 	if (access("/dev/vhost-net", F_OK) < 0)
 		vec_push(&d->notes, mem_strdup("there is no /dev/vhost-net (module vhost_net): guests get no vhost descriptors, and their network costs more CPU"));
 }
@@ -281,6 +286,8 @@ static void stop(struct netd *d)
 	uplink_free_all(d);
 	dnsmasq_set_free(d->dnsmasq);
 	kernel_free(d->kernel);
+	flows_free(d);
+	groups_free(d);
 	registry_free(&d->registry);
 	host_free(d);
 	access_policy_free(d->policy);

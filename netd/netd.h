@@ -13,6 +13,8 @@
  *   ports.c      attach and update: the life of a port (see port.h)
  *   owner.c      processes that ports end with
  *   held.c       addresses that strict ports are seen to have
+ *   groups.c     security groups (groups.h)
+ *   flows.c      what changes of them mean for open connections (flows.h)
  *   reconcile.c  desired → snapshot → plan → execute
  *   egress.c     addresses that names have led to
  *   events.c     what the kernel tells, and what follows
@@ -40,6 +42,9 @@ struct settings {               /* /etc/vnet/netd.yaml */
 
 struct monitor;
 struct trace;
+struct group_entry;
+typedef VEC(struct group_entry) group_entry_vec; /* sorted by name */
+struct flows;
 
 struct dhcp_waiter {            /* see dhcp_when_told() */
 	char *network;
@@ -60,6 +65,9 @@ struct netd {
 	struct settings settings;
 	struct access_policy *policy;
 	struct registry registry;
+	group_entry_vec groups;         /* groups.h */
+	const group_vec *planned_groups; /* what a plan that is being made has beside them, or NULL */
+	struct flows *flows;            /* flows.h; NULL until needed */
 	struct desired host;            /* only saved and takeovers are kept here */
 	bool host_is_unsaved;           /* they could not be written: again before anything else */
 	struct dnsmasq_set *dnsmasq;

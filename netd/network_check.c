@@ -10,6 +10,7 @@
 #include "netd/netd.h"
 
 #include "model/check.h"
+#include "netd/groups.h"
 #include "netd/log.h"
 #include "netd/uplink.h"
 
@@ -154,6 +155,9 @@ int networks_prepare(struct netd *d, network_vec *nets, const struct snapshot *s
 	vec_each(net, nets)
 		if (r == 0)
 			r = network_check(*net, err);
+	vec_each(net, nets)
+		if (r == 0)
+			r = groups_check_network(d, *net, d->planned_groups, err);
 	if (r == 0)
 		r = check_together(d, nets, err);
 	vec_each(net, nets) {
@@ -176,6 +180,8 @@ static int check_defined(struct netd *d, struct network_entry *entry,
 
 	if (r == 0)
 		r = network_check(entry->net, err);
+	if (r == 0)
+		r = groups_check_network(d, entry->net, NULL, err);
 	vec_each(other, &d->registry.networks) {
 		if (*other == last)
 			break;

@@ -8,6 +8,8 @@
 
 #include "netd/port.h"
 
+#include "netd/flows.h"
+#include "netd/groups.h"
 #include "netd/log.h"
 #include "netd/owner.h"
 #include "nft/ruleset.h"
@@ -87,6 +89,7 @@ static void forget(struct netd *d, struct port_entry *entry)
 	bool had_addresses = entry->port->addresses.n > 0;
 
 	trace_port_gone(d, entry);
+	flows_forget_port(d, entry);
 	dhcp_release_leases(d, entry);
 	journal_del(d->port_journal, entry->port->name, NULL);
 	monitor_emit(d, "port-removed", entry->port->network, entry->port->name, NULL, "%s",
@@ -94,7 +97,7 @@ static void forget(struct netd *d, struct port_entry *entry)
 	registry_remove_port(&d->registry, entry);
 	if (had_addresses)
 		dhcp_changed(d, network);
-	if (network->is_orphan && !network->n_ports)
+	if ((network->is_orphan && !network->n_ports) || groups_have_orphans(d))
 		reconcile_later(d, 0);
 }
 

@@ -8,6 +8,7 @@
 
 #include "netd/port.h"
 
+#include "netd/groups.h"
 #include "netd/log.h"
 #include "netd/owner.h"
 
@@ -210,6 +211,7 @@ static void restore_one(void *arg, const char *name, json_t *object)
 	}
 	/* What was the network's default and not the port's own wish is not in the file. */
 	port_complete(port, network->net);
+	groups_note_port(d, port, network->net);
 	entry = registry_add_port(&d->registry, network, port);
 	if (!find_device(restore, entry, &record)) {
 		drop_record(d, entry);

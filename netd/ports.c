@@ -15,6 +15,8 @@
 #include "netd/port.h"
 
 #include "model/check.h"
+#include "netd/flows.h"
+#include "netd/groups.h"
 #include "netd/held.h"
 #include "netd/log.h"
 #include "netd/owner.h"
@@ -70,6 +72,7 @@ static void complete(struct netd *d, struct port *port, const struct network_ent
 		port->name = mem_strdup(port->ifname);
 	port->created = (uint64_t)time(NULL);
 	port_complete(port, &net);
+	groups_note_port(d, port, &net);
 	/* A function has no interface of ours; its name is the port's alone. */
 	if (port->kind == PORT_VF)
 		port->ifname[0] = '\0';
@@ -123,7 +126,7 @@ static int check(struct netd *d, struct port *port, const struct network_entry *
 	registry_port_list(&d->registry, &ports);
 	r = port_check(port, &in_force, ports.v, ports.n, err);
 	vec_free(&ports);
-	return r;
+	return r < 0 ? r : groups_check_port(d, port, network->net, err);
 }
 
 /* Rules first, then the place on the bridge. */
@@ -263,6 +266,7 @@ static int attach_new(struct netd *d, struct network_entry *network, struct port
 	}
 	if (port->addresses.n)
 		dhcp_changed(d, network);
+	flows_changed(d);
 	monitor_emit(d, "port-attached", port->network, port->name, NULL, "%s",
 		     port_interface(ret->entry));
 	return 0;
@@ -334,6 +338,8 @@ static int check_changed(struct netd *d, const struct port_entry *entry, const s
 	if (r == 0)
 		r = port_check(after, &net, ports.v, ports.n, err);
 	vec_free(&ports);
+	if (r == 0 && !group_names_equal(port_groups(entry->port, &net), port_groups(after, &net)))
+		r = groups_check_port(d, after, &net, err);
 	return r;
 }
 
@@ -346,6 +352,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	int r;
 
 	port_complete(new, &net);
+	groups_note_port(d, new, &net);
 	r = check_changed(d, entry, new, err);
 	if (r < 0)
 		return r;
@@ -370,6 +377,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	}
 	if (new->addresses.n || entry->port->addresses.n)
 		dhcp_changed(d, entry->network);
+	flows_changed(d);
 	registry_replace_port(entry, TAKE(new));
 	entry->state = entry->port->link_down ? PORT_DOWN : PORT_UP;
 	vnet_error_clear(&entry->problem);

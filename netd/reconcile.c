@@ -16,6 +16,8 @@
 #include "netd/netd.h"
 
 #include "netd/devices.h"
+#include "netd/flows.h"
+#include "netd/groups.h"
 #include "netd/held.h"
 #include "netd/log.h"
 
@@ -36,6 +38,19 @@ void outcome_free(struct outcome *outcome)
 
 /* ---- what is wanted ---- */
 
+static void build_groups(struct netd *d, struct desired *ret)
+{
+	group_vec groups = { 0 };
+
+	vec_each(entry, &d->registry.ports)
+		groups_note_port(d, (*entry)->port, (*entry)->network->net);
+	ret->has_conntrack = kernel_has_conntrack(d->kernel);
+	/* Without connection tracking there is no rule that they could become. */
+	if (ret->has_conntrack)
+		groups_list(d, d->planned_groups, &groups);
+	memcpy(&ret->groups, &groups, sizeof(groups));
+}
+
 /* The registry's view, with nets in the place of entries of the same name. Borrows all. */
 static void build_desired(struct netd *d, struct network *const *nets, size_t n_nets,
 			  struct desired *ret)
@@ -55,6 +70,7 @@ static void build_desired(struct netd *d, struct network *const *nets, size_t n_
 		if ((*entry)->network->is_wanted &&
 		    (port_has_device(*entry) || (*entry)->port->persistent))
 			vec_push(&ret->ports, (*entry)->port);
+	build_groups(d, ret);
 	/* Borrowed: the vectors are d's, and are not freed through ret. */
 	memcpy(&ret->saved, &d->host.saved, sizeof(ret->saved));
 	memcpy(&ret->takeovers, &d->host.takeovers, sizeof(ret->takeovers));
@@ -64,6 +80,7 @@ static void desired_forget(struct desired *desired)
 {
 	vec_free(&desired->networks);
 	vec_free(&desired->ports);
+	vec_free(&desired->groups);
 }
 
 static int make_plan(struct netd *d, const struct desired *desired, struct snapshot *snap,
@@ -336,6 +353,7 @@ static void run_plan(struct run *run, const struct plan *plan)
 	run_services(run);
 	egress_refresh(d, &plan->ops);
 	set_running(run);
+	flows_changed(d);
 }
 
 static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struct vnet_error *err)

@@ -29,6 +29,7 @@ static const struct {
 	bool is_durable;
 } areas[STORE_AREAS] = {
 	[STORE_DEFINITIONS] = { "definitions", "networks", true },
+	[STORE_GROUPS] = { "security-groups", NULL, true },
 	[STORE_SUBNETS] = { "chosen-subnets", "subnets", true },
 	[STORE_NETWORKS] = { "running", "networks", false },
 	[STORE_DOCTOR] = { "doctor", NULL, true },

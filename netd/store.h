@@ -17,6 +17,7 @@
 
 enum store_area {
 	STORE_DEFINITIONS, /* durable: networks applied over the API */
+	STORE_GROUPS,      /* durable: security groups */
 	STORE_SUBNETS,     /* durable: what `subnet: auto` chose */
 	STORE_NETWORKS,    /* runtime: what runs, as it was when it started */
 	STORE_DOCTOR,      /* durable: whether fixes are kept */

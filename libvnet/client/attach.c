@@ -25,6 +25,7 @@ static void set_string(json_t *object, const char *key, const char *value);
 static void set_switch(json_t *object, const char *key, enum vnet_switch value);
 static void set_number(json_t *object, const char *key, json_int_t value);
 static void set_flag(json_t *object, const char *key, bool value);
+static void set_groups(json_t *p, const char *text);
 static void set_list(json_t *object, const char *key, const char *const *items, size_t n);
 static void set_words(json_t *object, const char *key, const char *text);
 static void set_object(json_t *object, const char *key, json_t *value);
@@ -94,6 +95,18 @@ void client_port_settings(const struct vnet_attach_request *q, json_t *p)
 	set_object(bandwidth, "out", limit_object(&q->out));
 	set_object(p, "bandwidth", bandwidth);
 	set_object(p, "guard", guard_object(&q->guard));
+	set_groups(p, q->groups);
+}
+
+/* "web,ssh"; the word none is an empty list, which is not the same as no list. */
+static void set_groups(json_t *p, const char *text)
+{
+	json_t *groups = text ? json_array() : NULL;
+
+	for (const char *s = text; s && *s && strcmp(text, "none"); s += strcspn(s, ","), s += *s == ',')
+		json_array_append_new(groups, text_value(s, strcspn(s, ",")));
+	if (groups)
+		json_object_set_new(p, "groups", groups);
 }
 
 /* A trunk without a native id says so: left out, it would be the bridge's. */

@@ -864,6 +864,33 @@ static int fake_probe_neigh(struct kernel *base, const char *ifname, const struc
 	return 0;
 }
 
+static bool fake_has_conntrack(struct kernel *base)
+{
+	(void)base;
+	return true;
+}
+
+/* Its frames go nowhere. */
+static int fake_list_flows(struct kernel *base, ip_vec *addresses, flow_vec *ret,
+			   struct vnet_error *err)
+{
+	(void)base;
+	(void)addresses;
+	(void)ret;
+	(void)err;
+	return 0;
+}
+
+static int fake_change_flow(struct kernel *base, const struct kernel_flow *flow,
+			    enum flow_change change, struct vnet_error *err)
+{
+	(void)base;
+	(void)flow;
+	(void)change;
+	(void)err;
+	return 0;
+}
+
 static const char *fake_note(struct kernel *base, size_t i)
 {
 	(void)base;
@@ -907,4 +934,7 @@ static const struct kernel_ops fake_ops = {
 	.trace = fake_trace,
 	.probe_neigh = fake_probe_neigh,
 	.note = fake_note,
+	.has_conntrack = fake_has_conntrack,
+	.list_flows = fake_list_flows,
+	.change_flow = fake_change_flow,
 };

@@ -207,6 +207,22 @@ int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip
 	return k->ops->probe_neigh(k, ifname, ip, err);
 }
 
+bool kernel_has_conntrack(struct kernel *k)
+{
+	return k->ops->has_conntrack(k);
+}
+
+int kernel_list_flows(struct kernel *k, ip_vec *addresses, flow_vec *ret, struct vnet_error *err)
+{
+	return k->ops->list_flows(k, addresses, ret, err);
+}
+
+int kernel_change_flow(struct kernel *k, const struct kernel_flow *flow, enum flow_change change,
+		       struct vnet_error *err)
+{
+	return k->ops->change_flow(k, flow, change, err);
+}
+
 const char *kernel_note(struct kernel *k, size_t i)
 {
 	return k->ops->note(k, i);

@@ -122,11 +122,29 @@ struct fdb_entry {
 	struct ip dst;          /* VXLAN's remote, family 0: none */
 };
 
+/* A connection that the kernel tracks. */
+struct kernel_flow {
+	uint8_t protocol;
+	uint16_t zone;          /* see network_zone(); 0: none */
+	struct ip src, dst;     /* of what opened it */
+	uint16_t sport, dport;  /* 0 where the protocol has none */
+	uint8_t type;           /* of ICMP */
+	struct ip reply_src, reply_dst; /* of what comes back: behind NAT others than dst and src */
+	uint16_t reply_sport;
+	bool is_expected;       /* another one announced it (FTP) */
+	bool is_cut;            /* has NFT_CUT_LABEL */
+	uint8_t tuple[96], tuple_size; /* the kernel's own name for it */
+};
+typedef VEC(struct kernel_flow) flow_vec;
+
 struct drop_counter { char ifname[16]; unsigned reason; /* enum guard_reason */ uint64_t packets, bytes; };
 
 struct kernel; /* opaque */
 /* What this kernel lacks and what follows: the ith sentence, or NULL past the last. */
 const char *kernel_note(struct kernel *k, size_t i);
+
+/* Can frames on a bridge be told by the connection that they belong to? Tried once. */
+bool kernel_has_conntrack(struct kernel *k);
 
 int kernel_linux_new(struct kernel **ret, struct vnet_error *err);
 int kernel_fake_new(struct kernel **ret, struct vnet_error *err);
@@ -187,6 +205,16 @@ int kernel_list_fdb(struct kernel *k, int bridge_ifindex, fdb_vec *ret, struct v
 typedef VEC(struct drop_counter) drop_counter_vec;
 /* ifname NULL: of every guarded port. */
 int kernel_drop_counters(struct kernel *k, const char *ifname, drop_counter_vec *ret, struct vnet_error *err);
+/* Those that start or end at one of these addresses (which are sorted by it), in whichever zone. */
+int kernel_list_flows(struct kernel *k, ip_vec *addresses, flow_vec *ret, struct vnet_error *err);
+enum flow_change {
+	FLOW_CUT,               /* labelled, or forgotten where it has no room for a label */
+	FLOW_RESTORE,
+	FLOW_FORGET,
+};
+/* One that has ended meanwhile is fine. */
+int kernel_change_flow(struct kernel *k, const struct kernel_flow *flow, enum flow_change change,
+		       struct vnet_error *err);
 /*
  * Other people's packet filters: nftables' tables but ours, and iptables' own.
  * Sorted for diagnose(); appended.

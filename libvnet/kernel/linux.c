@@ -3,6 +3,7 @@
 
 #include "kernel/linux.h"
 #include "kernel/addr.h"
+#include "kernel/conntrack.h"
 #include "kernel/detached.h"
 #include "kernel/fdb.h"
 #include "kernel/filters.h"
@@ -67,7 +68,7 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	int r;
 
 	k->base.ops = &linux_ops;
-	k->rt.fd = k->query.fd = k->proc_sys = k->sysfs = k->nodes = -1;
+	k->rt.fd = k->query.fd = k->conntrack.fd = k->proc_sys = k->sysfs = k->nodes = -1;
 	k->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	k->devices = (struct nft_devices){nft_device_index, nft_device_name, k, false};
 	if (k->control < 0) {
@@ -84,6 +85,7 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	    (r = open_nft(k, err)) < 0 ||
 	    (r = events_open(k->rt.port, mnl_socket_get_portid(k->nft), &k->events, err)) < 0)
 		goto fail;
+	k->has_conntrack = nft_netlink_has_conntrack(k->nft);
 	*ret = &k->base;
 	return 0;
 fail:
@@ -100,6 +102,7 @@ static void linux_free(struct kernel *base)
 		mnl_socket_close(k->nft);
 	nl_close(&k->rt);
 	nl_close(&k->query);
+	nl_close(&k->conntrack);
 	vec_free(&k->hardware);
 	if (k->sysfs >= 0)
 		close(k->sysfs);
@@ -521,6 +524,33 @@ static void linux_list_listeners(struct kernel *base, doctor_socket_vec *ret)
 	listeners_list(self(base)->control, ret);
 }
 
+static bool linux_has_conntrack(struct kernel *base)
+{
+	return self(base)->has_conntrack;
+}
+
+/* Its socket is opened when it is first needed: most hosts have no security groups. */
+static int open_conntrack(struct kernel_linux *k, struct vnet_error *err)
+{
+	return k->conntrack.fd >= 0 ? 0 : nl_open(&k->conntrack, NETLINK_NETFILTER, err);
+}
+
+static int linux_list_flows(struct kernel *base, ip_vec *addresses, flow_vec *ret,
+			    struct vnet_error *err)
+{
+	int r = open_conntrack(self(base), err);
+
+	return r < 0 ? r : conntrack_list(&self(base)->conntrack, addresses, ret, err);
+}
+
+static int linux_change_flow(struct kernel *base, const struct kernel_flow *flow,
+			     enum flow_change change, struct vnet_error *err)
+{
+	int r = open_conntrack(self(base), err);
+
+	return r < 0 ? r : conntrack_change(&self(base)->conntrack, flow, change, err);
+}
+
 static const char *linux_note(struct kernel *base, size_t i)
 {
 	return events_note(self(base)->events, i);
@@ -574,4 +604,7 @@ static const struct kernel_ops linux_ops = {
 	.trace = linux_trace,
 	.probe_neigh = linux_probe_neigh,
 	.note = linux_note,
+	.has_conntrack = linux_has_conntrack,
+	.list_flows = linux_list_flows,
+	.change_flow = linux_change_flow,
 };

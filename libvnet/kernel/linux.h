@@ -14,12 +14,14 @@ struct kernel_linux {
 	struct kernel base;
 	struct nl rt;                   /* changes; events have sockets of their own */
 	struct nl query;                /* lookups, while changes are being gathered in rt */
+	struct nl conntrack;            /* connections */
 	int control;                    /* for device ioctls */
 	int proc_sys;                   /* /proc/sys */
 	int sysfs, nodes;               /* detached.h; opened when first needed */
 	struct feature_bits features;
 	VEC(int) hardware;              /* devices with some behind them, as of the last list */
 	struct mnl_socket *nft;
+	bool has_conntrack;             /* rules on a bridge can tell connections */
 	struct nft_devices devices;
 	struct events *events;
 	/* The last TAP made: its rules come next, several elements in one transaction. */

@@ -34,7 +34,8 @@ static int make_place(void **state)
 static const char *const files[] = {
 	"run/networks/a.json", "run/networks/b.json", "run/networks", "run/running",
 	"run/running.bad", "run/host-before", "run", "var/networks/a.json", "var/networks",
-	"var/subnets/a.json", "var/subnets", "var/definitions", "var/chosen-subnets", "var/doctor", "var", "",
+	"var/subnets/a.json", "var/subnets", "var/definitions", "var/chosen-subnets", "var/doctor", "var/security-groups",
+	"var", "",
 };
 
 static int remove_place(void **state)

@@ -194,6 +194,7 @@ struct vnet_attach_request {
 	bool has_vf;              /* vf is given; else netd takes a free one */
 	unsigned vf;              /* number of the virtual function */
 	struct vnet_guard guard;
+	const char *groups;       /* security groups, "web,ssh", or "none"; default: the network's */
 };
 #define VNET_ATTACH_REQUEST_INIT { .size = sizeof(struct vnet_attach_request) }
 

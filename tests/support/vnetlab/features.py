@@ -33,6 +33,9 @@ COMMANDS = {
     "vxlan": ("ip link add x0 type vxlan id 1 dstport 4789 local 192.0.2.1",),
     "macvtap": (_VETH, "ip link add link v0 name m0 type macvtap mode bridge"),
     "netem": (_VETH, "tc qdisc add dev v0 root netem delay 1ms"),
+    "connection tracking on bridges": (
+        "nft add table bridge t", "nft 'add chain bridge t c { type filter hook prerouting "
+        "priority 0; }'", "nft add rule bridge t c meta ibrname b0 ct state new ct zone set 1"),
     "bond": ("ip link add bond0 type bond mode active-backup",),
     "tc matchall, skbedit and mirred": (
         _VETH, "ip link add i0 type ifb", "tc qdisc add dev v0 clsact",
