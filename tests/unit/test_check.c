@@ -309,8 +309,8 @@ static const char *const wire_others[] = {
 	"{\"network\": \"lan\", \"name\": \"b\", \"bandwidth\": {\"in\": {\"guaranteed\": 4000000}}}",
 	"{\"network\": \"alone\", \"name\": \"c\"}",
 	"{\"network\": \"card\", \"name\": \"d\", \"vf\": 1}",
-	"{\"network\": \"strict\", \"name\": \"e\", \"mac\": \"52:54:00:00:00:0e\","
-	" \"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}}",
+	("{\"network\": \"strict\", \"name\": \"e\", \"mac\": \"52:54:00:00:00:0e\","
+	 " \"guard\": {\"macs\": [\"00:00:5e:00:01:33\"]}}"),
 };
 
 static struct network *find_network(const network_vec *nets, const char *name)
