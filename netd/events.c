@@ -415,6 +415,7 @@ static void on_event(void *context, const struct kernel_event *event)
 		if (event->touches_ours)
 			rules_touched(d, event);
 		doctor_look_soon(d);
+		trace_rules_changed(d);
 		break;
 	case KERNEL_EVENT_ROUTE:
 		if (d->registry.networks.n)

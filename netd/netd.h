@@ -288,6 +288,8 @@ struct trace *trace_free(struct trace *trace);
 /* The port is traced as long as the call lives. */
 int trace_subscribe(struct netd *d, struct call *call, struct port_entry *entry, bool wants_passed,
 		    struct vnet_error *err);
+/* KERNEL_EVENT_NFT: what was read of others' rules does not hold any more. */
+void trace_rules_changed(struct netd *d);
 /* KERNEL_EVENT_TRACE, KERNEL_EVENT_SAMPLE. */
 void trace_event(struct netd *d, const struct kernel_event *event);
 /* Before the entry goes: whoever traces it is told. */

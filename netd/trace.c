@@ -24,6 +24,7 @@
 
 #define TRACERS_MAX 64
 #define TRACERS_PER_UID_MAX 8 /* of others than root */
+#define PLACES_MAX 64
 #define LOOK_USEC 50000       /* for flights that have ended */
 
 struct tracer {
@@ -34,11 +35,34 @@ struct tracer {
 	bool has_lost;
 };
 
+/* What stands where a packet was decided about. */
+struct place {
+	struct trace_step step;
+	char *owner, *text, *comment; /* as far as known, or NULL */
+};
+
 struct trace {
 	VEC(struct tracer *) tracers;
+	VEC(struct place) places;
 	struct flights *flights; /* while there are tracers */
 	struct loop_source *timer;
 };
+
+static void forget_places(struct trace *trace)
+{
+	vec_each(place, &trace->places) {
+		free(place->owner);
+		free(place->text);
+		free(place->comment);
+	}
+	trace->places.n = 0;
+}
+
+void trace_rules_changed(struct netd *d)
+{
+	if (d->trace)
+		forget_places(d->trace);
+}
 
 struct trace *trace_new(void)
 {
@@ -51,6 +75,8 @@ struct trace *trace_free(struct trace *trace)
 		return NULL;
 	/* The server went first and took every subscriber with it. */
 	vec_free(&trace->tracers);
+	forget_places(trace);
+	vec_free(&trace->places);
 	flights_free(trace->flights);
 	loop_remove(trace->timer);
 	free(trace);
@@ -147,24 +173,6 @@ static enum filter_family family_of(const struct trace_step *step)
 	}
 }
 
-/* Whose rules these are, by their names; NULL: nothing tells. */
-static const char *owner_of(const struct trace_step *step)
-{
-	char table_name[TRACE_NAME_MAX], chain_name[TRACE_NAME_MAX];
-	struct filter_chain chain = { .name = chain_name, .is_base = true };
-	struct filter_table table = { .family = family_of(step), .name = table_name };
-	enum owner_kind owner;
-
-	if (is_ours(step))
-		return "vnet";
-	memcpy(table_name, step->table, sizeof(table_name));
-	memcpy(chain_name, step->chain, sizeof(chain_name));
-	vec_push(&table.chains, chain);
-	owner = filter_owner(&table, &chain);
-	vec_free(&table.chains);
-	return owner == OWNER_NFT ? NULL : owner_name(owner);
-}
-
 static json_t *step_json(const struct trace_step *step)
 {
 	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s*}", "family", filter_family_name(family_of(step)),
@@ -194,8 +202,63 @@ static json_t *path_json(const struct trace_packet *packet)
 	return path;
 }
 
-/* "dropped by the policy of chain FORWARD in table ip filter (Docker)" */
-static char *message_of(const struct trace_step *step, const char *owner)
+static bool is_same_place(const struct trace_step *a, const struct trace_step *b)
+{
+	return a->family == b->family && a->is_policy == b->is_policy && a->handle == b->handle &&
+	       strcmp(a->table, b->table) == 0 && strcmp(a->chain, b->chain) == 0;
+}
+
+/* A program's own texts: what does not fit a line of JSON or a terminal is left out. */
+static char *plain(const char *text)
+{
+	char *copy = mem_strdup(text);
+
+	for (char *c = copy; c && *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return copy;
+}
+
+static void read_place(struct netd *d, const struct trace_step *step, struct place *ret)
+{
+	const struct filter_place place = { family_of(step), step->table, step->chain,
+					    step->is_policy ? 0 : step->handle };
+	AUTO_FILTER_TABLES filter_table_vec tables = { 0 };
+	AUTO_STRBUF struct strbuf text = { 0 };
+	const struct filter_chain *chain;
+
+	kernel_read_place(d->kernel, &place, &tables, NULL);
+	chain = tables.n ? filter_chain_find(&tables.v[0], step->chain) : NULL;
+	ret->owner = is_ours(step) ? mem_strdup("vnet") :
+		     tables.n	   ? filter_owners_text(&tables.v[0], chain) :
+				     NULL;
+	if (!chain || !chain->rules.n)
+		return;
+	filter_rule_text(&chain->rules.v[0], &text);
+	ret->text = plain(text.s ? text.s : "");
+	if (chain->rules.v[0].comment)
+		ret->comment = plain(chain->rules.v[0].comment);
+}
+
+/* What stands there, remembered until somebody changes rules. */
+static const struct place *find_place(struct netd *d, const struct trace_step *step)
+{
+	struct trace *trace = d->trace;
+	struct place *place;
+
+	vec_each(known, &trace->places)
+		if (is_same_place(&known->step, step))
+			return known;
+	if (trace->places.n >= PLACES_MAX)
+		forget_places(trace);
+	place = vec_add(&trace->places);
+	place->step = *step;
+	read_place(d, step, place);
+	return place;
+}
+
+/* "table ip filter, chain FORWARD, its policy (Docker)"; of our rules the comment says it all. */
+static char *message_of(const struct trace_step *step, const struct place *place)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
 
@@ -205,9 +268,25 @@ static char *message_of(const struct trace_step *step, const char *owner)
 		strbuf_append(&text, ", its policy");
 	else
 		strbuf_printf(&text, ", rule %llu", (unsigned long long)step->handle);
-	if (owner)
-		strbuf_printf(&text, " (%s)", owner);
+	if (place->text && !is_ours(step))
+		strbuf_printf(&text, ": %s", place->text);
+	if (place->comment)
+		strbuf_printf(&text, "%s \"%s\"", place->text && !is_ours(step) ? "" : ":", place->comment);
+	if (place->owner)
+		strbuf_printf(&text, " (%s)", place->owner);
 	return strbuf_take(&text);
+}
+
+static json_t *place_json(const struct trace_step *step, const struct place *place)
+{
+	static const char *const keys[] = { "owner", "text", "comment" };
+	const char *const values[] = { place->owner, place->text, place->comment };
+	json_t *json = step_json(step);
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (values[i])
+			json_object_set_new(json, keys[i], json_string(values[i]));
+	return json;
 }
 
 static void on_packet(void *context, const struct trace_packet *packet)
@@ -215,28 +294,23 @@ static void on_packet(void *context, const struct trace_packet *packet)
 	struct netd *d = context;
 	const struct port_entry *entry = registry_port_by_ifindex(&d->registry, packet->ifindex);
 	const struct trace_step *last = packet->n_steps ? &packet->steps[packet->n_steps - 1] : NULL;
-	AUTO_FREE char *message = NULL;
-	const char *owner;
+	const struct place *place;
+	AUTO_FREE char *where = NULL;
 	json_t *event;
 
-	if (!entry || !entry->port->is_traced || (packet->is_dropped && is_guards_drop(last)))
+	if (!entry || !entry->port->is_traced || !last || (packet->is_dropped && is_guards_drop(last)))
 		return;
+	place = find_place(d, last);
+	where = message_of(last, place);
 	event = new_event(entry, packet->is_dropped ? "dropped" : "passed", packet->head);
 	json_object_set_new(event, "path", path_json(packet));
 	if (packet->is_dropped) {
-		json_t *by = step_json(last);
-
-		owner = owner_of(last);
-		message = message_of(last, owner);
-		if (owner)
-			json_object_set_new(by, "owner", json_string(owner));
-		json_object_set_new(event, "by", by);
-	} else if (last) {
-		AUTO_FREE char *where = message_of(last, owner_of(last));
-
-		message = mem_printf("no rule took it; the last was of %s", where);
+		json_object_set_new(event, "by", place_json(last, place));
+		json_object_set_new(event, "message", json_string(where));
+	} else {
+		json_object_set_new(event, "message",
+				    json_sprintf("no rule took it; the last was of %s", where));
 	}
-	json_object_set_new(event, "message", json_string(message ? message : "no rule took it"));
 	tell(d, entry, !packet->is_dropped, event);
 }
 

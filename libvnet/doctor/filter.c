@@ -51,8 +51,10 @@ const char *filter_hook_name(enum filter_hook hook)
 
 void filter_rule_free(struct filter_rule *rule)
 {
-	vec_each (match, &rule->matches)
+	vec_each (match, &rule->matches) {
 		vec_free(&match->ranges);
+		free(match->set);
+	}
 	vec_free(&rule->matches);
 	vec_each (c, &rule->cases)
 		free(c->chain);
@@ -214,6 +216,8 @@ static void match_text(const struct rule_match *match, struct strbuf *ret)
 	if (match->field == FIELD_OTHER || match->field == FIELD_EXTENSION)
 		return;
 	strbuf_append(ret, match->is_negated ? " != " : " ");
+	if (match->set)
+		strbuf_printf(ret, "@%s", match->set);
 	if (match->is_bits)
 		value_text(match, match->mask, ret);
 	vec_each (range, &match->ranges) {

@@ -74,6 +74,7 @@ struct rule_match {
 	bool is_bits;           /* some bit of the mask is set; no ranges */
 	uint8_t mask[FILTER_VALUE_MAX];
 	VEC(struct value_range) ranges;
+	char *set;              /* where they stand, if they were not read; or NULL */
 };
 
 enum rule_verdict {
@@ -118,6 +119,13 @@ struct filter_table {
 	VEC(struct filter_chain) chains; /* sorted by name */
 };
 typedef VEC(struct filter_table) filter_table_vec;
+
+/* Where a rule stands; handle 0: the chain alone. */
+struct filter_place {
+	enum filter_family family;
+	const char *table, *chain;
+	uint64_t handle;
+};
 
 void filter_rule_free(struct filter_rule *rule);
 void filter_tables_free(filter_table_vec *tables);

@@ -44,6 +44,8 @@ struct kernel_ops {
 	void (*list_listeners)(struct kernel *k, doctor_socket_vec *ret);
 	int (*watch_fdb)(struct kernel *k, struct vnet_error *err);
 	int (*trace)(struct kernel *k, bool is_on, struct vnet_error *err);
+	int (*read_place)(struct kernel *k, const struct filter_place *place, filter_table_vec *ret,
+			  struct vnet_error *err);
 	int (*probe_neigh)(struct kernel *k, const char *ifname, const struct ip *ip,
 			   struct vnet_error *err);
 	const char *(*note)(struct kernel *k, size_t i);

@@ -844,6 +844,19 @@ static int fake_trace(struct kernel *base, bool is_on, struct vnet_error *err)
 	return 0;
 }
 
+/* It has no rules but ours. */
+static int fake_read_place(struct kernel *base, const struct filter_place *place, filter_table_vec *ret,
+			   struct vnet_error *err)
+{
+	struct filter_table *table = vec_add(ret);
+
+	(void)base;
+	(void)err;
+	table->family = place->family;
+	table->name = mem_strdup(place->table);
+	return 0;
+}
+
 static int fake_watch_fdb(struct kernel *base, struct vnet_error *err)
 {
 	(void)err;
@@ -932,6 +945,7 @@ static const struct kernel_ops fake_ops = {
 	.list_listeners = fake_list_listeners,
 	.watch_fdb = fake_watch_fdb,
 	.trace = fake_trace,
+	.read_place = fake_read_place,
 	.probe_neigh = fake_probe_neigh,
 	.note = fake_note,
 	.has_conntrack = fake_has_conntrack,

@@ -27,13 +27,13 @@ struct dump {
 	filter_lookup_vec lookups;
 };
 
+static const uint8_t family_numbers[FILTER_FAMILIES] = { NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6,
+							 NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_NETDEV };
+
 static bool family_of(uint8_t number, enum filter_family *ret)
 {
-	static const uint8_t numbers[FILTER_FAMILIES] = { NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6,
-							  NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_NETDEV };
-
 	for (int i = 0; i < FILTER_FAMILIES; i++) {
-		if (numbers[i] != number)
+		if (family_numbers[i] != number)
 			continue;
 		*ret = (enum filter_family)i;
 		return true;
@@ -354,12 +354,10 @@ static void put_strange(const struct filter_lookup *lookup)
 
 static int read_set(struct dump *dump, const struct filter_lookup *lookup)
 {
-	static const uint8_t numbers[FILTER_FAMILIES] = { NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6,
-							  NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_NETDEV };
 	struct element_dump d = { .lookup = lookup, .devices = dump->devices };
 	int r;
 
-	request(dump->nl, NFT_MSG_GETSETELEM, numbers[lookup->table->family]);
+	request(dump->nl, NFT_MSG_GETSETELEM, family_numbers[lookup->table->family]);
 	mnl_attr_put_strz(dump->nl->last, NFTA_SET_ELEM_LIST_TABLE, lookup->table->name);
 	mnl_attr_put_strz(dump->nl->last, NFTA_SET_ELEM_LIST_SET, lookup->set);
 	r = nl_dump(dump->nl, &(struct nl_dump){ each_elements, restart_elements, &d });
@@ -471,4 +469,49 @@ int filters_read(const struct nft_devices *devices, filter_table_vec *ret, struc
 		vec_push(ret, *table);
 	vec_free(&tables);
 	return 0;
+}
+
+/* ---- one rule ---- */
+
+static int read_rule(struct dump *d, const struct filter_place *place)
+{
+	const struct nlmsghdr *answer;
+	int r;
+
+	request(d->nl, NFT_MSG_GETRULE, family_numbers[place->family]);
+	mnl_attr_put_strz(d->nl->last, NFTA_RULE_TABLE, place->table);
+	mnl_attr_put_strz(d->nl->last, NFTA_RULE_CHAIN, place->chain);
+	mnl_attr_put_u64(d->nl->last, NFTA_RULE_HANDLE, htobe64(place->handle));
+	r = nl_get(d->nl, &answer);
+	if (r < 0)
+		return r;
+	each_rule(answer, d);
+	vec_each (lookup, &d->lookups)
+		if (!lookup->is_map)
+			lookup->chain->rules.v[lookup->rule].matches.v[lookup->match].set =
+				mem_strdup(lookup->set);
+	return 0;
+}
+
+int filters_read_place(const struct nft_devices *devices, const struct filter_place *place,
+		       filter_table_vec *ret, struct vnet_error *err)
+{
+	struct filter_table table = { .family = place->family, .name = mem_strdup(place->table) };
+	filter_table_vec tables = { 0 };
+	struct nl nl = { 0 };
+	struct dump d = { .nl = &nl, .devices = devices, .tables = &tables };
+	int r = nl_open(&nl, NETLINK_NETFILTER, err);
+
+	vec_push(&tables, table);
+	if (r == 0) {
+		request(&nl, NFT_MSG_GETCHAIN, family_numbers[place->family]);
+		r = nl_dump(&nl, &(struct nl_dump){ each_chain, restart_chains, &d });
+		if (r == 0 && place->handle)
+			r = read_rule(&d, place);
+	}
+	nl_close(&nl);
+	vec_free(&d.lookups);
+	vec_push(ret, tables.v[0]);
+	vec_free(&tables);
+	return r < 0 ? kernel_error(err, r, NULL, "nftables: cannot read a rule") : 0;
 }

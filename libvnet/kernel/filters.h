@@ -19,6 +19,13 @@ struct nlattr;
  */
 int filters_read(const struct nft_devices *devices, filter_table_vec *ret, struct vnet_error *err);
 
+/*
+ * Reads of one table, ours too, the names of its chains and the rule of that place; of a
+ * set only the name.  Appended, also when the rule is gone.
+ */
+int filters_read_place(const struct nft_devices *devices, const struct filter_place *place,
+		       filter_table_vec *ret, struct vnet_error *err);
+
 /* ---- filter_rule.c: one rule's expressions ---- */
 
 /* A rule that looks something up in a set whose elements are not known yet. */

@@ -196,6 +196,12 @@ int kernel_trace(struct kernel *k, bool is_on, struct vnet_error *err)
 	return k->ops->trace(k, is_on, err);
 }
 
+int kernel_read_place(struct kernel *k, const struct filter_place *place, filter_table_vec *ret,
+		      struct vnet_error *err)
+{
+	return k->ops->read_place(k, place, ret, err);
+}
+
 int kernel_watch_fdb(struct kernel *k, struct vnet_error *err)
 {
 	return k->ops->watch_fdb(k, err);

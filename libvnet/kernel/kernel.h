@@ -243,6 +243,12 @@ int kernel_watch_fdb(struct kernel *k, struct vnet_error *err);
  * process reads the log's group.
  */
 int kernel_trace(struct kernel *k, bool is_on, struct vnet_error *err);
+/*
+ * What stands in one place of nftables' tables, ours too: one table with the names of its
+ * chains and that rule, of whose sets only the names are read.  Appended, also on error.
+ */
+int kernel_read_place(struct kernel *k, const struct filter_place *place, filter_table_vec *ret,
+		      struct vnet_error *err);
 /* Asks the kernel to resolve the neighbour now; the answer comes as KERNEL_EVENT_NEIGH. */
 int kernel_probe_neigh(struct kernel *k, const char *ifname, const struct ip *ip, struct vnet_error *err);
 

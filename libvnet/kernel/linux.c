@@ -574,6 +574,12 @@ static int linux_trace(struct kernel *base, bool is_on, struct vnet_error *err)
 	return events_trace(self(base)->events, is_on, err);
 }
 
+static int linux_read_place(struct kernel *base, const struct filter_place *place, filter_table_vec *ret,
+			    struct vnet_error *err)
+{
+	return filters_read_place(&self(base)->devices, place, ret, err);
+}
+
 static int linux_watch_fdb(struct kernel *base, struct vnet_error *err)
 {
 	return events_want_fdb(self(base)->events, err);
@@ -602,6 +608,7 @@ static const struct kernel_ops linux_ops = {
 	.list_listeners = linux_list_listeners,
 	.watch_fdb = linux_watch_fdb,
 	.trace = linux_trace,
+	.read_place = linux_read_place,
 	.probe_neigh = linux_probe_neigh,
 	.note = linux_note,
 	.has_conntrack = linux_has_conntrack,

@@ -50,6 +50,15 @@ static enum trace_verdict verdict_of(uint32_t code)
 	return TRACE_TAKEN;
 }
 
+/* nft takes letters and digits only; who writes others does not choose what a terminal is sent. */
+static void read_name(const struct nlattr *attr, char ret[TRACE_NAME_MAX])
+{
+	nl_str(attr, ret, TRACE_NAME_MAX);
+	for (char *c = ret; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
 static void read_decision(const struct nlattr *const *tb, struct trace_step *step)
 {
 	const struct nlattr *verdict[NFTA_VERDICT_MAX + 1];
@@ -61,7 +70,7 @@ static void read_decision(const struct nlattr *const *tb, struct trace_step *ste
 	}
 	nl_attrs_nested(tb[NFTA_TRACE_VERDICT], verdict, ARRAY_SIZE(verdict));
 	step->verdict = verdict_of(be32_of(verdict[NFTA_VERDICT_CODE]));
-	nl_str(verdict[NFTA_VERDICT_CHAIN], step->to, sizeof(step->to));
+	read_name(verdict[NFTA_VERDICT_CHAIN], step->to);
 }
 
 int trace_parse(const struct nlmsghdr *m, struct trace_message *ret)
@@ -84,8 +93,8 @@ int trace_parse(const struct nlmsghdr *m, struct trace_message *ret)
 	};
 	step->family = gen->nfgen_family;
 	step->handle = be64toh(nl_u64(tb[NFTA_TRACE_RULE_HANDLE]));
-	nl_str(tb[NFTA_TRACE_TABLE], step->table, sizeof(step->table));
-	nl_str(tb[NFTA_TRACE_CHAIN], step->chain, sizeof(step->chain));
+	read_name(tb[NFTA_TRACE_TABLE], step->table);
+	read_name(tb[NFTA_TRACE_CHAIN], step->chain);
 	read_decision(tb, step);
 	put(&ret->head, tb[NFTA_TRACE_LL_HEADER]);
 	/* Something else than Ethernet is no address of a guest's. */

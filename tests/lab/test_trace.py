@@ -135,7 +135,9 @@ class Others(TraceCase):
         self.assertEqual({k: event["by"][k] for k in ("family", "table", "chain", "verdict")},
                          {"family": "inet", "table": "strangers", "chain": "deeper", "verdict": "drop"})
         self.assertGreater(event["by"]["rule"], 0)
-        self.assertIn("strangers", event["message"])
+        self.assertEqual(event["by"]["comment"], "no ping from here")
+        self.assertRegex(event["message"],
+                         r'^table inet strangers, chain deeper, rule \d+: drop "no ping from here"$')
         self.assertNotIn("reason", event)
 
     def test_another_tables_policy_is_named(self):
@@ -152,7 +154,41 @@ class Others(TraceCase):
         event = self.taken(tracer)
         self.assertEqual({k: event["by"].get(k) for k in ("family", "table", "chain", "isPolicy")},
                          {"family": "ip", "table": "filter", "chain": "FORWARD", "isPolicy": True})
-        self.assertIn("policy", event["message"])
+        self.assertEqual(event["message"], "table ip filter, chain FORWARD, its policy (Docker)")
+
+    def test_a_rule_reads_as_nft_lists_it(self):
+        self.rules("""table ip filter {
+            set bad {
+                type ipv4_addr
+                elements = { %s }
+            }
+            chain ufw-user-forward {
+                iifname "vn-blue" ip daddr @bad drop
+            }
+            chain FORWARD {
+                type filter hook forward priority 0; policy accept;
+                jump ufw-user-forward
+            }
+        }""" % INTERNET4)
+        tracer = Tracer(self.netd, "web")
+        self.ping()
+        event = self.taken(tracer)
+        self.assertRegex(event["message"], r'^table ip filter, chain ufw-user-forward, rule \d+: '
+                                           r'iifname "vn-blue" ip daddr @bad drop \(ufw\)$')
+        # Another rule in its place is another answer.
+        self.host.run("nft", "flush", "chain", "ip", "filter", "ufw-user-forward")
+        self.host.run("nft", "add", "rule", "ip", "filter", "ufw-user-forward", "ip", "protocol", "icmp",
+                      "counter", "reject")
+        self.ping()
+        self.assertIn("reject (ufw)", self.taken(tracer)["message"])
+
+    def test_a_rule_of_ours_is_told_by_its_comment(self):
+        tracer = Tracer(self.netd, "web")
+        self.port.send(echo_request(self.gateway, MAC1, IP1, "127.0.0.1"))
+        event = self.taken(tracer)
+        self.assertEqual(event["by"]["owner"], "vnet")
+        self.assertRegex(event["message"], r'^table inet vnet, chain no_loopback, rule \d+: '
+                                           r'"guests never reach the host\'s loopback" \(vnet\)$')
 
 
 class Subscribers(TraceCase):
