@@ -139,7 +139,7 @@ static void chain_refuse(const struct guard_builder *g)
 		   expr_verdict(NFT_V_RETURN));
 	GUARD_RULE("refuse", "shown to who traces the port", IN_SET(SET(TRACED), g->device),
 		   { .kind = NFT_E_LIMIT, .limit = { SAMPLE_RATE, SAMPLE_BURST } },
-		   { .kind = NFT_E_LOG, .log = { NFLOG_GROUP_TRACE, SAMPLE_SNAPLEN } });
+		   expr_log(NFLOG_GROUP_TRACE, SAMPLE_SNAPLEN));
 	GUARD_RULE("refuse", "counted by port and reason",
 		   expr_on_fields(NFT_E_COUNT, SET(DROPS), FIELDS(g->device, NFT_F_MARK)));
 	GUARD_RULE("refuse", "dropped", expr_verdict(NFT_V_DROP));
