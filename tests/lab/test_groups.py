@@ -2,11 +2,13 @@
 """test_groups.py - security groups: what reaches a port, what leaves it, and what a change cuts"""
 
 import os
+import re
 import signal
 import socket
+import subprocess
 
-from vnetlab import (HOST4, HOST6, HostCase, INTERNET4, INTERNET6, VarlinkError, has, need, patience,
-                     tcp_ask, udp_ask, wait_until)
+from vnetlab import (HOST4, HOST6, HostCase, INTERNET4, INTERNET6, VarlinkError, has, need,
+                     nft_elements, patience, tcp_ask, udp_ask, wait_until)
 
 TRACKING = "connection tracking on bridges"
 
@@ -402,20 +404,38 @@ networks:
             answer = tcp_ask(other.ns, "10.50.0.5", 80, source=("10.50.0.6", 5000))
             self.assertEqual(answer.name, network)
 
+    def rules(self):
+        """All but what was counted."""
+        text = self.host.run("nft", "-s", "list", "ruleset").stdout
+        return re.sub(r"set drops \{.*?\n\t\}", "", text, flags=re.DOTALL)
+
+    def test_log(self):
+        netd = self.netd_with(NETWORK + GROUPS)
+        shut = self.guest_on(netd, 5, groups=["app"])
+        other = self.guest_on(netd, 6)
+        self.assertFalse(nft_elements(self.host, "bridge", "logged"))
+        self.apply_groups(netd, "  app: {log: true}")
+        self.assertEqual(nft_elements(self.host, "bridge", "logged"), [(shut.ifname, None)])
+        capture = self.popen(self.host, "timeout", "60", "tcpdump", "-lnc1", "-i", "nflog:17218",
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until(lambda: "listening" in capture.stderr.readline())
+        self.assertIsNone(tcp_ask(other.ns, "10.10.0.5", 99, timeout=1))
+        self.assertIn("resource ID 17218", capture.stdout.readline())
+
     def test_restart(self):
         netd = self.netd_with(NETWORK + GROUPS)
         web = self.guest_on(netd, 5, groups=["web"])
         other = self.guest_on(netd, 6)
         self.serve(web.ns, 81)
         kept = self.stream(other.ns, web.ns, "10.10.0.5", 80)
-        before = self.host.run("nft", "-s", "list", "ruleset").stdout
+        before = self.rules()
         netd.kill()
         netd.start()
-        self.assertEqual(self.host.run("nft", "-s", "list", "ruleset").stdout, before)
+        self.assertEqual(self.rules(), before)
         self.assertTrue(kept.lives())
         self.assertIsNone(tcp_ask(other.ns, "10.10.0.5", 81, timeout=1))
         self.host.run("nft", "flush", "ruleset")
-        wait_until(lambda: self.host.run("nft", "-s", "list", "ruleset").stdout == before)
+        wait_until(lambda: self.rules() == before)
         self.assertTrue(kept.lives())
 
     def test_dhcp_and_neighbours_need_no_rule(self):

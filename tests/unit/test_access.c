@@ -395,6 +395,7 @@ static void test_owner(void **state)
 
 /* What a rule has to say before others than root have it: VLANs, bridge options, more bandwidth. */
 #define AWARE "bridge: {vlan_filtering: true, native: 5}"
+#define GROUPED "mode: isolated, ports: {groups: [base]}"
 #define STRICT                                                                                     \
 	"mode: isolated, ports: {guard: {policy: strict, allow: [llc], ethertypes: [lldp], "       \
 	"storm: {broadcast: 50}}}"
@@ -465,6 +466,14 @@ static const struct wire_case {
 	{ STRICT, HAS("10.7.0.0/24"), "addresses: [10.7.0.0/16]", NULL },
 	{ STRICT, HAS("10.7.0.9"), "addresses: [10.7.0.0/24]", NULL },
 	{ STRICT, HAS("fd00::/16"), "addresses: [10.7.0.0/8]", "addresses" },
+	{ GROUPED, "", "", NULL },
+	{ GROUPED, "\"groups\": [\"base\"]", "", NULL },
+	{ GROUPED, "\"groups\": []", "", "port_groups" },
+	{ GROUPED, "\"groups\": []", "port_groups: ['*']", "port_groups" },
+	{ GROUPED, "\"groups\": [\"web\"]", "port_groups: [web]", "port_groups" },
+	{ GROUPED, "\"groups\": [\"base\", \"web\"]", "", "port_groups" },
+	{ GROUPED, "\"groups\": [\"base\", \"web\"]", "port_groups: ['w*']", NULL },
+	{ "mode: isolated", "\"groups\": [\"web\"]", "", "port_groups" },
 	{ "mode: macvtap, uplink: e", "", "", NULL },
 	{ "mode: macvtap, uplink: e", "", "kinds: [tap]", "kinds" },
 	{ "mode: sriov, uplink: e", "", "", "kinds" },
