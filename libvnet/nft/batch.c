@@ -14,6 +14,7 @@
 void batch_free(struct batch *b)
 {
 	free(b->buf);
+	free(b->known);
 	vec_free(&b->op_of_message);
 }
 

@@ -13,6 +13,12 @@
 
 #include <linux/netlink.h>
 
+/* A device that was asked for in this transaction; no name: a free place. */
+struct known_device {
+	char name[16];
+	unsigned index;
+};
+
 struct batch {
 	uint8_t *buf;
 	size_t len, cap;
@@ -20,6 +26,8 @@ struct batch {
 	uint32_t seq;           /* of BATCH_BEGIN; the nth message has seq + 1 + n */
 	VEC(uint32_t) op_of_message;
 	const struct nft_devices *devices;
+	struct known_device *known;
+	size_t n_known;         /* places: a power of two, more than there can be names */
 	bool add_before_del;    /* so that deleting what is not there succeeds */
 	const char *unknown_device; /* of -ENODEV: its name, of at most 16 bytes */
 };

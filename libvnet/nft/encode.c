@@ -271,11 +271,42 @@ static void encode_set(struct batch *b, const struct nft_op *op, size_t i)
 	batch_end_op(b);
 }
 
+static void make_room_for_names(struct batch *b, size_t n)
+{
+	b->n_known = 8;
+	while (b->n_known < 2 * n)
+		b->n_known *= 2;
+	b->known = mem_alloc(b->n_known * sizeof(*b->known));
+}
+
+static size_t hash_name(const char name[16])
+{
+	uint32_t h = 0x811c9dc5;
+
+	for (int i = 0; i < 16 && name[i]; i++)
+		h = (h ^ (uint8_t)name[i]) * 0x01000193;
+	return h;
+}
+
+/* Asking costs a system call, and a port's name is in each of its elements. */
+static unsigned device_index(struct batch *b, const char name[16])
+{
+	struct known_device *known;
+	size_t i = hash_name(name);
+
+	for (; (known = &b->known[i & (b->n_known - 1)])->name[0]; i++)
+		if (strncmp(known->name, name, sizeof(known->name)) == 0)
+			return known->index;
+	memcpy(known->name, name, sizeof(known->name));
+	known->index = nft_device_index(b->devices, name);
+	return known->index;
+}
+
 /*
  * From our form (names, no padding) to the kernel's; false: a device that nobody knows.
  * Where intervals are told apart by order, an index goes big end first, as nft has it.
  */
-static bool to_kernel(const struct nft_devices *devices, bool is_ordered, const uint8_t *types,
+static bool to_kernel(struct batch *b, bool is_ordered, const uint8_t *types,
 		      unsigned n, const uint8_t *v, uint8_t *ret)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -284,7 +315,7 @@ static bool to_kernel(const struct nft_devices *devices, bool is_ordered, const 
 
 		switch (types[i]) {
 		case NFT_T_IFINDEX:
-			word = nft_device_index(devices, (const char *)v);
+			word = device_index(b, (const char *)v);
 			if (!word)
 				return false;
 			if (is_ordered)
@@ -339,7 +370,7 @@ static bool put_elem(struct batch *b, enum nft_set_id set, const struct nft_elem
 	uint8_t bytes[NFT_KERNEL_KEY_MAX] = { 0 };
 	size_t nest;
 
-	if (!to_kernel(b->devices, def->kind == NFT_INTERVALS, def->key, def->n_key, elem->key,
+	if (!to_kernel(b, def->kind == NFT_INTERVALS, def->key, def->n_key, elem->key,
 		       bytes))
 		return false;
 	nest = batch_begin_nest(b, NFTA_LIST_ELEM);
@@ -352,7 +383,7 @@ static bool put_elem(struct batch *b, enum nft_set_id set, const struct nft_elem
 		batch_verdict(b, NFTA_SET_ELEM_DATA, elem->data[0], (const char *)elem->data + 1);
 	} else if (def->n_data) {
 		memset(bytes, 0, sizeof(bytes));
-		to_kernel(b->devices, false, def->data, def->n_data, elem->data, bytes);
+		to_kernel(b, false, def->data, def->n_data, elem->data, bytes);
 		batch_value(b, NFTA_SET_ELEM_DATA, bytes, nft_kernel_size(def->data, def->n_data));
 	}
 	batch_end_nest(b, nest);
@@ -447,6 +478,7 @@ static int encode_op(struct batch *b, const struct nft_txn *txn, size_t i)
 
 int nft_encode(struct batch *b, const struct nft_txn *txn)
 {
+	make_room_for_names(b, txn->elems.n);
 	batch_begin(b);
 	for (size_t i = 0; i < txn->ops.n; i++) {
 		int r = encode_op(b, txn, i);

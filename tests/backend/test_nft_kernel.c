@@ -399,6 +399,34 @@ static void test_ports_come_and_go_twice(void **state)
 	nft_case_free(&c);
 }
 
+static unsigned counted_index(void *context, const char *name)
+{
+	++*(unsigned *)context;
+	return numbered_index(NULL, name);
+}
+
+static void test_a_device_is_asked_for_once(void **state)
+{
+	unsigned n = 0;
+	const struct nft_devices counted = { .index = counted_index, .name = numbered_name,
+					     .context = &n };
+	AUTO(port_free) struct port *one = numbered_port(7), *other = numbered_port(8);
+	AUTO(nft_ruleset_free) struct nft_ruleset *rules = NULL;
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_new();
+	struct nft_case c;
+
+	(void)state;
+	NEED_KERNEL();
+	assert_int_equal(nft_case_load("nat", &c), 0);
+	rules = nft_case_compile(&c);
+	converge(rules, &numbered);
+	nft_txn_add_port(txn, c.nets.v[0], NULL, one);
+	nft_txn_add_port(txn, c.nets.v[0], NULL, other);
+	commit(txn, &counted);
+	assert_int_equal(n, 2);
+	nft_case_free(&c);
+}
+
 static void test_flushed_by_hand(void **state)
 {
 	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_case("nat");
@@ -1160,6 +1188,7 @@ int main(void)
 		TEST(test_sets_that_a_resolver_fills),
 		TEST(test_many_ports),
 		TEST(test_ports_come_and_go_twice),
+		TEST(test_a_device_is_asked_for_once),
 		TEST(test_flushed_by_hand),
 		TEST(test_tampering),
 		TEST(test_other_tables_are_not_touched),

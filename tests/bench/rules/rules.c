@@ -2,21 +2,24 @@
 /*
  * rules.c - programming the guard of ports: netd's own way and the least it can cost
  *
- * usage: rules fill|change PORTS ROUNDS
+ * usage: rules fill|change GUARD PORTS ROUNDS
  *
  * fill    the guard of PORTS ports, which had none, in one transaction
  * change  of PORTS guarded ports one gets another MAC
  *
+ * GUARD is mac or strict; each port has an IPv4 and an IPv6 address.
+ *
  * The floor is a C program's straight way: it has the elements as the kernel
  * wants them, puts them into messages by libnftnl and sends these as one batch.
  * They are taken from netd's own batch, so both send the very same elements.
- * netd's way starts at the model: what a port's elements are, which index its
- * device has, messages, and what the kernel answers.  Both take turns on the
- * same tables in the namespace this runs in; PORTS devices are made there.
+ * netd's way starts at the model: what a port's elements are, what of that is
+ * not there yet, which index its device has, messages, and what the kernel
+ * answers; "commit" is the part of it after the comparison.  All take turns on
+ * the same tables in the namespace this runs in; PORTS devices are made there.
  *
- * Prints "elements" and how many there are, then "netd" and "floor" with the
- * microseconds of processor time of each turn; the kernel has done all when
- * sendto() returns.
+ * Prints "elements" and how many there are, then "netd", "commit" (fill) and
+ * "floor" with the microseconds of processor time of each turn; the kernel has
+ * done all when sendto() returns.
  */
 
 #include "kernel/tap.h"
@@ -26,12 +29,14 @@
 #include "nft/netlink.h"
 #include "nft/ruleset.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <error.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/batch.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/set.h>
 #include <linux/if_tun.h>
 #include <linux/netfilter/nf_tables.h>
@@ -49,11 +54,14 @@
 
 /* An element as the kernel has it. */
 struct raw_elem {
-	uint8_t key[NFT_KERNEL_KEY_MAX], data[NFT_KERNEL_KEY_MAX];
+	uint8_t key[NFT_KERNEL_KEY_MAX], key_end[NFT_KERNEL_KEY_MAX], data[NFT_KERNEL_KEY_MAX];
 	uint32_t key_size, data_size;
+	bool has_end;           /* an interval */
 	uint32_t verdict;
 	char chain[32]; /* with a verdict that goes somewhere */
 	bool has_verdict;
+	uint64_t rate, unit;    /* of an element with a limit */
+	uint32_t burst;
 };
 
 /* Elements of one set, all added or all deleted. */
@@ -67,10 +75,11 @@ typedef VEC(struct raw_message) raw_vec;
 static struct mnl_socket *sock;
 static int control = -1;
 static struct network *net;
+static struct nft_ruleset *rules; /* of the network without ports */
 static struct port *ports[PORTS_MAX];
 static uint8_t batch_buf[BATCH_SIZE] __attribute__((aligned(8)));
 
-static void set_up(unsigned n);
+static void set_up(const char *guard, unsigned n);
 static void fill(unsigned n, unsigned rounds);
 static void change(unsigned n, unsigned rounds);
 static void tear_down(unsigned n);
@@ -79,13 +88,13 @@ int main(int argc, char **argv)
 {
 	unsigned n, rounds;
 
-	if (argc != 4 || (strcmp(argv[1], "fill") && strcmp(argv[1], "change")))
-		error(2, 0, "usage: rules fill|change PORTS ROUNDS");
-	n = (unsigned)strtoul(argv[2], NULL, 10);
-	rounds = (unsigned)strtoul(argv[3], NULL, 10);
+	if (argc != 5 || (strcmp(argv[1], "fill") && strcmp(argv[1], "change")))
+		error(2, 0, "usage: rules fill|change GUARD PORTS ROUNDS");
+	n = (unsigned)strtoul(argv[3], NULL, 10);
+	rounds = (unsigned)strtoul(argv[4], NULL, 10);
 	if (!n || n > PORTS_MAX)
 		error(2, 0, "ports must be 1..%d", PORTS_MAX);
-	set_up(n);
+	set_up(argv[2], n);
 	if (strcmp(argv[1], "fill") == 0)
 		fill(n, rounds);
 	else
@@ -146,6 +155,17 @@ static void make_device(const char *name)
 	close(fd);
 }
 
+/* Takes the text. */
+static void add_address(struct port *port, char *text)
+{
+	struct ip ip;
+
+	if (ip_parse(text, &ip) < 0)
+		error(1, 0, "%s is no address", text);
+	vec_push(&port->addresses, ip);
+	free(text);
+}
+
 static struct port *make_port(unsigned i)
 {
 	struct port *port = mem_alloc(sizeof(*port));
@@ -155,23 +175,25 @@ static struct port *make_port(unsigned i)
 	snprintf(port->ifname, sizeof(port->ifname), "vp%u", i);
 	port->has_mac = true;
 	port->mac = (struct mac){{0x52, 0x54, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+	add_address(port, mem_printf("10.66.%u.%u", 1 + (i >> 8), i & 255));
+	add_address(port, mem_printf("fd66::%x:%x", 1 + (i >> 8), i & 255));
 	return port;
 }
 
-static void set_up(unsigned n)
+static void set_up(const char *guard, unsigned n)
 {
-	static const char yaml[] = "networks:\n"
-				   "  bench:\n"
-				   "    mode: isolated\n"
-				   "    addresses: [10.66.0.1/16]\n";
+	AUTO_FREE char *yaml = mem_printf("networks:\n"
+					  "  bench:\n"
+					  "    mode: isolated\n"
+					  "    addresses: [10.66.0.1/16, \"fd66::1/64\"]\n"
+					  "    ports: {guard: %s}\n", guard);
 	network_vec nets = {0};
-	AUTO(nft_ruleset_free) struct nft_ruleset *rules = NULL;
 	AUTO(nft_txn_free) struct nft_txn *txn = NULL;
 	struct vnet_error err = {0};
 
 	control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (nft_netlink_open(&sock, &err) < 0 ||
-	    networks_from_yaml(yaml, sizeof(yaml) - 1, "bench", &nets, &err) < 0)
+	    networks_from_yaml(yaml, strlen(yaml), "bench", &nets, &err) < 0)
 		die_of(&err);
 	net = nets.v[0];
 	for (unsigned i = 0; i < n; i++) {
@@ -189,25 +211,35 @@ static void tear_down(unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		port_free(ports[i]);
 	network_free(net);
+	nft_ruleset_free(rules);
 	mnl_socket_close(sock);
 	close(control);
 }
 
 /* What netd does. */
 
-static struct nft_txn *txn_for_all(unsigned n, bool is_add)
+/* As after a start, or when somebody has flushed the tables: what is wanted against what is there. */
+static struct nft_txn *txn_for_all(unsigned n)
 {
-	struct nft_txn *txn = nft_txn_new();
+	AUTO(nft_ruleset_free) struct nft_ruleset *wanted = nft_compile(
+		(const struct network *const *)&net, 1, (const struct port *const *)ports, n);
 
-	for (unsigned i = 0; i < n; i++)
-		nft_txn_add_port(txn, net, is_add ? NULL : ports[i], is_add ? ports[i] : NULL);
-	return txn;
+	return nft_diff(wanted, rules);
 }
 
-static void program_all(unsigned n, bool is_add)
+static void program_all(unsigned n)
 {
-	AUTO(nft_txn_free) struct nft_txn *txn = txn_for_all(n, is_add);
+	AUTO(nft_txn_free) struct nft_txn *txn = txn_for_all(n);
 
+	commit(txn);
+}
+
+static void take_all_away(unsigned n)
+{
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_new();
+
+	for (unsigned i = 0; i < n; i++)
+		nft_txn_add_port(txn, net, ports[i], NULL);
 	commit(txn);
 }
 
@@ -245,6 +277,24 @@ static void read_verdict(const struct nlattr *verdict, struct raw_elem *ret)
 	}
 }
 
+static void read_limit(const struct nlattr *expr, struct raw_elem *ret)
+{
+	const struct nlattr *attr, *inner;
+
+	mnl_attr_for_each_nested(attr, expr) {
+		if (mnl_attr_get_type(attr) != NFTA_EXPR_DATA)
+			continue; /* its name: netd gives no other expression to an element */
+		mnl_attr_for_each_nested(inner, attr) {
+			if (mnl_attr_get_type(inner) == NFTA_LIMIT_RATE)
+				ret->rate = be64toh(mnl_attr_get_u64(inner));
+			if (mnl_attr_get_type(inner) == NFTA_LIMIT_UNIT)
+				ret->unit = be64toh(mnl_attr_get_u64(inner));
+			if (mnl_attr_get_type(inner) == NFTA_LIMIT_BURST)
+				ret->burst = ntohl(mnl_attr_get_u32(inner));
+		}
+	}
+}
+
 static struct raw_elem read_elem(const struct nlattr *elem)
 {
 	struct raw_elem ret = {0};
@@ -256,6 +306,10 @@ static struct raw_elem read_elem(const struct nlattr *elem)
 
 		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY)
 			ret.key_size = copy_value(attr, ret.key);
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY_END)
+			ret.has_end = copy_value(attr, ret.key_end);
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_EXPR)
+			read_limit(attr, &ret);
 		else if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_DATA)
 			error(1, 0, "an element that this program does not know");
 		else if (mnl_attr_get_type(inner) == NFTA_DATA_VERDICT)
@@ -320,13 +374,27 @@ static void raw_free(raw_vec *raw)
 
 /* The floor. */
 
+static struct nftnl_expr *floor_limit(const struct raw_elem *raw)
+{
+	struct nftnl_expr *limit = nftnl_expr_alloc("limit");
+
+	nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_RATE, raw->rate);
+	nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_UNIT, raw->unit);
+	nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_BURST, raw->burst);
+	return limit;
+}
+
 static struct nftnl_set_elem *floor_elem(const struct raw_elem *raw)
 {
 	struct nftnl_set_elem *elem = nftnl_set_elem_alloc();
 
 	nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY, raw->key, raw->key_size);
+	if (raw->has_end)
+		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_KEY_END, raw->key_end, raw->key_size);
 	if (raw->data_size)
 		nftnl_set_elem_set(elem, NFTNL_SET_ELEM_DATA, raw->data, raw->data_size);
+	if (raw->unit)
+		nftnl_set_elem_add_expr(elem, floor_limit(raw));
 	if (raw->has_verdict)
 		nftnl_set_elem_set_u32(elem, NFTNL_SET_ELEM_VERDICT, raw->verdict);
 	if (raw->chain[0])
@@ -395,27 +463,30 @@ static size_t count(const raw_vec *raw)
 
 static void fill(unsigned n, unsigned rounds)
 {
-	AUTO(nft_txn_free) struct nft_txn *txn = txn_for_all(n, true);
+	static const char *const ways[] = {"commit", "netd", "floor"};
+	AUTO(nft_txn_free) struct nft_txn *txn = txn_for_all(n);
 	raw_vec raw = raw_of(txn);
 
 	printf("elements %zu\n", count(&raw));
-	for (unsigned round = 0; round < 2 * rounds; round++) {
-		bool is_floor = (round ^ round >> 1) & 1; /* netd, floor, floor, netd */
+	for (unsigned turn = 0; turn < 3 * rounds; turn++) {
+		const char *way = ways[(turn + turn / 3) % 3]; /* nobody always comes after the same */
 		double start = processor_time();
 
-		if (is_floor)
-			floor_program(&raw);
+		if (way == ways[0])
+			commit(txn);
+		else if (way == ways[1])
+			program_all(n);
 		else
-			program_all(n, true);
-		printf("%s %.1f\n", is_floor ? "floor" : "netd", processor_time() - start);
-		program_all(n, false);
+			floor_program(&raw);
+		printf("%s %.1f\n", way, processor_time() - start);
+		take_all_away(n);
 	}
 	raw_free(&raw);
 }
 
 static void change(unsigned n, unsigned rounds)
 {
-	program_all(n, true);
+	program_all(n);
 	for (unsigned round = 0; round < 2 * rounds; round++) {
 		bool is_floor = (round ^ round >> 1) & 1;
 		struct port *before = ports[round * 7919 % n], *after = port_copy(before);
