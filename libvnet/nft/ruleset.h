@@ -87,6 +87,11 @@ struct nft_txn *nft_txn_for_port(const struct network *net, const struct port *b
 /* The same for many ports at once: either may be NULL in each pair. */
 void nft_txn_add_port(struct nft_txn *txn, const struct network *net, const struct port *before, const struct port *after);
 struct nft_txn *nft_txn_new(void);
+/*
+ * Takes out of a transaction, for one that follows, what frames that are judged at
+ * this moment may still be asked for; NULL: nothing.
+ */
+struct nft_txn *nft_txn_split_late(struct nft_txn *txn);
 /* The rule that lets the kernel trace, in table bridge; once for all ports that are traced. */
 void nft_txn_add_tracing(struct nft_txn *txn, bool is_used);
 

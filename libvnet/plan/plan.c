@@ -175,12 +175,7 @@ static struct nft_ruleset *wanted_rules(struct planner *p)
 
 static void emit_rules(struct planner *p, const struct nft_ruleset *wanted)
 {
-	struct nft_txn *txn = nft_diff(wanted, p->rules ? p->rules : p->snap->nft);
-
-	if (nft_txn_is_empty(txn))
-		nft_txn_free(txn);
-	else
-		op_add(&p->plan->ops, OP_NFT, NULL)->nft = txn;
+	plan_add_nft(&p->plan->ops, NULL, nft_diff(wanted, p->rules ? p->rules : p->snap->nft));
 }
 
 void plan_rules_forget(struct planner *p, const char *const *names, size_t n)

@@ -147,15 +147,22 @@ static bool has_device(const struct port *port)
 	return port->kind != PORT_MACVLAN && port->kind != PORT_VF;
 }
 
-static void add_nft(op_vec *ops, const struct network *net, const struct port *before,
-		    const struct port *after)
+void plan_add_nft(op_vec *ops, const char *network, struct nft_txn *txn)
 {
-	struct nft_txn *txn = nft_txn_for_port(net, before, after);
+	struct nft_txn *late = nft_txn_split_late(txn);
 
 	if (nft_txn_is_empty(txn))
 		nft_txn_free(txn);
 	else
-		op_add(ops, OP_NFT, net->name)->nft = txn;
+		op_add(ops, OP_NFT, network)->nft = txn;
+	if (late)
+		op_add(ops, OP_NFT, network)->nft = late;
+}
+
+static void add_nft(op_vec *ops, const struct network *net, const struct port *before,
+		    const struct port *after)
+{
+	plan_add_nft(ops, net->name, nft_txn_for_port(net, before, after));
 }
 
 static struct op_link *add_set(op_vec *ops, const struct network *net, const char *ifname,

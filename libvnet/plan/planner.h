@@ -213,6 +213,8 @@ struct op_vf vf_unused(const struct network *net, const struct port *port);
 				 LINK_SET_FLOOD | LINK_SET_MCAST_FLOOD | LINK_SET_HAIRPIN | \
 				 LINK_SET_PROXY_ARP))
 extern const struct bridge_port_state port_options_fresh; /* of any new bridge port */
+/* Appends the transaction, taking it over, and what must wait for it; network NULL: of the host. */
+void plan_add_nft(op_vec *ops, const char *network, struct nft_txn *txn);
 struct op_link port_wanted_link(const struct network *net, const struct port *port);
 /* Of the port options those that differ. */
 uint32_t port_differing_options(const struct bridge_port_state *is,

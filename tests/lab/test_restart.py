@@ -24,6 +24,19 @@ networks:
     mode: isolated
     addresses: [10.20.0.1/24]
 """
+# Every kind of element that a guard can have.
+STRICT = NETWORK + """  red:
+    mode: isolated
+    addresses: [10.30.0.1/24, "fd30::1/64"]
+    ports:
+      guard:
+        policy: strict
+        allow: [router, llc]
+        addresses: [10.31.0.0/16, 10.30.0.99, "fd31::/64"]
+        macs: [00:00:5e:00:01:33]
+        ethertypes: [lldp, 0x88b5]
+        storm: {broadcast: 100, multicast: 500}
+"""
 # What changes the kernel's state, as strace prints it.
 WRITES = re.compile(r"(RTM_(NEW|DEL|SET)\w+.*NLM_F_(ACK|CREATE)|NFT_MSG_(NEW|DEL)|NFNL_MSG_BATCH_BEGIN"
                     r"|TUNSETIFF|TUNSETPERSIST|SIOCS|/proc/sys/.*O_(WRONLY|RDWR))")
@@ -63,8 +76,10 @@ class Restart(RestartCase):
         Witnesses: ip monitor and nft monitor are silent, strace sees no request that writes;
         but where tables have owners (Linux 6.9), the new netd says that they are its own now.
         """
-        netd = self.netd_with(NETWORK)
+        netd = self.netd_with(STRICT)
         guest = self.guest_on(netd)
+        self.guest(netd, "red", addresses=["10.30.0.5", "fd30::5"])
+        self.guest(netd, "red", guard={"policy": "strict", "addresses": ["10.32.0.0/24"]})
         owned = "owner" in self.host.run("nft", "list", "table", "bridge", "vnet").stdout
         keep = netd.call("AttachPort", network="green", name="keep", persistent=True)
         for fd in keep.fds:

@@ -626,9 +626,55 @@ static void test_apply_refuses_what_the_kernel_refuses(void **state)
 	assert_non_null(strstr(err.message, "set members of table bridge vnet"));
 }
 
+static struct port *port_held_to(const char *guard)
+{
+	json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:[s],s:o}", "network", "blue", "name", "a", "ifname", "vp1",
+				 "mac", "52:54:00:00:00:01", "addresses", "10.0.0.5", "guard",
+				 json_loads(guard, JSON_DECODE_ANY, NULL));
+	struct port *port = NULL;
+
+	assert_int_equal(port_from_request(json, &port, NULL), 0);
+	json_decref(json);
+	return port;
+}
+
+static void check_split(const char *before_guard, const char *after_guard, const char *now, const char *late)
+{
+	AUTO(port_free) struct port *before = port_held_to(before_guard);
+	AUTO(port_free) struct port *after = port_held_to(after_guard);
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_txn_for_port(NULL, before, after);
+	AUTO(nft_txn_free) struct nft_txn *rest = nft_txn_split_late(txn);
+	AUTO_FREE char *text = nft_txn_to_text(txn);
+
+	assert_string_equal(text, now);
+	assert_true(!rest == !late);
+	if (rest) {
+		AUTO_FREE char *rest_text = nft_txn_to_text(rest);
+
+		assert_string_equal(rest_text, late);
+	}
+}
+
+/* A frame in the chain that the port leaves must still find it there. */
+static void test_what_a_chain_asks_for_goes_late(void **state)
+{
+	(void)state;
+	check_split("\"strict\"", "\"mac\"",
+		    "delete element bridge vnet guards { \"vp1\" : goto guard/strict }\n"
+		    "delete element bridge vnet learners { \"vp1\" limit rate 10/second burst 20 packets }\n"
+		    "add element bridge vnet guards { \"vp1\" : goto guard/mac }\n",
+		    "delete element bridge vnet sources4 { \"vp1\" . 52:54:00:00:00:01 . 10.0.0.5 }\n"
+		    "delete element bridge vnet sources6 { \"vp1\" . 52:54:00:00:00:01 . "
+		    "fe80::5054:ff:fe00:1 }\n");
+	/* In the same chain, what is taken away is taken away. */
+	check_split("{\"policy\": \"strict\", \"addresses\": [\"10.0.0.9\"]}", "\"strict\"",
+		    "delete element bridge vnet sources4 { \"vp1\" . 52:54:00:00:00:01 . 10.0.0.9 }\n", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_a_chain_asks_for_goes_late),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_diff_of_every_pair),
 		cmocka_unit_test(test_nothing_wanted_is_no_table),

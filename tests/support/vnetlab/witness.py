@@ -66,8 +66,8 @@ def nft_elements(ns, family, name, table="vnet"):
 
 
 def nft_guards(ns):
-    """{interface: the chain that judges its frames}"""
-    return {key: verdict["goto"]["target"]
+    """{interface: the chain that judges its frames; None: it is held to nothing}"""
+    return {key: verdict.get("goto", {}).get("target")
             for key, verdict in nft_set(ns, "bridge", "guards")}
 
 
