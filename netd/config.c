@@ -11,6 +11,7 @@
 
 #include "model/definitions.h"
 #include "model/node.h"
+#include "model/schema.h"
 #include "netd/groups.h"
 #include "netd/log.h"
 
@@ -101,12 +102,39 @@ bad:
 			  family == AF_INET ? "192.168.64.0/18,24" : "fd5e:a1b2::/48,64");
 }
 
+static int read_hold(const struct node *root, unsigned *ret, struct vnet_error *err)
+{
+	static const struct schema_field field = { .key = "egress_hold", .min = 1, .max = EGRESS_HOLD_MAX };
+	const struct node *node = node_get(root, field.key);
+	struct decoder decoder = { .err = err };
+
+	return node ? type_duration.decode(&decoder, &field, node, ret) : 0;
+}
+
+static int check_setting_names(const struct node *root, struct vnet_error *err)
+{
+	static const char *const names[] = { "pool4", "pool6", "egress_hold" };
+
+	if (!root || root->kind != NODE_MAPPING)
+		return 0;
+	vec_each(item, &root->items) {
+		bool is_known = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			is_known |= strcmp((*item)->key, names[i]) == 0;
+		if (!is_known)
+			return node_key_error(*item, err, "unknown-key",
+					      "unknown key; accepted are pool4, pool6 and egress_hold");
+	}
+	return 0;
+}
+
 int config_read_settings(struct netd *d, struct vnet_error *err)
 {
 	AUTO_FREE char *path = mem_printf("%s/netd.yaml", d->config_dir);
 	AUTO_FREE char *text = NULL;
 	AUTO(node_free) struct node *root = NULL;
-	struct settings s = { .pool4_len = 24, .pool6_len = 64 };
+	struct settings s = { .pool4_len = 24, .pool6_len = 64, .egress_hold = EGRESS_HOLD };
 	size_t size;
 	int r;
 
@@ -117,16 +145,14 @@ int config_read_settings(struct netd *d, struct vnet_error *err)
 		r = node_from_yaml(text, size, path, &root, err);
 	else if (r == -ENOENT && !vnet_error_is_set(err))
 		r = 0;
-	if (r < 0)
-		return r;
-	if (root && root->kind == NODE_MAPPING)
-		vec_each(item, &root->items)
-			if (strcmp((*item)->key, "pool4") != 0 && strcmp((*item)->key, "pool6") != 0)
-				return node_key_error(*item, err, "unknown-key",
-						      "unknown key; accepted are pool4 and pool6");
-	r = read_pool(root, "pool4", AF_INET, &s.pool4, &s.pool4_len, err);
+	if (r == 0)
+		r = check_setting_names(root, err);
+	if (r == 0)
+		r = read_pool(root, "pool4", AF_INET, &s.pool4, &s.pool4_len, err);
 	if (r == 0)
 		r = read_pool(root, "pool6", AF_INET6, &s.pool6, &s.pool6_len, err);
+	if (r == 0)
+		r = read_hold(root, &s.egress_hold, err);
 	if (r == 0)
 		d->settings = s;
 	return r;
@@ -541,6 +567,8 @@ void config_reload(struct netd *d)
 	log_info("reading %s again", d->config_dir);
 	if (config_read_settings(d, &err) < 0)
 		log_problem(&err, "; the settings stay as they are");
+	else
+		egress_start(d);
 	vnet_error_clear(&err);
 	if (config_read_policy(d, &err) < 0)
 		log_problem(&err, "; the access policy stays as it is");

@@ -101,6 +101,7 @@ int dnsmasq_set_new(struct loop *loop, const struct dnsmasq_options *options,
 	set->run_dir = mem_printf("%s/dnsmasq", options->run_dir);
 	set->lease_dir = mem_printf("%s/dnsmasq", options->state_dir);
 	set->program = mem_strdup(options->program);
+	set->egress_hold = options->egress_hold;
 	set->callbacks = *callbacks;
 	set->context = context;
 	choose_user(set);
@@ -264,6 +265,7 @@ static int make_files(struct dnsmasq_set *set, const struct network *net,
 		.lease_file = lease_file,
 		.user = set->user,
 		.group = set->group,
+		.egress_hold = set->egress_hold ? *set->egress_hold : 0,
 		.resolvers = resolvers_get(set->resolvers),
 	};
 

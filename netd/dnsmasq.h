@@ -41,6 +41,7 @@ struct dnsmasq_options {
 	const char *run_dir, *state_dir; /* exist; our folders are made in them */
 	const char *program;     /* NULL: dnsmasq in /usr/sbin, /usr/bin, /usr/local/sbin */
 	const char *resolv_conf; /* NULL: /etc/resolv.conf */
+	const unsigned *egress_hold; /* as it is when files are made; NULL: EGRESS_HOLD */
 };
 
 /* Called from the loop, never from within a function below.  Any may be NULL. */

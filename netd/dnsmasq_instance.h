@@ -60,6 +60,7 @@ struct dnsmasq_set {
 	char *run_dir, *lease_dir;
 	char *program;          /* given, or NULL: looked for at each start */
 	char *user, *group;     /* NULL: dnsmasq's own choice */
+	const unsigned *egress_hold; /* not ours; or NULL */
 	struct dnsmasq_callbacks callbacks;
 	void *context;
 	struct lease_watch *leases;

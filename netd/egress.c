@@ -3,7 +3,7 @@
  * egress.c - addresses that names have led to come and go; see model/egress.h
  *
  * dnsmasq puts them into the kernel's sets; netd empties the sets of one
- * generation an hour, and of the other in the next.  Where it has just made a
+ * generation after an hour (`egress_hold`), and of the other after the next.  Where it has just made a
  * set, dnsmasq must forget what it has answered: it would answer from its cache
  * with addresses that are in no set.
  */
@@ -38,7 +38,7 @@ void egress_start(struct netd *d)
 {
 	loop_remove(d->egress_timer);
 	d->egress_timer = NULL;
-	loop_timer_add(d->loop, EGRESS_HOLD * UINT64_C(1000000), age, d, &d->egress_timer);
+	loop_timer_add(d->loop, d->settings.egress_hold * UINT64_C(1000000), age, d, &d->egress_timer);
 }
 
 void egress_refresh(struct netd *d, const op_vec *ops)

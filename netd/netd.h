@@ -38,6 +38,7 @@
 struct settings {               /* /etc/vnet/netd.yaml */
 	struct prefix pool4, pool6; /* where `subnet: auto` takes from */
 	unsigned pool4_len, pool6_len; /* length of one subnet */
+	unsigned egress_hold;   /* s; see model/egress.h */
 };
 
 struct monitor;

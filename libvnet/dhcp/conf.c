@@ -627,6 +627,7 @@ static void write_records(struct writer *w, struct strbuf *b)
 static void write_egress(struct writer *w, struct strbuf *b)
 {
 	const struct network *net = w->net;
+	unsigned hold = w->params->egress_hold ? w->params->egress_hold : EGRESS_HOLD;
 	char set[EGRESS_SET_MAX];
 
 	if (!network_has_egress_names(net))
@@ -649,7 +650,7 @@ static void write_egress(struct writer *w, struct strbuf *b)
 		strbuf_append(b, "\n");
 	}
 	/* An answer that is older than this may lead to an address that is let out no more. */
-	strbuf_printf(b, "max-ttl=%d\nmax-cache-ttl=%d\n", EGRESS_HOLD, EGRESS_HOLD);
+	strbuf_printf(b, "max-ttl=%u\nmax-cache-ttl=%u\n", hold, hold);
 }
 
 static void write_dns(struct writer *w, struct strbuf *b)

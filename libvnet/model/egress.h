@@ -8,9 +8,10 @@
  * Names are held to what they say by the network's resolver, which answers no
  * others, and by sets of addresses in table inet vnet, which it fills with what
  * it answers.  Each address goes into two sets, of generations 0 and 1, which
- * netd empties in turns: so it stays as long as its name is asked for, and goes
- * EGRESS_HOLD to twice that after the last answer.  The kernel's own timeouts
- * could not do that: adding an element that is there does not renew it.
+ * netd empties in turns, one every `egress_hold` of its settings: so it stays as
+ * long as its name is asked for, and goes that time to twice that after the last
+ * answer.  The kernel's own timeouts could not do that: adding an element that
+ * is there does not renew it.
  */
 
 #include "base/addr.h"
@@ -21,8 +22,10 @@
 struct network;
 
 #define EGRESS_MAX 256          /* entries of one network */
-#define EGRESS_HOLD 3600        /* s; and the longest that an answer is kept, by us or a guest */
-#define EGRESS_HOLD_ALONE 86400 /* s; where no netd runs to empty sets */
+/* s; and the longest that an answer is kept, by us or a guest */
+#define EGRESS_HOLD 3600
+#define EGRESS_HOLD_MAX 43200
+#define EGRESS_HOLD_ALONE 86400 /* where no netd runs to empty sets; as long as it takes at most where one does */
 #define EGRESS_GENERATIONS 2
 
 /* "deb.debian.org", "*.example.org", "192.0.2.0/24", "2001:db8::7" */

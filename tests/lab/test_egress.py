@@ -54,8 +54,8 @@ class Egress(HostCase):
         self.web = TcpServer(self.outside, 80)
         self.stack.callback(self.web.close)
 
-    def start(self, yaml=None):
-        self.netd = self.netd_with(yaml or definition())
+    def start(self, yaml=None, **options):
+        self.netd = self.netd_with(yaml or definition(), **options)
         self.dnsmasq = wait_until(self.resolver_pid, what="the network's dnsmasq")
         self.visitor = self.guest(self.netd, "blue", addresses=["10.10.0.9", "fd10::9"])
         self.visitor.address("10.10.0.9/24", via=RESOLVER)
@@ -161,6 +161,27 @@ class Egress(HostCase):
         self.assert_refused(OTHER)
         self.assertEqual(self.ask("allowed.test"), [OTHER])
         self.assert_open(OTHER)
+
+    def test_an_address_that_is_answered_no_more_is_closed(self):
+        self.start(files={"netd.yaml": "egress_hold: 1s\n"})
+        self.ask("allowed.test")
+        self.table["allowed.test"] = [OTHER]
+        connected = self.connect(ALLOWED)
+        self.addCleanup(connected.close)
+        began = time.monotonic()
+
+        def is_closed():
+            """Asks all the while: the name's new address has to stay open."""
+            if self.ask("allowed.test") == [OTHER]:
+                self.assert_open(OTHER)
+            return not tcp_ask(self.visitor.ns, ALLOWED, 80, timeout=1)
+        wait_until(is_closed, what="the former address to be closed")
+        self.assertGreater(time.monotonic() - began, 0.9)
+        self.assert_refused(ALLOWED)
+        for _ in range(20):
+            self.assertEqual(self.ask("allowed.test"), [OTHER])
+            self.assert_open(OTHER)
+            time.sleep(0.2)
 
     def test_names_do_not_lead_inside(self):
         """Whoever answers for an allowed name may answer anything."""
