@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -289,6 +290,18 @@ static json_t *place_json(const struct trace_step *step, const struct place *pla
 	return json;
 }
 
+/* The port that it was on its way to, or else the device. */
+static void put_receiver(struct netd *d, int oif, json_t *event)
+{
+	const struct port_entry *entry = oif ? registry_port_by_ifindex(&d->registry, oif) : NULL;
+	char name[IF_NAMESIZE];
+
+	if (entry)
+		json_object_set_new(event, "to", json_string(entry->port->name));
+	else if (oif && if_indextoname((unsigned)oif, name))
+		json_object_set_new(event, "to", json_string(name));
+}
+
 static void on_packet(void *context, const struct trace_packet *packet)
 {
 	struct netd *d = context;
@@ -305,6 +318,12 @@ static void on_packet(void *context, const struct trace_packet *packet)
 	event = new_event(entry, packet->is_dropped ? "dropped" : "passed", packet->head);
 	json_object_set_new(event, "path", path_json(packet));
 	if (packet->is_dropped) {
+		const char *reason = is_ours(last) ? guard_reason_name(packet->mark) : NULL;
+
+		/* Another port's groups took it. */
+		if (reason && last->family == NFPROTO_BRIDGE)
+			json_object_set_new(event, "reason", json_string(reason));
+		put_receiver(d, packet->oif, event);
 		json_object_set_new(event, "by", place_json(last, place));
 		json_object_set_new(event, "message", json_string(where));
 	} else {

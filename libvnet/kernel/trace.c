@@ -125,16 +125,16 @@ static void put_tag(struct frame_head *frame, const struct nlattr *nest)
 }
 
 /*
- * A bridge's rules have the payload begin behind the header, which is told apart;
- * where a device sends, the payload is the whole frame.
+ * A bridge's rules have the payload begin behind the header, which is told apart.
+ * Where a device sends, the payload is the whole frame, and the header is told as well.
  */
-static void read_frame(const struct nlattr *const *tb, struct frame_head *ret)
+static void read_frame(const struct nlattr *const *tb, bool is_whole, struct frame_head *ret)
 {
 	const struct nlattr *link = tb[NFULA_L2HDR] ? tb[NFULA_L2HDR] : tb[NFULA_HWHEADER];
 	const char *bytes;
 
 	ret->link_size = ETHERNET_SIZE;
-	if (link && mnl_attr_get_payload_len(link) >= ETHERNET_SIZE) {
+	if (!is_whole && link && mnl_attr_get_payload_len(link) >= ETHERNET_SIZE) {
 		bytes = mnl_attr_get_payload(link);
 		frame_put(ret, bytes, ETHERNET_TYPE_AT);
 		if (tb[NFULA_VLAN])
@@ -147,17 +147,24 @@ static void read_frame(const struct nlattr *const *tb, struct frame_head *ret)
 
 int trace_parse_sample(const struct nlmsghdr *m, struct trace_sample *ret)
 {
+	const struct nfgenmsg *gen = mnl_nlmsg_get_payload(m);
 	const struct nlattr *tb[NFULA_MAX + 1], *device;
+	uint32_t reason;
 
-	if (m->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
+	if (m->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
+	    mnl_nlmsg_get_payload_len(m) < sizeof(*gen))
 		return -EINVAL;
-	nl_attrs_of(m, sizeof(struct nfgenmsg), tb, ARRAY_SIZE(tb));
+	nl_attrs_of(m, sizeof(*gen), tb, ARRAY_SIZE(tb));
+	reason = be32_of(tb[NFULA_MARK]);
 	device = tb[NFULA_IFINDEX_PHYSINDEV] ? tb[NFULA_IFINDEX_PHYSINDEV] : tb[NFULA_IFINDEX_INDEV];
-	if (!device) /* a macvtap's guest: it is the device that sends */
+	/* Taken from what goes to a port; or a macvtap's guest sends, by its device. */
+	if (reason == GUARD_REASON_INGRESS_GROUP)
+		device = tb[NFULA_IFINDEX_PHYSOUTDEV];
+	if (!device)
 		device = tb[NFULA_IFINDEX_OUTDEV];
-	*ret = (struct trace_sample){ .ifindex = (int)be32_of(device), .reason = be32_of(tb[NFULA_MARK]) };
+	*ret = (struct trace_sample){ .ifindex = (int)be32_of(device), .reason = reason };
 	if (ret->ifindex <= 0)
 		return -EINVAL;
-	read_frame(tb, &ret->head);
+	read_frame(tb, gen->nfgen_family == NFPROTO_NETDEV, &ret->head);
 	return 0;
 }

@@ -365,6 +365,9 @@ void nft_compile_guard(struct nft_ruleset *rs, enum nft_family family, bool has_
  * traces; without, the one rule is not there that makes the kernel look at every packet.
  */
 void nft_compile_tracing(struct nft_ruleset *rs, bool is_used);
+/* In a chain that refuses: shows frames by (iif) or to (oif) a port that is traced. */
+void nft_compile_sample(struct nft_ruleset *rs, enum nft_family family, const char *chain,
+			enum nft_field device);
 /* That rule's chain alone. */
 void nft_compile_trace_chain(struct nft_ruleset *rs, bool is_used);
 #define NFT_CHAIN_TRACED "guard/traced"

@@ -332,6 +332,7 @@ void nft_compile_groups(struct nft_ruleset *rs, const struct nft_groups *groups,
 	if (!is_used)
 		return;
 	chain_begin(rs, NFT_BRIDGE, "groups/refuse");
+	nft_compile_sample(rs, NFT_BRIDGE, "groups/refuse", NFT_F_OIF);
 	BRIDGE_RULE("groups/refuse", "counted by the port that it was for",
 		    expr_on_fields(NFT_E_COUNT, NFT_SET_DROPS, FIELDS(NFT_F_OIF, NFT_F_MARK)));
 	BRIDGE_RULE("groups/refuse", "dropped", expr_verdict(NFT_V_DROP));

@@ -125,11 +125,6 @@ static void constants(const struct guard_builder *g)
 #undef CONSTANTS
 }
 
-/* Not for nothing: each frame costs netd work. */
-#define SAMPLE_RATE 100
-#define SAMPLE_BURST 50
-#define SAMPLE_SNAPLEN 320      /* DHCP's message type is 285 bytes behind the Ethernet header */
-
 /* A set that is full must not let a frame through: the drop is a rule of its own. */
 static void chain_refuse(const struct guard_builder *g)
 {
@@ -137,9 +132,7 @@ static void chain_refuse(const struct guard_builder *g)
 	GUARD_RULE("refuse", "switched off for this port",
 		   IN_SET(SET(WAIVED), g->device, NFT_F_MARK), expr_set_mark(0),
 		   expr_verdict(NFT_V_RETURN));
-	GUARD_RULE("refuse", "shown to who traces the port", IN_SET(SET(TRACED), g->device),
-		   { .kind = NFT_E_LIMIT, .limit = { SAMPLE_RATE, SAMPLE_BURST } },
-		   expr_log(NFLOG_GROUP_TRACE, SAMPLE_SNAPLEN));
+	nft_compile_sample(g->rs, g->family, NFT_CHAIN_REFUSE, g->device);
 	GUARD_RULE("refuse", "counted by port and reason",
 		   expr_on_fields(NFT_E_COUNT, SET(DROPS), FIELDS(g->device, NFT_F_MARK)));
 	GUARD_RULE("refuse", "dropped", expr_verdict(NFT_V_DROP));

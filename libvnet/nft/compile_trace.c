@@ -13,9 +13,23 @@
 
 #include "nft/build.h"
 
+/* Not for nothing: each frame costs netd work. */
+#define SAMPLE_RATE 100
+#define SAMPLE_BURST 50
+#define SAMPLE_SNAPLEN 320      /* DHCP's message type is 285 bytes behind the Ethernet header */
+
 /* Each packet makes a message per rule that matched: some twenty. */
 #define TRACE_RATE 50
 #define TRACE_BURST 50
+
+void nft_compile_sample(struct nft_ruleset *rs, enum nft_family family, const char *chain,
+			enum nft_field device)
+{
+	rule_add(rs, family, chain, "shown to who traces the port",
+		 EXPRS(IN_SET(nft_guard_set(family, NFT_SET_TRACED), device),
+		       { .kind = NFT_E_LIMIT, .limit = { SAMPLE_RATE, SAMPLE_BURST } },
+		       expr_log(NFLOG_GROUP_TRACE, SAMPLE_SNAPLEN)));
+}
 
 void nft_compile_trace_chain(struct nft_ruleset *rs, bool is_used)
 {
@@ -32,4 +46,5 @@ void nft_compile_tracing(struct nft_ruleset *rs, bool is_used)
 	chain_begin(rs, NFT_BRIDGE, NFT_CHAIN_TRACED);
 	BRIDGE_RULE(NFT_CHAIN_TRACED, "followed from here on", expr_to_chain(NFT_V_JUMP, NFT_CHAIN_TRACE));
 	BRIDGE_RULE(NFT_CHAIN_TRACED, "what the port is held to", VMAP(NFT_MAP_TRACED_GUARDS, NFT_F_IIF));
+	BRIDGE_RULE(NFT_CHAIN_TRACED, "a port that has lost its guard", DROP);
 }

@@ -159,6 +159,8 @@ void flights_add(struct flights *f, uint64_t now, const struct trace_message *m)
 	if (!flight)
 		return;
 	flight->last = now;
+	if (m->oif || m->head.size)
+		flight->packet.oif = m->oif;
 	if (m->step.verdict == TRACE_CONTINUE || m->step.verdict == TRACE_RETURN)
 		return;
 	add_step(flight, &m->step);
@@ -166,7 +168,6 @@ void flights_add(struct flights *f, uint64_t now, const struct trace_message *m)
 		return;
 	flight->packet.is_dropped = true;
 	flight->packet.mark = m->mark;
-	flight->packet.oif = m->oif;
 	f->handler(f->context, &flight->packet);
 }
 

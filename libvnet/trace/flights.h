@@ -46,7 +46,7 @@ struct trace_message {
 	struct trace_step step;
 	uint32_t id;
 	uint32_t mark;
-	int iif, oif;           /* indexes; 0: none */
+	int iif, oif;           /* indexes; 0: none, or not told: only with head */
 	bool is_first;          /* of the rule that every traced frame meets first; with head */
 	struct frame_head head; /* size 0: only the first message of a hook has it */
 };

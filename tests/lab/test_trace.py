@@ -11,8 +11,8 @@ import signal
 import subprocess
 import time
 
-from vnetlab import (HostCase, INTERNET4, VarlinkError, arp_request, dhcp_discover, echo_request,
-                     ethernet, find_program, nft_elements, nft_rules, udp4, wait_until)
+from vnetlab import (HOST4, HostCase, INTERNET4, VarlinkError, arp_request, dhcp_discover,
+                     echo_request, ethernet, find_program, need, nft_elements, nft_rules, udp4, wait_until)
 from vnetlab.frames import BROADCAST
 
 MAC1, MAC2, NOBODY = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:66:66:66"
@@ -189,6 +189,42 @@ class Others(TraceCase):
         self.assertEqual(event["by"]["owner"], "vnet")
         self.assertRegex(event["message"], r'^table inet vnet, chain no_loopback, rule \d+: '
                                            r'"guests never reach the host\'s loopback" \(vnet\)$')
+
+
+class Groups(TraceCase):
+    yaml = YAML + "groups:\n  closed: {}\n"
+
+    def test_both_sides_see_what_a_group_takes(self):
+        need("connection tracking on bridges")
+        other = self.attach("db", MAC2, "10.10.0.12", groups=["closed"])
+        sender, receiver = Tracer(self.netd, "web"), Tracer(self.netd, "db")
+        self.port.send(echo_request(other.mac, MAC1, IP1, "10.10.0.12"))
+        words = IP1 + " > 10.10.0.12 ICMP echo request"
+        event = receiver.next()
+        self.assertEqual((event["port"], event["reason"]), ("db", "ingress-group"))
+        self.assertIn(words, event["frame"])
+        event = sender.next(lambda e: words in e["frame"])
+        self.assertEqual((event["port"], event["reason"], event["to"]), ("web", "ingress-group", "db"))
+
+
+class Macvtap(HostCase):
+    def test_what_the_guard_takes_where_the_device_sends(self):
+        need("macvtap", "nftables egress hook")
+        netd = self.netd_with("""
+networks:
+  wire:
+    mode: macvtap
+    uplink: up0
+    ports: {guard: strict}
+""")
+        port = self.raw_port(netd, "wire", name="web", mac=MAC1, addresses=[HOST4[:-1] + "9"])
+        tracer = Tracer(netd, "web")
+        frame = arp_request(NOBODY, "192.0.2.9", "192.0.2.1")
+        port.send(frame)
+        event = tracer.next()
+        self.assertEqual(event["reason"], "mac")
+        self.assertIn("%s > %s ARP who-has 192.0.2.1 tell 192.0.2.9" % (NOBODY, BROADCAST), event["frame"])
+        self.assertTrue(frame.hex().startswith(event["bytes"]), event)
 
 
 class Subscribers(TraceCase):
