@@ -188,6 +188,8 @@ void api_get_info(void *context, struct call *call, const json_t *parameters)
 	notes = json_array();
 	vec_each(note, &d->notes)
 		json_array_append_new(notes, json_string(*note));
+	if (!kernel_has_conntrack(d->kernel))
+		json_array_append_new(notes, json_string("rules on a bridge see no connections (CONFIG_NF_CONNTRACK_BRIDGE, CONFIG_NFT_BRIDGE_META, CONFIG_NF_CONNTRACK_LABELS): ports in security groups are refused"));
 	call_reply(call,
 		   json_pack("{s:s,s:i,s:i,s:I,s:o,s:I,s:I,s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i}}", "version",
 			     VNET_VERSION, "protocol", 1, "pid", (int)getpid(), "uptime",

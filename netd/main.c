@@ -229,8 +229,6 @@ static void gather_notes(struct netd *d)
 
 	for (size_t i = 0; (note = kernel_note(d->kernel, i)); i++)
 		vec_push(&d->notes, mem_strdup(note));
-	if (!kernel_has_conntrack(d->kernel))
-		vec_push(&d->notes, mem_strdup("rules on a bridge see no connections (CONFIG_NF_CONNTRACK_BRIDGE, CONFIG_NFT_BRIDGE_META, CONFIG_NF_CONNTRACK_LABELS): ports in security groups are refused"));
 	if (access("/dev/vhost-net", F_OK) < 0)
 		vec_push(&d->notes, mem_strdup("there is no /dev/vhost-net (module vhost_net): guests get no vhost descriptors, and their network costs more CPU"));
 }

@@ -44,10 +44,11 @@ static void build_groups(struct netd *d, struct desired *ret)
 
 	vec_each(entry, &d->registry.ports)
 		groups_note_port(d, (*entry)->port, (*entry)->network->net);
-	ret->has_conntrack = kernel_has_conntrack(d->kernel);
+	groups_list(d, d->planned_groups, &groups);
+	ret->has_conntrack = groups.n && kernel_has_conntrack(d->kernel);
 	/* Without connection tracking there is no rule that they could become. */
-	if (ret->has_conntrack)
-		groups_list(d, d->planned_groups, &groups);
+	if (!ret->has_conntrack)
+		vec_free(&groups);
 	memcpy(&ret->groups, &groups, sizeof(groups));
 }
 

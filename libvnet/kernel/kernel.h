@@ -143,7 +143,7 @@ struct kernel; /* opaque */
 /* What this kernel lacks and what follows: the ith sentence, or NULL past the last. */
 const char *kernel_note(struct kernel *k, size_t i);
 
-/* Can frames on a bridge be told by the connection that they belong to? Tried once. */
+/* Can frames on a bridge be told by the connection that they belong to? Tried when first asked. */
 bool kernel_has_conntrack(struct kernel *k);
 
 int kernel_linux_new(struct kernel **ret, struct vnet_error *err);

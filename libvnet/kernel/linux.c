@@ -85,7 +85,6 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	    (r = open_nft(k, err)) < 0 ||
 	    (r = events_open(k->rt.port, mnl_socket_get_portid(k->nft), &k->events, err)) < 0)
 		goto fail;
-	k->has_conntrack = nft_netlink_has_conntrack(k->nft);
 	*ret = &k->base;
 	return 0;
 fail:
@@ -526,7 +525,12 @@ static void linux_list_listeners(struct kernel *base, doctor_socket_vec *ret)
 
 static bool linux_has_conntrack(struct kernel *base)
 {
-	return self(base)->has_conntrack;
+	struct kernel_linux *k = self(base);
+
+	if (!k->conntrack_was_tried)
+		k->has_conntrack = nft_netlink_has_conntrack(k->nft);
+	k->conntrack_was_tried = true;
+	return k->has_conntrack;
 }
 
 /* Its socket is opened when it is first needed: most hosts have no security groups. */

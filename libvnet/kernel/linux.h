@@ -21,7 +21,7 @@ struct kernel_linux {
 	struct feature_bits features;
 	VEC(int) hardware;              /* devices with some behind them, as of the last list */
 	struct mnl_socket *nft;
-	bool has_conntrack;             /* rules on a bridge can tell connections */
+	bool has_conntrack, conntrack_was_tried; /* rules on a bridge can tell connections */
 	struct nft_devices devices;
 	struct events *events;
 	/* The last TAP made: its rules come next, several elements in one transaction. */
