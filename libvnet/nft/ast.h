@@ -63,7 +63,7 @@ enum nft_set_id {
 #define NFT_GUARD_SETS(SET) \
 	SET(MACS), SET(SOURCES4), SET(SOURCES6), SET(PREFIXES4), SET(PREFIXES6), \
 	SET(ETHERTYPES), SET(WAIVED), SET(DROPS), SET(TRACED), SET(TAGS), SET(DHCP_PORTS), \
-	SET(TUNNELS), SET(ND_TYPES), SET(ROUTER_TYPES), SET(MLD_TYPES), SET(LEARNERS)
+	SET(TUNNELS), SET(ND_TYPES), SET(ROUTER_TYPES), SET(MLD_TYPES), SET(EXTENSIONS), SET(LEARNERS)
 #define BRIDGE_SET(name) NFT_SET_##name
 #define NETDEV_SET(name) NFT_SET_NETDEV_##name
 	NFT_GUARD_SETS(BRIDGE_SET),
@@ -173,6 +173,7 @@ enum nft_field {
 	NFT_F_RARP_SADDR_ETHER, NFT_F_RARP_DADDR_ETHER,
 	NFT_F_IP_FRAGMENT,      /* flags and offset, 16 bits */
 	NFT_F_IP6_FRAGMENT,     /* the offset in the first fragment header */
+	NFT_F_IP6_FRAGMENTED,   /* and the type of the header behind it */
 	NFT_F_IP6_LENGTH, NFT_F_IP6_NEXTHDR, NFT_F_IP6_HOPLIMIT,
 	NFT_F_DHCP_HEADER,      /* operation, type and length of hardware addresses */
 	NFT_F_DHCP_CHADDR,

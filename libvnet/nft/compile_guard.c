@@ -74,6 +74,7 @@ static void guard_rule(const struct guard_builder *g, const char *chain, const c
 #define OWN_MAC(field) IN_SET(SET(MACS), g->device, field)
 #define OWN_ADDRESS(set, field) IN_SET(SET(set), g->device, NFT_F_ETHER_SADDR, field)
 #define OWN_PREFIX(set, field) IN_SET(SET(set), g->device, field)
+#define NEXT_HEADER(number) expr_match_byte(NFT_F_IP6_NEXTHDR, number)
 #define ICMP6(number) expr_match_byte(NFT_F_ICMP6_TYPE, number)
 
 #define IP 0x0800
@@ -122,6 +123,7 @@ static void constants(const struct guard_builder *g)
 	CONSTANTS(ND_TYPES, 1, 133, 134, 135, 136, 137);
 	CONSTANTS(ROUTER_TYPES, 1, 134, 137);
 	CONSTANTS(MLD_TYPES, 1, 131, 132, 143);
+	CONSTANTS(EXTENSIONS, 1, 0, 43, 44, 60);
 #undef CONSTANTS
 }
 
@@ -187,19 +189,16 @@ static void chain_strict(const struct guard_builder *g, bool has_trunks)
 	GUARD_RULE("tagged", "waived", ACCEPT);
 }
 
-/* What most packets are, and nobody need look at longer: DHCP's ports are below 1024. */
-static void usual_transport(const struct guard_builder *g, const char *chain)
-{
-	guard_rule(g, chain, "TCP", EXPRS(L4(L4_TCP), ACCEPT));
-	guard_rule(g, chain, "UDP to port 1024 and above",
-		   EXPRS(L4(L4_UDP), expr_has_bit_be16(NFT_F_DPORT, 0xfc00), ACCEPT));
-}
-
-/* Of an address that may be: what may it carry? */
+/*
+ * Of an address that may be: what may it carry?  First what most packets are, and
+ * nobody need look at longer: DHCP's ports are below 1024.
+ */
 static void chain_ip4(const struct guard_builder *g)
 {
 	GUARD_CHAIN("ip4");
-	usual_transport(g, CHAIN "ip4");
+	GUARD_RULE("ip4", "TCP", L4(L4_TCP), ACCEPT);
+	GUARD_RULE("ip4", "UDP to port 1024 and above", L4(L4_UDP),
+		   expr_has_bit_be16(NFT_F_DPORT, 0xfc00), ACCEPT);
 	GUARD_RULE("ip4", "UDP", L4(L4_UDP), TO("udp"));
 	GUARD_RULE("ip4", "a packet within a packet", IN_SET(SET(TUNNELS), NFT_F_L4PROTO),
 		   REFUSE(TUNNEL));
@@ -234,25 +233,36 @@ static void chain_udp(const struct guard_builder *g)
 	GUARD_RULE("udp", "a header that cannot be read", REFUSE(HEADER));
 	GUARD_RULE("udp", "waived", ACCEPT);
 
+	/* nft reads on behind a first fragment's end, where a frame may have more bytes than its packet. */
 	GUARD_CHAIN("dhcp_request");
+	GUARD_RULE("dhcp_request", "in pieces", PROTOCOL(IP),
+		   expr_has_bit_be16(NFT_F_IP_FRAGMENT, 0x3fff), REFUSE(DHCP_CLIENT));
 	GUARD_RULE("dhcp_request", "for its own MAC", expr_match(NFT_F_DHCP_HEADER, "\1\1\6", 3),
 		   OWN_MAC(NFT_F_DHCP_CHADDR), ACCEPT);
 	GUARD_RULE("dhcp_request", "for another", REFUSE(DHCP_CLIENT));
 	GUARD_RULE("dhcp_request", "waived", ACCEPT);
 }
 
+/*
+ * RFC 7112: all headers are in the first fragment.  Whether they end before it does
+ * nft cannot tell: it reads on in the bytes that a frame may have behind its packet.
+ * So there is only the last header in a fragment, whose first 8 bytes are always there.
+ */
 static void chain_ip6(const struct guard_builder *g)
 {
 	GUARD_CHAIN("ip6");
-	usual_transport(g, CHAIN "ip6");
+	GUARD_RULE("ip6", "TCP", PROTOCOL(IP6), NEXT_HEADER(L4_TCP), ACCEPT);
+	GUARD_RULE("ip6", "UDP to port 1024 and above", PROTOCOL(IP6), NEXT_HEADER(L4_UDP),
+		   expr_has_bit_be16(NFT_F_DPORT, 0xfc00), ACCEPT);
+	GUARD_RULE("ip6", "an extension header in a fragment", PROTOCOL(IP6),
+		   IN_SET(SET(EXTENSIONS), NFT_F_IP6_FRAGMENTED), REFUSE(HEADER));
+	GUARD_RULE("ip6", "TCP behind extension headers", L4(L4_TCP), ACCEPT);
 	GUARD_RULE("ip6", "UDP", L4(L4_UDP), TO("udp"));
 	GUARD_RULE("ip6", "ICMPv6", L4(L4_ICMP6), TO("icmp6"));
 	GUARD_RULE("ip6", "a packet within a packet", IN_SET(SET(TUNNELS), NFT_F_L4PROTO),
 		   REFUSE(TUNNEL));
 	GUARD_RULE("ip6", "other protocols", IS_READABLE, ACCEPT);
-	/* The kernel does not look for the protocol where destination options come first. */
-	GUARD_RULE("ip6", "a later fragment", PROTOCOL(IP6), is_fragment(NFT_F_IP6_FRAGMENT), ACCEPT);
-	GUARD_RULE("ip6", "a first fragment without its headers (RFC 7112), or worse", REFUSE(HEADER));
+	GUARD_RULE("ip6", "a header that cannot be read", REFUSE(HEADER));
 	GUARD_RULE("ip6", "waived", ACCEPT);
 
 	GUARD_CHAIN("ip6_other");
@@ -292,7 +302,7 @@ static void chain_nd(const struct guard_builder *g)
 
 	GUARD_CHAIN("nd");
 	GUARD_RULE("nd", "behind extension headers", PROTOCOL(IP6),
-		   NOT(expr_match_byte(NFT_F_IP6_NEXTHDR, L4_ICMP6)), REFUSE(ND));
+		   NOT(NEXT_HEADER(L4_ICMP6)), REFUSE(ND));
 	GUARD_RULE("nd", "not from a neighbour", PROTOCOL(IP6),
 		   NOT(expr_match_byte(NFT_F_IP6_HOPLIMIT, 255)), REFUSE(ND));
 	GUARD_RULE("nd", "router solicitation", L4(L4_ICMP6), ICMP6(133), TO("nd_solicit_router"));
@@ -332,7 +342,7 @@ static void chain_nd(const struct guard_builder *g)
 	GUARD_RULE("unspecified", "router advertisement, redirect", L4(L4_ICMP6),
 		   IN_SET(SET(ROUTER_TYPES), NFT_F_ICMP6_TYPE), REFUSE(ROUTER));
 	GUARD_RULE("unspecified", "behind extension headers", PROTOCOL(IP6),
-		   NOT(expr_match_byte(NFT_F_IP6_NEXTHDR, L4_ICMP6)), REFUSE(ND));
+		   NOT(NEXT_HEADER(L4_ICMP6)), REFUSE(ND));
 	GUARD_RULE("unspecified", "not from a neighbour", PROTOCOL(IP6),
 		   NOT(expr_match_byte(NFT_F_IP6_HOPLIMIT, 255)), REFUSE(ND));
 	GUARD_RULE("unspecified", "router solicitation", PROTOCOL(IP6),

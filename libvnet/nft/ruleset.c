@@ -85,6 +85,7 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 	[SET(ND_TYPES)] = { "nd_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
 	[SET(ROUTER_TYPES)] = { "router_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
 	[SET(MLD_TYPES)] = { "mld_types", family, KEY1(NFT_T_ICMP6_TYPE), 0, { 0 }, NFT_PLAIN }, \
+	[SET(EXTENSIONS)] = { "extensions", family, KEY1(NFT_T_PROTO), 0, { 0 }, NFT_PLAIN }, \
 	[SET(LEARNERS)] = { "learners", family, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_LIMITED }
 #define BRIDGE_SET(name) NFT_SET_##name
 #define NETDEV_SET(name) NFT_SET_NETDEV_##name
@@ -207,6 +208,7 @@ const struct nft_field_def nft_fields[NFT_FIELDS] = {
 	[NFT_F_RARP_DADDR_ETHER] = { "@nh,144,48", NFT_T_ETHER },
 	[NFT_F_IP_FRAGMENT] = { "ip frag-off", NFT_T_BITS16 },
 	[NFT_F_IP6_FRAGMENT] = { "frag frag-off", NFT_T_FRAG_OFF },
+	[NFT_F_IP6_FRAGMENTED] = { "frag nexthdr", NFT_T_PROTO },
 	[NFT_F_IP6_LENGTH] = { "ip6 length", NFT_T_PORT },
 	[NFT_F_IP6_NEXTHDR] = { "ip6 nexthdr", NFT_T_PROTO },
 	[NFT_F_IP6_HOPLIMIT] = { "ip6 hoplimit", NFT_T_BYTE },

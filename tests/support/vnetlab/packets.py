@@ -183,7 +183,7 @@ def build_eth(layer, data):
     frame = layer.mac("to", to) + layer.mac("from", "own") + struct.pack("!H", type_or_length) + data
     if layer.text("cut"):
         return frame[:layer.number("cut")]
-    return frame.ljust(FRAME_MIN, b"\0")
+    return (frame + layer.hex("trailer")).ljust(FRAME_MIN, b"\0")
 
 
 def build_vlan(layer, data):
