@@ -441,7 +441,8 @@ static bool guard_is_lifted(const struct port *port, const struct network *net)
 	const struct port usual_port = { .kind = port->kind };
 	struct port_guard is = port_guard(port, net), usual = port_guard(&usual_port, net);
 
-	if (strength(is.policy) < strength(usual.policy))
+	if (strength(is.policy) < strength(usual.policy) ||
+	    (usual.guard->learn == TRI_FALSE && port_learns_addresses(port, net)))
 		return true;
 	vec_each(allow, &is.guard->allow)
 		if (!allows(usual.guard, *allow))
