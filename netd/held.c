@@ -22,6 +22,8 @@ static bool has_address(const struct port *port, const struct network *net, cons
 	port_sources(port, net, &addresses, &prefixes);
 	vec_each(other, &addresses)
 		found |= ip_cmp(other, ip) == 0;
+	vec_each(prefix, &prefixes)
+		found |= prefix_contains(prefix, ip);
 	vec_free(&addresses);
 	vec_free(&prefixes);
 	return found;

@@ -205,6 +205,16 @@ class Ipv6(HeldCase):
         self.assertEqual([a for a in self.held("second") if not a.startswith("fe80")], ["fd10::78"])
         self.assertFalse(second.ping("fd10::1", timeout=1, interface="fd10::77"))
 
+    def test_not_from_anothers_prefix(self):
+        self.guest(self.netd, "blue", name="router",
+                   guard={"policy": "strict", "addresses": ["fd10::5:0/112"]})
+        guest = self.asking_guest("web")
+        guest.ns.ip("addr", "add", "fd10::5:1/64", "dev", "eth0")
+        wait_until(lambda: self.info("web")["drops"].get("nd-target"), what="it to be asked for")
+        guest.ns.ip("addr", "add", "fd10::6:1/64", "dev", "eth0")
+        wait_until(lambda: "fd10::6:1" in self.held("web"), what="fd10::6:1 to be learned")
+        self.assertNotIn("fd10::5:1", self.held("web"))
+
     def test_not_more_than_a_few(self):
         guest = self.asking_guest("web")
         for n in range(40):
