@@ -13,6 +13,7 @@
  * enter the other one; the shared chains of a mode hold the rules, a chain per
  * network holds only its subnets.  Bridges are keyed by name, not by index:
  * a bridge that somebody deletes and makes again comes back under its rules.
+ * What a port sends past its bridge is dropped in a chain of its own.
  *
  * Table netdev: a chain for each macvtap port, which is on no bridge.
  */
@@ -39,6 +40,7 @@ static bool needs_netdev_table(const struct network *const *nets, size_t n_nets,
 static bool is_traced(const struct port *const *ports, size_t n_ports);
 static void compile_bridge_table(struct nft_ruleset *rs, const struct network *const *nets,
 				 size_t n_nets);
+static void compile_past_bridge(struct nft_ruleset *rs);
 static void compile_bridge(struct nft_ruleset *rs, const struct network *net);
 static void compile_ports(struct nft_ruleset *rs, const struct network *const *nets, size_t n_nets,
 			  const struct port *const *ports, size_t n_ports);
@@ -62,6 +64,7 @@ struct nft_ruleset *nft_compile_grouped(const struct nft_groups *groups,
 		compile_bridge_table(rs, nets, n_nets);
 		nft_compile_tracing(rs, is_traced(ports, n_ports));
 		nft_compile_groups(rs, groups, nets, n_nets, ports, n_ports);
+		compile_past_bridge(rs);
 	}
 	for (size_t i = 0; i < n_nets; i++) {
 		compile_bridge(rs, nets[i]);
@@ -258,6 +261,20 @@ static void compile_bridge_table(struct nft_ruleset *rs, const struct network *c
 }
 
 /*
+ * What the host gets from a port itself and not from its bridge was sent to a
+ * link-local group: the kernel hands frames to 01:80:c2:00:00:0e, and with STP
+ * to :00, to the host before any rule of table bridge, IP packets among them.
+ * Nothing else of ours looks at them, as it all goes by the bridge's name.
+ */
+static void compile_past_bridge(struct nft_ruleset *rs)
+{
+	chain_begin_base(rs, NFT_INET, "past_bridge", NFT_HOOK_INPUT, PRIORITY_RAW, false);
+	RULE("past_bridge", "from a port, past its bridge", in_group(NFT_F_IIFGROUP), DROP);
+	RULE("past_bridge", "from an adopted port, or one of a bridge that is not ours",
+	     IN_SET(NFT_SET_PORT_DEVICES, NFT_F_IIF), DROP);
+}
+
+/*
  * Table netdev: what a macvtap device sends.  It has no bridge on its way, the
  * guest's frames meet rules only where the host's device sends them.  Whatever
  * does not get a verdict meets the chain's policy, drop.
@@ -317,6 +334,8 @@ static void bridge_port_elems(const struct network *net, const struct port *port
 		elem_put_port(&w, vlan_protocol_ethertype(net->bridge.vlan_protocol));
 		add_port_elem(ret, NFT_SET_TRUNK, &elem);
 	}
+	if (!net || !network_owns_bridge(net) || port->adopted)
+		add_port_elem(ret, NFT_SET_PORT_DEVICES, &device);
 }
 
 void nft_port_elems(const struct network *net, const struct port *port, nft_port_elem_vec *ret)

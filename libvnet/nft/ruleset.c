@@ -119,6 +119,7 @@ const struct nft_set_def nft_sets[NFT_SETS] = {
 #undef NETDEV_SET
 #undef GUARD
 
+	[NFT_SET_PORT_DEVICES] = { "ports", NFT_INET, KEY1(NFT_T_IFINDEX), 0, { 0 }, NFT_PLAIN },
 	[NFT_SET_BRIDGES] = { "bridges", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
 	[NFT_SET_CHECKED] = { "checked", NFT_INET, KEY1(NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },
 	[NFT_SET_INSIDE] = { "inside", NFT_INET, KEY2(NFT_T_IFNAME, NFT_T_IFNAME), 0, { 0 }, NFT_PLAIN },

@@ -6,8 +6,12 @@
     victim -----+                                  socket on the bridge, the counters that nft lists
 """
 
-from vnetlab import HostCase, corpus, need, wait_until
-from vnetlab.packets import Cast, Person
+import socket
+import struct
+
+from vnetlab import HOST4, HOST6, HostCase, corpus, need, patience, wait_until
+from vnetlab.frames import checksum
+from vnetlab.packets import Cast, Person, build
 from vnetlab.range import Range, counted
 from vnetlab.wire import PortWire, Wire, tagged
 
@@ -108,6 +112,99 @@ class Tap(Bridge):
         # And no longer.
         self.netd.call("UpdatePort", name="attacker", guard={"policy": "strict"})
         self.check(self.lane, [s for s in ATTACKS if not s.inside])
+
+
+class PastTheBridge(CorpusCase):
+    """
+    Frames to link-local groups (IEEE 802.1D, table 7-10) are for the host and no other station, and
+    its kernel takes them from the port itself: some before any rule of a bridge.  There is no IP in
+    them that the host would take, from whatever address, by whatever policy.
+    """
+
+    def servers(self):
+        found = []
+        for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            with self.host:
+                server = socket.socket(family, socket.SOCK_DGRAM)
+                if family == socket.AF_INET6:
+                    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                server.bind((address, 7777))
+            self.addCleanup(server.close)
+            server.settimeout(patience(2))
+            found.append(server)
+        return found
+
+    def assert_deaf(self, cast, port, servers, first):
+        for last in range(first, 16):
+            for text in ("ip from=%s to=%s" % (a, b) for a in ("own", "nobody", "198.51.100.1", "any")
+                         for b in ("host", HOST4, "all", "224.0.0.1")):
+                port.send(build("eth to=01:80:c2:00:00:%02x / %s / udp to=7777 / text past" %
+                                (last, text), cast))
+            for source in ("own", "nobody", "own-ll", "2001:db8::66"):
+                for to in ("host", HOST6, "all-nodes"):
+                    port.send(build("eth to=01:80:c2:00:00:%02x / ip6 from=%s to=%s / udp to=7777 / "
+                                    "text past" % (last, source, to), cast))
+        # By its own address it is heard.
+        for text, server in zip(("ip", "ip6"), servers):
+            port.send(build("eth / %s to=host / udp to=7777 / text honest" % text, cast))
+            self.assertEqual(server.recv(100), b"honest", text)
+
+    def test_by_whatever_policy(self):
+        self.netd = self.netd_with(YAML % "strict")
+        servers = self.servers()
+        port = self.attach("blue", OWN, "attacker")
+        host = Person(self.host.link("vn-blue")["address"], "10.10.0.1", "fd10::1")
+        cast = Cast(own=OWN, victim=VICTIM, host=host, nobody=NOBODY)
+        wait_until(lambda: self.host.link("vn-blue")["operstate"] in ("UP", "UNKNOWN"), timeout=12)
+        for policy in ("strict", "mac", "off"):
+            self.netd.call("UpdatePort", name="attacker", guard={"policy": policy})
+            # Without spanning tree :00 is a group like others, and goes by the bridge.
+            self.assert_deaf(cast, port, servers, first=1)
+
+    def test_with_spanning_tree(self):
+        self.netd = self.netd_with(YAML % "strict" + "    bridge: {stp: true, forward_delay: 2}\n")
+        servers = self.servers()
+        port = self.attach("blue", OWN, "attacker")
+        host = Person(self.host.link("vn-blue")["address"], "10.10.0.1", "fd10::1")
+        cast = Cast(own=OWN, victim=VICTIM, host=host, nobody=NOBODY)
+
+        def forwards():
+            port.drain()
+            port.send(build("eth / arp tpa=host", cast))
+            return port.receive_until(lambda f: f.ethertype == 0x0806 and f.dst == OWN.mac, timeout=0.3)
+        wait_until(forwards, timeout=20)
+        self.assert_deaf(cast, port, servers, first=0)
+
+
+class OffloadHeader(CorpusCase):
+    """
+    With virtio's header a guest says where the kernel shall put a checksum, which it does where the
+    receiver has no offloads: behind every rule.  A port without the header has no such way.
+    """
+
+    def forged(self, cast):
+        """A DHCP offer to a harmless port, and the header that makes it another: (header, frame)."""
+        frame = bytearray(build("eth / ip / udp from=67 to=9999 sum=0 / dhcp offer chaddr=victim "
+                                "yiaddr=nobody / zeros 2", cast))
+        start = 34              # of UDP; its second field is the port
+        for tune in range(65536):
+            struct.pack_into("!H", frame, len(frame) - 2, tune)
+            if checksum(bytes(frame[start:])) == 68:
+                break
+        return struct.pack("<BBHHHHH", 1, 0, 0, 0, start, 2, 0), bytes(frame)
+
+    def test_a_port_without_it(self):
+        self.netd = self.netd_with(YAML % "strict")
+        victim = self.attach("blue", VICTIM, "victim", vnetHdr=False)
+        host = Person(self.host.link("vn-blue")["address"], "10.10.0.1", "fd10::1")
+        header, frame = self.forged(Cast(own=OWN, victim=VICTIM, host=host, nobody=NOBODY))
+        wait_until(lambda: self.host.link("vn-blue")["operstate"] in ("UP", "UNKNOWN"), timeout=12)
+        port = self.attach("blue", OWN, "attacker", vnetHdr=False)
+        port.send(header + frame)
+        port.send(frame)
+        got = victim.receive_until(lambda f: b"\x63\x82\x53\x63" in f.payload)
+        self.assertEqual(got.payload[22:24], struct.pack("!H", 9999))
+        self.assertEqual(counted(self.host, port.ifname), {"mac": 1})
 
 
 class MacPolicy(Bridge):

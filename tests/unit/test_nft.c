@@ -363,7 +363,8 @@ static void test_one_port(void **state)
 	check_port_txn(&net, own, own, "");
 	check_port_txn(&foreign, NULL, learning,
 		       "add element bridge vnet guards { \"vp1\" : goto guard/learn }\n"
-		       "add element bridge vnet no_host { \"vp1\" }\n");
+		       "add element bridge vnet no_host { \"vp1\" }\n"
+		       "add element inet vnet ports { \"vp1\" }\n");
 }
 
 static struct port *port_of(const char *what, const char *mac)

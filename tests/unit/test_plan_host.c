@@ -379,7 +379,7 @@ static void test_detach(void **state)
 			     "delete device vp0\n");
 	plan_port_detach(nets.v[0], adopted, true, &left);
 	assert_ops(&left, "! set vp0: leave its bridge, alias \"\", down\n"
-			  "firewall: 3 elements deleted\n");
+			  "firewall: 4 elements deleted\n");
 }
 
 static void test_update(void **state)
@@ -608,7 +608,7 @@ static void test_detach_many(void **state)
 				    "! set vp0: marked for deletion, down\n"
 				    "set virtual function 3 of eth0: mac 00:00:00:00:00:00, no vlan, spoofchk "
 				    "on, trust off, link auto\n"
-				    "firewall: 1 chain deleted, 12 elements deleted\n"
+				    "firewall: 1 chain deleted, 14 elements deleted\n"
 				    "delete the marked devices\n");
 	plan_ports_detach(&all[4], 1, &none);
 	assert_int_equal(none.n, 1);
