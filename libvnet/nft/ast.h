@@ -316,6 +316,7 @@ struct nft_chain *nft_chain_find(const struct nft_ruleset *rs, enum nft_family f
 /* The chain, created where its name belongs. */
 struct nft_chain *nft_chain_add(struct nft_ruleset *rs, enum nft_family family, const char *name);
 void nft_chain_free(struct nft_chain *chain);
+void nft_chain_copy(struct nft_chain *to, const struct nft_chain *from);
 void nft_table_clear(struct nft_ruleset *rs, enum nft_family family);
 
 enum nft_op_kind {

@@ -431,9 +431,10 @@ static void chain_limits(const struct guard_builder *g)
 	GUARD_RULE("limited_strict", "then everything else", TO("strict"));
 }
 
-void nft_compile_guard(struct nft_ruleset *rs, enum nft_family family, bool has_trunks)
+static struct nft_ruleset *build(enum nft_family family, bool has_trunks)
 {
-	const struct guard_builder builder = { rs, family, family == NFT_BRIDGE ? NFT_F_IIF : NFT_F_OIF };
+	const struct guard_builder builder = { nft_ruleset_new(), family,
+					       family == NFT_BRIDGE ? NFT_F_IIF : NFT_F_OIF };
 	const struct guard_builder *g = &builder;
 
 	constants(g);
@@ -448,6 +449,26 @@ void nft_compile_guard(struct nft_ruleset *rs, enum nft_family family, bool has_
 	chain_arp(g);
 	if (family == NFT_BRIDGE)
 		chain_limits(g);
+	return builder.rs;
+}
+
+/*
+ * These chains depend on nothing that is declared: they are written, and their
+ * fingerprints made, once in the life of the program.
+ */
+void nft_compile_guard(struct nft_ruleset *rs, enum nft_family family, bool has_trunks)
+{
+	static struct nft_ruleset *made[NFT_FAMILIES][2];
+	struct nft_ruleset **rules = &made[family][has_trunks];
+
+	if (!*rules)
+		*rules = build(family, has_trunks);
+	rs->tables[family].exists = true;
+	vec_each(chain, &(*rules)->tables[family].chains)
+		nft_chain_copy(nft_chain_add(rs, family, chain->name), chain);
+	for (unsigned i = 0; i < NFT_SETS; i++)
+		vec_each(elem, &(*rules)->sets[i].elems)
+			elem_add(rs, i, elem);
 }
 
 /* --- one port --- */

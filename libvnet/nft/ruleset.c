@@ -464,7 +464,7 @@ void nft_ruleset_free(struct nft_ruleset *rs)
 	free(rs);
 }
 
-static void chain_copy(struct nft_chain *to, const struct nft_chain *from)
+void nft_chain_copy(struct nft_chain *to, const struct nft_chain *from)
 {
 	*to = *from;
 	to->rules.v = NULL;
@@ -484,7 +484,7 @@ struct nft_ruleset *nft_ruleset_copy(const struct nft_ruleset *rs)
 		copy->tables[f].exists = rs->tables[f].exists;
 		copy->tables[f].is_foreign = rs->tables[f].is_foreign;
 		vec_each (chain, &rs->tables[f].chains)
-			chain_copy(vec_add(&copy->tables[f].chains), chain);
+			nft_chain_copy(vec_add(&copy->tables[f].chains), chain);
 	}
 	for (int i = 0; i < NFT_SETS; i++) {
 		const struct nft_set *set = &rs->sets[i];
