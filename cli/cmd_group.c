@@ -107,23 +107,9 @@ static int run_show(struct cli *cli, const void *options, const text_vec *words,
 static int run_delete(struct cli *cli, const void *options, const text_vec *words,
 		      const text_vec *rest)
 {
-	int first = EXIT_OK;
-
 	(void)options;
 	(void)rest;
-	vec_each(name, words) {
-		json_t *reply = NULL;
-		int status = cli_call(cli, "DeleteGroup", cli_parameters("name", *name), &reply);
-
-		if (!status && !cli->quiet && output_format(cli) == FORMAT_TABLE)
-			printf("group %s: deleted\n", *name);
-		json_decref(reply);
-		if (!first)
-			first = status;
-		if (status == EXIT_UNREACHABLE)
-			break;
-	}
-	return first;
+	return cli_call_each(cli, "DeleteGroup", words, "group", "deleted");
 }
 
 static const struct cli_option show_options[] = {

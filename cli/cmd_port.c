@@ -143,23 +143,9 @@ static int run_attach(struct cli *cli, const void *options, const text_vec *word
 static int run_detach(struct cli *cli, const void *options, const text_vec *words,
 		      const text_vec *rest)
 {
-	int first = EXIT_OK;
-
 	(void)options;
 	(void)rest;
-	vec_each(name, words) {
-		json_t *reply = NULL;
-		int status = cli_call(cli, "DetachPort", cli_parameters("name", *name), &reply);
-
-		if (!status && !cli->quiet && output_format(cli) == FORMAT_TABLE)
-			printf("port %s: detached\n", *name);
-		json_decref(reply);
-		if (!first)
-			first = status;
-		if (status == EXIT_UNREACHABLE)
-			break;
-	}
-	return first;
+	return cli_call_each(cli, "DetachPort", words, "port", "detached");
 }
 
 static json_t *update_parameters(const struct port_update_options *o, const char *name)

@@ -3,6 +3,8 @@
 
 #include "cli/command.h"
 
+#include "cli/output.h"
+
 const struct command *const command_tables[] = {
 	apply_commands, network_commands, port_commands,    group_commands,  run_commands,
 	list_commands,  monitor_commands, trace_commands,   doctor_commands, general_commands,
@@ -87,4 +89,24 @@ int cli_call(struct cli *cli, const char *method, json_t *parameters, json_t **r
 		status = report_error(cli, &err);
 	json_decref(parameters);
 	return status;
+}
+
+int cli_call_each(struct cli *cli, const char *method, const text_vec *names, const char *what,
+		  const char *done)
+{
+	int first = EXIT_OK;
+
+	vec_each(name, names) {
+		json_t *reply = NULL;
+		int status = cli_call(cli, method, cli_parameters("name", *name), &reply);
+
+		if (!status && !cli->quiet && output_format(cli) == FORMAT_TABLE)
+			printf("%s %s: %s\n", what, *name, done);
+		json_decref(reply);
+		if (!first)
+			first = status;
+		if (status == EXIT_UNREACHABLE)
+			break;
+	}
+	return first;
 }

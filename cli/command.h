@@ -72,6 +72,12 @@ int cli_connect(struct cli *cli);
 json_t *cli_parameters(const char *key, const char *value);
 /* Calls with a fresh parameters object (its reference is taken over).  Reports; 0 or an exit status. */
 int cli_call(struct cli *cli, const char *method, json_t *parameters, json_t **ret_reply);
+/*
+ * Calls once for each name, saying "WHAT NAME: DONE" of each that succeeded.  One that fails does
+ * not stop the others; the first exit status that is not 0.
+ */
+int cli_call_each(struct cli *cli, const char *method, const text_vec *names, const char *what,
+		  const char *done);
 
 /* The exit status that stands for an error. */
 int error_status(const struct vnet_error *err);
