@@ -29,6 +29,16 @@ static bool has_address(const struct port *port, const struct network *net, cons
 	return found;
 }
 
+static struct port_entry *other_with(const struct netd *d, const struct port_entry *entry,
+				     const struct ip *ip)
+{
+	vec_each(other, &d->registry.ports)
+		if (*other != entry && (*other)->network == entry->network &&
+		    has_address((*other)->port, entry->network->net, ip))
+			return *other;
+	return NULL;
+}
+
 /* A lease that has run out keeps nobody else from the address. */
 static bool holds_expired(const struct port *port, const struct ip *ip)
 {
@@ -36,17 +46,6 @@ static bool holds_expired(const struct port *port, const struct ip *ip)
 		if (ip_cmp(&held->ip, ip) == 0)
 			return held->expires && held->expires < (uint64_t)time(NULL);
 	return false;
-}
-
-static const struct port_entry *other_with(const struct netd *d, const struct port_entry *entry,
-					   const struct ip *ip)
-{
-	vec_each(other, &d->registry.ports)
-		if (*other != entry && (*other)->network == entry->network &&
-		    has_address((*other)->port, entry->network->net, ip) &&
-		    !holds_expired((*other)->port, ip))
-			return *other;
-	return NULL;
 }
 
 /* ---- changes ---- */
@@ -75,16 +74,14 @@ static void add_held(struct port *port, const struct held_address *held)
 	vec_push(&port->held, *held);
 }
 
-static void change(struct netd *d, struct port_entry *entry, struct port *after, const char *what,
-		   const struct ip *ip)
+static void change(struct netd *d, struct port_entry *entry, struct port *after)
 {
 	static struct log_limit limit = LOG_LIMIT(10, 5);
 	struct vnet_error err = { 0 };
-	char text[ADDR_TEXT_MAX];
 
 	/* The entry is not looked at afterwards: it may be gone. */
 	if (port_change(d, entry, after, &err) < 0 && log_limit_pass(&limit))
-		log_warning("address %s not %s: %s", ip_format(ip, text), what, err.message);
+		log_warning("learned addresses not changed: %s", err.message);
 }
 
 static void refuse(const struct port_entry *entry, const struct port_entry *other,
@@ -98,24 +95,6 @@ static void refuse(const struct port_entry *entry, const struct port_entry *othe
 			    ip_format(ip, text), other->port->name);
 }
 
-static void learn(struct netd *d, struct port_entry *entry, const struct held_address *held)
-{
-	const struct port_entry *other;
-	struct port *after;
-
-	if (!port_may_learn(entry->port, entry->network->net, &held->ip) ||
-	    has_address(entry->port, entry->network->net, &held->ip))
-		return;
-	other = other_with(d, entry, &held->ip);
-	if (other) {
-		refuse(entry, other, &held->ip);
-		return;
-	}
-	after = port_copy(entry->port);
-	add_held(after, held);
-	change(d, entry, after, "learned", &held->ip);
-}
-
 static void forget(struct netd *d, struct port_entry *entry, const struct ip *ip)
 {
 	struct port *after = port_copy(entry->port);
@@ -124,7 +103,53 @@ static void forget(struct netd *d, struct port_entry *entry, const struct ip *ip
 	if (after->held.n == entry->port->held.n)
 		port_free(after);
 	else
-		change(d, entry, after, "forgotten", ip);
+		change(d, entry, after);
+}
+
+static void learn(struct netd *d, struct port_entry *entry, const struct held_address *held)
+{
+	struct port_entry *other;
+	struct port *after;
+
+	if (!port_may_learn(entry->port, entry->network->net, &held->ip) ||
+	    has_address(entry->port, entry->network->net, &held->ip))
+		return;
+	other = other_with(d, entry, &held->ip);
+	if (other && holds_expired(other->port, &held->ip)) {
+		forget(d, other, &held->ip);
+		other = NULL;
+	}
+	if (other) {
+		refuse(entry, other, &held->ip);
+		return;
+	}
+	after = port_copy(entry->port);
+	add_held(after, held);
+	change(d, entry, after);
+}
+
+static void give_way(struct netd *d, struct port_entry *other, const struct port *declared)
+{
+	const struct network *net = other->network->net;
+	struct port *after = port_copy(other->port);
+
+	for (size_t i = 0; i < after->held.n; i++)
+		if (has_address(declared, net, &after->held.v[i].ip))
+			vec_remove(&after->held, i--);
+	if (after->held.n == other->port->held.n)
+		port_free(after);
+	else
+		change(d, other, after);
+}
+
+void held_give_way(struct netd *d, const struct port_entry *entry, const struct port *port)
+{
+	AUTO(port_free) struct port *declared = port_copy(port);
+
+	declared->held.n = 0;
+	vec_each(other, &d->registry.ports)
+		if (*other != entry && (*other)->network == entry->network && (*other)->port->held.n)
+			give_way(d, *other, declared);
 }
 
 /* ---- witnesses ---- */

@@ -27,6 +27,8 @@ void held_lease_changed(struct netd *d, struct port_entry *entry, enum lease_cha
 bool held_complete(struct netd *d, const struct port_entry *entry, struct port *port);
 /* The same for every port, saved: for reconcile(), which compares rules next. */
 void held_refresh(struct netd *d);
+/* What port, the entry's record that is to come, declares is taken from others that learned it. */
+void held_give_way(struct netd *d, const struct port_entry *entry, const struct port *port);
 /* At start: takes away what is not leased any more, on networks that we serve. */
 void held_restore(struct netd *d);
 

@@ -257,6 +257,7 @@ static int attach_new(struct netd *d, struct network_entry *network, struct port
 	ret->entry = registry_add_port(&d->registry, network, port);
 	ret->entry->is_attaching = true;
 	held_complete(d, ret->entry, port);
+	held_give_way(d, ret->entry, port);
 	r = attach_device(d, ret->entry, ret, err);
 	ret->entry->is_attaching = false;
 	if (r < 0) {
@@ -357,6 +358,7 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	if (r < 0)
 		return r;
 	held_complete(d, entry, new);
+	held_give_way(d, entry, new);
 	r = port_choose_slot(&d->registry, entry->network, new, err);
 	/* A netd killed from here on finishes it at its next start. */
 	if (r == 0)

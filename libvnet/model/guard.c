@@ -353,12 +353,24 @@ static bool has_declared(const struct port *port, const struct network *net, int
 	return found;
 }
 
+/*
+ * ::1, ::53: what routers and servers have, and no guest comes by on its own: its
+ * interface identifiers are made of its MAC or of 64 random bits.
+ */
+static bool is_chosen_by_hand(const struct ip *ip)
+{
+	static const uint8_t zero[6];
+
+	return memcmp(ip->b + 8, zero, sizeof(zero)) == 0;
+}
+
 static bool is_in_network(const struct network *net, const struct ip *ip)
 {
 	const struct prefix *subnet = network_subnet_of(net, ip);
 
+	/* A bridged network's subnets are not ours to know. */
 	if (!network_has_family(net, ip->family))
-		return true; /* not ours to say: a bridged network */
+		return ip->family == AF_INET || !is_chosen_by_hand(ip);
 	return subnet && subnet_host_is_usable(subnet, ip) && !network_has_address(net, ip);
 }
 
@@ -378,7 +390,7 @@ bool port_may_learn(const struct port *port, const struct network *net, const st
 		struct mac bridge = network_bridge_mac(net);
 		struct ip host = ip_from_eui64(&link_local, &bridge);
 
-		return ip_cmp(ip, &host) != 0;
+		return ip_cmp(ip, &host) != 0 && !is_chosen_by_hand(ip);
 	}
 	return !has_declared(port, net, ip->family) && is_in_network(net, ip);
 }
@@ -387,8 +399,10 @@ void port_own_addresses(const struct port *port, const struct network *net, ip_v
 {
 	vec_each(ip, &port->addresses)
 		vec_push(ret, *ip);
+	/* What was declared since goes before what was learned. */
 	vec_each(held, &port->held)
-		vec_push(ret, held->ip);
+		if (!net || port_may_learn(port, net, &held->ip))
+			vec_push(ret, held->ip);
 	if (net)
 		add_reserved(port, net, ret);
 	add_autoconfigured(port, net, ret);

@@ -28,7 +28,7 @@
 #define L4_UDP 17
 #define L4_ICMP6 58
 /* Frames of one port that netd looks at: a guest asks for a few addresses when it starts. */
-#define LEARN_RATE 10
+#define LEARN_RATE 1
 #define LEARN_BURST 20
 #define LEARN_SNAPLEN 96        /* a solicitation, and the Ethernet header */
 #define L4_RESERVED 255 /* "any that could be read": nobody sends it */

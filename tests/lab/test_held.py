@@ -215,6 +215,15 @@ class Ipv6(HeldCase):
         wait_until(lambda: "fd10::6:1" in self.held("web"), what="fd10::6:1 to be learned")
         self.assertNotIn("fd10::5:1", self.held("web"))
 
+    def test_what_is_declared_later_goes_first(self):
+        first = self.asking_guest("first")
+        first.ns.ip("addr", "add", "fd10::77/64", "dev", "eth0")
+        wait_until(lambda: "fd10::77" in self.held("first"), what="fd10::77 to be learned")
+        second = self.guest(self.netd, "blue", name="second", addresses=["fd10::77"])
+        self.assertEqual((self.sources(second, 6) & {"fd10::77"}, self.sources(first, 6) & {"fd10::77"}),
+                         ({"fd10::77"}, set()))
+        self.assertNotIn("fd10::77", self.held("first"))
+
     def test_not_more_than_a_few(self):
         guest = self.asking_guest("web")
         for n in range(40):

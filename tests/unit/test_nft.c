@@ -662,7 +662,7 @@ static void test_what_a_chain_asks_for_goes_late(void **state)
 	(void)state;
 	check_split("\"strict\"", "\"mac\"",
 		    "delete element bridge vnet guards { \"vp1\" : goto guard/strict }\n"
-		    "delete element bridge vnet learners { \"vp1\" limit rate 10/second burst 20 packets }\n"
+		    "delete element bridge vnet learners { \"vp1\" limit rate 1/second burst 20 packets }\n"
 		    "add element bridge vnet guards { \"vp1\" : goto guard/mac }\n",
 		    "delete element bridge vnet sources4 { \"vp1\" . 52:54:00:00:00:01 . 10.0.0.5 }\n"
 		    "delete element bridge vnet sources6 { \"vp1\" . 52:54:00:00:00:01 . "
