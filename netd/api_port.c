@@ -221,7 +221,8 @@ static void reply_when_told(struct netd *d, struct call *call, const struct port
 	held->call = call;
 	held->parameters = parameters;
 	held->n_fds = n_fds;
-	memcpy(held->fds, fds, n_fds * sizeof(*fds));
+	if (n_fds) /* UpdatePort has none */
+		memcpy(held->fds, fds, n_fds * sizeof(*fds));
 	dhcp_when_told(d, entry->network, send_held, held);
 }
 
