@@ -18,7 +18,7 @@ from vnetlab.wire import PortWire, Wire, tagged
 OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
 VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
 NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
-TENANT = Person("52:54:00:00:00:03", "10.10.0.12", "fd10::12")
+TENANT = Person("52:54:00:00:00:03", "10.10.0.13", "fd10::13")
 YAML = """
 networks:
   blue:

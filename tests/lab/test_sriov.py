@@ -31,6 +31,8 @@ class Sriov(LabCase):
             raise SkipFeature("this kernel has no netdevsim")
         super().setUp()
         self.host = self.namespace("host")
+        # With ip_gre loaded a new namespace has gre0 and its like.
+        before = self.host.links()
         with self.host:
             with open(NEW_DEVICE, "w", encoding="ascii") as f:
                 f.write("%d 1" % self.number)
@@ -38,7 +40,7 @@ class Sriov(LabCase):
         bus = "/sys/bus/netdevsim/devices/netdevsim%d" % self.number
         with open(bus + "/sriov_numvfs", "w", encoding="ascii") as f:
             f.write("4")
-        name = next(n for n in self.host.links() if n != "lo")
+        name = next(n for n in self.host.links() if n not in before)
         self.host.ip("link", "set", name, "name", "pf0")
         self.host.ip("link", "set", "pf0", "up")
 
