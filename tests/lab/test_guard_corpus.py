@@ -302,7 +302,9 @@ class Trunk(CorpusCase):
     def test_attacks(self):
         self.check(self.lane, [self.on_trunk(s) for s in ATTACKS
                                if s.where.split(":")[0] != "attacks/vlan"])
-        self.check(self.tagged, [s for s in ATTACKS if not s.inside and s.fits_into_envelopes()])
+        # What passes and is for the host goes to everybody in VLAN 10, where the host is not.
+        self.check(self.tagged, [s for s in ATTACKS if not s.inside and s.fits_into_envelopes()
+                                 and not (s.verdict == "pass" and "to=host" in s.text)])
 
     def test_what_an_honest_guest_sends_arrives(self):
         self.check(self.lane, HONEST)
