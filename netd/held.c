@@ -144,12 +144,12 @@ static void give_way(struct netd *d, struct port_entry *other, const struct port
 
 void held_give_way(struct netd *d, const struct port_entry *entry, const struct port *port)
 {
-	AUTO(port_free) struct port *declared = port_copy(port);
+	struct port declared = *port; /* borrowed, without what it has learned itself */
 
-	declared->held.n = 0;
+	declared.held = (held_vec){ 0 };
 	vec_each(other, &d->registry.ports)
 		if (*other != entry && (*other)->network == entry->network && (*other)->port->held.n)
-			give_way(d, *other, declared);
+			give_way(d, *other, &declared);
 }
 
 /* ---- witnesses ---- */

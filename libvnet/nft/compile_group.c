@@ -236,7 +236,7 @@ static void refuse_half_open(struct nft_ruleset *rs, const struct direction *d)
 static void compile_judgement(struct nft_ruleset *rs, enum group_direction direction)
 {
 	const struct direction *d = &directions[direction];
-	struct nft_expr log = { .kind = NFT_E_LOG, .log = { NFLOG_GROUP_DROPS, LOG_SNAPLEN, "" } };
+	struct nft_expr log = expr_log(NFLOG_GROUP_DROPS, LOG_SNAPLEN);
 
 	BRIDGE_RULE(d->name, "cut by netd: its rule is gone", expr_simple(NFT_E_LABEL), REFUSE);
 	BRIDGE_RULE(d->name, "what needs no rule", expr_to_chain(NFT_V_JUMP, "groups/pass"));
