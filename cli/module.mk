@@ -7,7 +7,7 @@ cli-src := $(filter-out $(cli-mains),$(wildcard cli/*.c))
 
 LIB-cli := $(B)/libvnet-cli.a
 $(eval $(call archive,$(LIB-cli),$(cli-src)))
-LIBS-cli := $(call pc-libs,jansson yaml-0.1 smartcols libcap-ng)
+LIBS-cli := $(call pc-libs,jansson yaml-0.1 smartcols libcap-ng libxml-2.0 libseccomp)
 cli-archives := $(LIB-cli) $(LIB-client) $(LIB-pure)
 
 VNETCTL := $(B)/cli/vnetctl

@@ -25,6 +25,8 @@ needs() {
 	libyaml-dev       pc yaml-0.1
 	libsmartcols-dev  pc smartcols
 	libcap-ng-dev     pc libcap-ng
+	libxml2-dev       pc libxml-2.0
+	libseccomp-dev    pc libseccomp
 	libcmocka-dev     pc cmocka
 	python3           py unittest,ctypes,ipaddress,json
 	nftables          cmd nft
