@@ -50,6 +50,7 @@ int attach_request_fill(const struct attach_options *o, const char *network,
 	q->learn_mac = o->learn_mac;
 	q->link_down = o->link_down;
 	q->owner_pid = (pid_t)o->owner_pid;
+	q->machine = o->machine;
 	q->kind = o->kind;
 	q->has_vf = o->vf != NULL;
 	if (r == 0 && o->vf)

@@ -19,7 +19,7 @@ struct setting_options {
 };
 
 struct attach_options {
-	const char *name, *ifname, *mac, *vhost, *isolated, *kind, *vf;
+	const char *name, *ifname, *mac, *vhost, *isolated, *kind, *vf, *machine;
 	text_vec addresses;
 	unsigned queues, mtu, txqueuelen, owner_pid;
 	bool learn_mac, link_down;
@@ -87,6 +87,8 @@ struct attach_options {
 	SETTING_OPTIONS(type, attach.settings), \
 	ATTACH_OPTION(type, vf, .name = "vf", .kind = OPTION_TEXT, .value = "N", \
 		      .help = "which virtual function (a free one)"), \
+	ATTACH_OPTION(type, machine, .name = "machine", .kind = OPTION_TEXT, .value = "NAME", \
+		      .help = "what it belongs to with other ports, like a UUID"), \
 	ATTACH_OPTION(type, link_down, .name = "link-down", .kind = OPTION_FLAG, \
 		      .help = "leave the link down")
 

@@ -45,6 +45,7 @@ static const struct column port_columns[] = {
 	{ "INSIDE ADDR", "inside.addresses", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "ROUTES", "inside.routes", COLUMN_ROUTES, SHOW_RECORD_IF_ANY },
 	{ "GROUPS", "groups", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
+	{ "MACHINE", "machine", COLUMN_TEXT, SHOW_RECORD_IF_ANY },
 	{ "PERSISTENT", "persistent", COLUMN_TEXT, SHOW_RECORD },
 	{ "ADOPTED", "adopted", COLUMN_TEXT, SHOW_RECORD },
 	{ "PID", "ownerPid", COLUMN_NUMBER, SHOW_ALWAYS },

@@ -23,6 +23,7 @@ static const struct method methods[] = {
 	{ .name = "DeleteGroup", .fn = api_delete_group, .is_for_root = true },
 	{ .name = "AttachPort", .fn = api_attach_port },
 	{ .name = "DetachPort", .fn = api_detach_port },
+	{ .name = "DetachPorts", .fn = api_detach_ports },
 	{ .name = "UpdatePort", .fn = api_update_port },
 	{ .name = "ListPorts", .fn = api_list_ports },
 	{ .name = "DescribePort", .fn = api_describe_port },

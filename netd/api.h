@@ -24,6 +24,7 @@ void api_describe_group(void *context, struct call *call, const json_t *paramete
 void api_delete_group(void *context, struct call *call, const json_t *parameters);
 void api_attach_port(void *context, struct call *call, const json_t *parameters);
 void api_detach_port(void *context, struct call *call, const json_t *parameters);
+void api_detach_ports(void *context, struct call *call, const json_t *parameters);
 void api_update_port(void *context, struct call *call, const json_t *parameters);
 void api_list_ports(void *context, struct call *call, const json_t *parameters);
 void api_describe_port(void *context, struct call *call, const json_t *parameters);

@@ -98,6 +98,8 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 			    group_names_to_json(port_groups(port, entry->network->net)));
 	if (!entry->is_elsewhere && port->kind != PORT_VF)
 		json_object_set_new(info, "ifindex", json_integer(entry->ifindex));
+	if (port->machine)
+		json_object_set_new(info, "machine", json_string(port->machine));
 	if (entry->pci_address[0])
 		json_object_set_new(info, "pciAddress", json_string(entry->pci_address));
 	if (port->has_mac)
@@ -272,6 +274,45 @@ void api_detach_port(void *context, struct call *call, const json_t *parameters)
 		call_reply(call, NULL);
 }
 
+static bool is_of_machine(const struct port *port, const char *machine)
+{
+	return port->machine && strcmp(port->machine, machine) == 0;
+}
+
+/* Those of one machine that the peer may detach: what others gave its name is theirs. */
+void api_detach_ports(void *context, struct call *call, const json_t *parameters)
+{
+	static const char *const keys[] = { "machine", NULL };
+	struct netd *d = context;
+	port_entry_vec entries = { 0 };
+	struct vnet_error err = { 0 };
+	json_t *names;
+	const char *machine;
+
+	if (!api_only_keys(call, parameters, keys) ||
+	    !api_string(call, parameters, "machine", true, &machine))
+		return;
+	/* A machine that has just ended took its devices along. */
+	events_catch_up(d);
+	names = json_array();
+	vec_each(entry, &d->registry.ports) {
+		const struct port *port = (*entry)->port;
+
+		if (!is_of_machine(port, machine) ||
+		    access_check_port(call_peer(call), port, NULL) < 0)
+			continue;
+		vec_push(&entries, *entry);
+		json_array_append_new(names, json_string(port->name));
+	}
+	if (ports_detach(d, &entries, &err) < 0) {
+		json_decref(names);
+		call_fail(call, &err, NULL);
+	} else {
+		call_reply(call, json_pack("{s:o}", "ports", names));
+	}
+	vec_free(&entries);
+}
+
 void api_update_port(void *context, struct call *call, const json_t *parameters)
 {
 	struct netd *d = context;
@@ -342,15 +383,16 @@ void api_trace(void *context, struct call *call, const json_t *parameters)
 /* ---- lists ---- */
 
 static const char *const list_keys[] = { "network", NULL };
+static const char *const list_port_keys[] = { "network", "machine", NULL };
 
 /* The network to list, NULL for all; false: the call is failed. */
 static bool list_filter(struct netd *d, struct call *call, const json_t *parameters,
-			struct network_entry **ret)
+			const char *const *keys, struct network_entry **ret)
 {
 	const char *name;
 
 	*ret = NULL;
-	if (!api_only_keys(call, parameters, list_keys) ||
+	if (!api_only_keys(call, parameters, keys) ||
 	    !api_string(call, parameters, "network", false, &name))
 		return false;
 	if (name)
@@ -368,13 +410,16 @@ void api_list_ports(void *context, struct call *call, const json_t *parameters)
 {
 	struct netd *d = context;
 	struct network_entry *filter;
+	const char *machine;
 	json_t *list;
 
-	if (!list_filter(d, call, parameters, &filter))
+	if (!list_filter(d, call, parameters, list_port_keys, &filter) ||
+	    !api_string(call, parameters, "machine", false, &machine))
 		return;
 	list = json_array();
 	vec_each(entry, &d->registry.ports)
-		if (is_listed(d, call, filter, (*entry)->network))
+		if (is_listed(d, call, filter, (*entry)->network) &&
+		    (!machine || is_of_machine((*entry)->port, machine)))
 			json_array_append_new(list, port_info(d, *entry, false));
 	call_reply(call, json_pack("{s:o}", "ports", list));
 }
@@ -408,7 +453,7 @@ void api_list_leases(void *context, struct call *call, const json_t *parameters)
 	struct network_entry *filter;
 	json_t *list;
 
-	if (!list_filter(d, call, parameters, &filter))
+	if (!list_filter(d, call, parameters, list_keys, &filter))
 		return;
 	list = json_array();
 	vec_each(entry, &d->registry.networks) {
@@ -455,7 +500,7 @@ void api_list_fdb(void *context, struct call *call, const json_t *parameters)
 	json_t *list;
 	int r = 0;
 
-	if (!list_filter(d, call, parameters, &filter))
+	if (!list_filter(d, call, parameters, list_keys, &filter))
 		return;
 	list = json_array();
 	vec_each(network, &d->registry.networks) {

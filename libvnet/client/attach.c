@@ -56,6 +56,7 @@ json_t *client_attach_parameters(const struct vnet_attach_request *in)
 	set_number(p, "mtu", q.mtu);
 	set_number(p, "txqueuelen", q.txqueuelen);
 	set_number(p, "ownerPid", q.owner_pid);
+	set_string(p, "machine", q.machine);
 	if (q.vhost == VNET_ON || q.vhost == VNET_OFF)
 		set_string(p, "vhost", vhost[q.vhost]);
 	set_switch(p, "vnetHdr", q.vnet_hdr);

@@ -172,7 +172,8 @@ static const struct schema_field port_fields[] = {
 	FIELD("netns", type_string, P(netns), .max = 1023, .check = path_check),
 	FIELD("inside", type_struct, P(inside), .schema = &inside_schema),
 	FIELD("vf", type_uint, P(vf), .max = 65534, .has = HAS(struct port, has_vf)),
-#define N_REQUEST_FIELDS (N_UPDATE_FIELDS + 14)
+	FIELD("machine", type_string, P(machine), .check = port_name_check),
+#define N_REQUEST_FIELDS (N_UPDATE_FIELDS + 15)
 	FIELD("ownerUid", type_uint, P(owner_uid), .max = UINT_MAX),
 	FIELD("ownerGid", type_uint, P(owner_gid), .max = UINT_MAX),
 	FIELD("created", type_uint64, P(created), .max = INT64_MAX),

@@ -76,6 +76,7 @@ struct port {
 	unsigned vf;            /* of a PORT_VF; without has_vf netd chooses */
 	bool has_vf;
 	unsigned slot;          /* 1..PORT_SLOT_MAX, unique in the network, netd's choice: its shaping classes */
+	char *machine;          /* what it belongs to, with other ports; a name of the client's choice, or NULL */
 	uint32_t owner_uid, owner_gid;
 	int32_t owner_pid;
 	uint64_t created;       /* s since the epoch */

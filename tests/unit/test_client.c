@@ -614,13 +614,13 @@ static void test_request_parameters(void **state)
 		.addresses = addresses, .n_addresses = 2, .queues = 2, .mtu = 9000,
 		.txqueuelen = 500, .vhost = VNET_OFF, .vnet_hdr = VNET_OFF, .offload = VNET_ON,
 		.isolated = VNET_ON, .learn_mac = true, .persistent = true, .adopt = true,
-		.link_down = true, .owner_pid = 7,
+		.link_down = true, .owner_pid = 7, .machine = "vm-7",
 	};
 
 	(void)state;
 	assert_parameters(&q, "{\"addresses\":[\"10.0.0.5\",\"fd00::5\"],\"adopt\":true,"
 			      "\"ifname\":\"i\",\"isolated\":true,\"learnMac\":true,"
-			      "\"linkDown\":true,\"mac\":\"m\",\"mtu\":9000,\"name\":\"n\","
+			      "\"linkDown\":true,\"mac\":\"m\",\"machine\":\"vm-7\",\"mtu\":9000,\"name\":\"n\","
 			      "\"network\":\"blue\",\"offload\":true,\"ownerPid\":7,"
 			      "\"persistent\":true,\"queues\":2,\"txqueuelen\":500,"
 			      "\"vhost\":\"off\",\"vnetHdr\":false}");

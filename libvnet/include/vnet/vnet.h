@@ -195,6 +195,7 @@ struct vnet_attach_request {
 	unsigned vf;              /* number of the virtual function */
 	struct vnet_guard guard;
 	const char *groups;       /* security groups, "web,ssh", or "none"; default: the network's */
+	const char *machine;      /* by which all ports of one machine are found and detached, like its UUID */
 };
 #define VNET_ATTACH_REQUEST_INIT { .size = sizeof(struct vnet_attach_request) }
 
