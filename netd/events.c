@@ -26,6 +26,8 @@
 #define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
 #define REPAIR_INTERVAL_USEC 10000000ull
 #define PATIENCE_MAX_USEC 30000000ull
+#define STRANGER_USEC 3000000     /* a machine with many cards is some seconds between TAPs and hook */
+#define STRANGERS_MAX 64          /* told of at once */
 #define LOOK_USEC 1000000         /* at most this often where our own changes are told, too */
 
 /*
@@ -266,37 +268,71 @@ static void check_unknown(struct netd *d, const struct link *link)
 			suspect(d, CAUSE_HOST);
 }
 
-/* The event may be of a moment ago: a port that was taken off since is no stranger. */
-static bool is_still_on(struct netd *d, const struct link *link)
+/* ---- devices on our bridges that are nobody's ---- */
+
+/* The network whose bridge the device is on, though it is no part of it; or NULL. */
+static const struct network_entry *network_of_stranger(struct netd *d, const struct link *link)
 {
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
-	const struct link *now;
+	const struct network_entry *entry =
+		link->master ? registry_network_by_ifindex(&d->registry, link->master) : NULL;
+	struct device *devices;
+	size_t n;
 
-	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
-		return true;
-	now = snapshot_link_by_index(&snap, link->ifindex);
-	return now && now->master == link->master;
-}
-
-/* Is the device's master a bridge of ours that does not know it? */
-static void report_stranger(struct netd *d, const struct link *link, const struct device *devices,
-			    size_t n)
-{
-	static struct log_limit limit = LOG_LIMIT(10, 5);
-	struct network_entry *entry = registry_network_by_ifindex(&d->registry, link->master);
-	char bridge[16];
-
-	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net))
-		return;
+	if (!entry || !entry->is_wanted || !network_owns_bridge(entry->net) ||
+	    registry_port_by_ifindex(&d->registry, link->ifindex))
+		return NULL;
+	devices = devices_find(&d->registry, link->name, &n);
 	for (size_t i = 0; i < n; i++)
 		if (devices[i].network == entry)
-			return;
-	if (!log_limit_pass(&limit) || !is_still_on(d, link))
+			return NULL;
+	return entry;
+}
+
+static void tell_of_stranger(struct netd *d, const struct network_entry *entry,
+			     const struct link *link)
+{
+	static struct log_limit limit = LOG_LIMIT(10, 5);
+	char bridge[16];
+
+	if (!log_limit_pass(&limit))
 		return;
 	log_warning("network %s: device %s is on bridge %s without being one of its ports; nothing is forwarded to or from it",
 		    entry->net->name, link->name, network_bridge(entry->net, bridge));
 	monitor_emit(d, "interference", entry->net->name, NULL, NULL,
 		     "device %s is on the bridge without being one of its ports", link->name);
+}
+
+static void look_at_strangers(void *arg)
+{
+	struct netd *d = arg;
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+
+	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) == 0)
+		vec_each(ifindex, &d->strangers) {
+			const struct link *link = snapshot_link_by_index(&snap, *ifindex);
+			const struct network_entry *entry = link ? network_of_stranger(d, link) : NULL;
+
+			if (entry)
+				tell_of_stranger(d, entry, link);
+		}
+	d->strangers.n = 0;
+}
+
+/*
+ * Whoever put it there may be about to have it adopted, as libvirt and its hook are; and
+ * the event may be of a moment ago, of a port that was taken off since.  It forwards
+ * nothing meanwhile, so there is time to see.
+ */
+static void note_stranger(struct netd *d, const struct link *link)
+{
+	if (!network_of_stranger(d, link) || d->strangers.n >= STRANGERS_MAX)
+		return;
+	vec_each(ifindex, &d->strangers)
+		if (*ifindex == link->ifindex)
+			return;
+	vec_push(&d->strangers, link->ifindex);
+	if (!d->stranger_timer)
+		loop_timer_add(d->loop, STRANGER_USEC, look_at_strangers, d, &d->stranger_timer);
 }
 
 static void link_changed(struct netd *d, const struct link *link)
@@ -317,8 +353,7 @@ static void link_changed(struct netd *d, const struct link *link)
 		check_unknown(d, link);
 	if (devices_narrows(&d->registry, link))
 		suspect(d, CAUSE_HOST);
-	if (link->master)
-		report_stranger(d, link, devices, n);
+	note_stranger(d, link);
 }
 
 static void device_gone(struct netd *d, struct device *device, const struct link *link)

@@ -295,6 +295,7 @@ static void stop(struct netd *d)
 		free(*note);
 	vec_free(&d->notes);
 	vec_free(&d->gone);
+	vec_free(&d->strangers);
 	vec_each(name, &d->stale_dhcp)
 		free(*name);
 	vec_free(&d->stale_dhcp);

@@ -84,6 +84,8 @@ struct netd {
 	struct loop_source *namespace_timer; /* looks after ports that no event tells of */
 	bool has_suspects;              /* some port's is_suspect was set in this round of events */
 	bool watches_fdb;               /* kernel_watch_fdb() was called */
+	VEC(int) strangers;             /* indexes of devices that were seen on our bridges: events.c */
+	struct loop_source *stranger_timer;
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
 	uint64_t check_due;              /* loop_now() when check_timer fires */
 	struct loop_source *retry_timer; /* a network failed: try again */

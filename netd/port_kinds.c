@@ -120,7 +120,8 @@ static int tap_open(struct netd *d, struct port_entry *entry, bool exists, struc
 
 	/* Somebody's own: only its index is wanted. */
 	if (port->adopted) {
-		r = kernel_find_tap(d->kernel, port->ifname, &ifindex, err);
+		r = kernel_find_tap(d->kernel, port->ifname, entry->network->bridge_ifindex, &ifindex,
+				    err);
 		return r < 0 ? r : take_index(d, entry, ifindex, err);
 	}
 	snprintf(tap.name, sizeof(tap.name), "%s", port->ifname);

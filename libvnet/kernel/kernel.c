@@ -133,7 +133,8 @@ int kernel_vf_address(struct kernel *k, const char *ifname, unsigned vf, char re
 	return k->ops->vf_address(k, ifname, vf, ret, err);
 }
 
-int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err)
+int kernel_find_tap(struct kernel *k, const char *name, int bridge_ifindex, int *ret_ifindex,
+		    struct vnet_error *err)
 {
 	struct link link;
 	int r = k->ops->find_link(k, name, &link, err);
@@ -146,9 +147,9 @@ int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct
 		return vnet_error_set(err, -EINVAL, "device-kind",
 				      "device %s is no TAP, and only a TAP can be taken over",
 				      name);
-	if (link.master)
+	if (link.master && link.master != bridge_ifindex)
 		return vnet_error_set(err, -EBUSY, "device-in-use",
-				      "device %s is in a bridge already; take it out first", name);
+				      "device %s is in another bridge already; take it out first", name);
 	*ret_ifindex = link.ifindex;
 	return 0;
 }

@@ -184,10 +184,12 @@ int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret
 
 int kernel_tap_open(struct kernel *k, struct kernel_tap *tap, struct vnet_error *err);
 /*
- * The index of an existing TAP that somebody else made (qemu-ifup).  -ENODEV;
- * -EINVAL when it is no TAP; -EBUSY when it sits in a bridge.
+ * The index of an existing TAP that somebody else made (qemu-ifup, libvirt).  -ENODEV;
+ * -EINVAL when it is no TAP; -EBUSY when it sits in another bridge than that of the
+ * index (0: in any).
  */
-int kernel_find_tap(struct kernel *k, const char *name, int *ret_ifindex, struct vnet_error *err);
+int kernel_find_tap(struct kernel *k, const char *name, int bridge_ifindex, int *ret_ifindex,
+		    struct vnet_error *err);
 int kernel_macvtap_open(struct kernel *k, struct kernel_macvtap *macvtap, struct vnet_error *err);
 /* -ENOENT no such namespace; -EINVAL the path is no network namespace; -EEXIST the name inside is taken. */
 int kernel_inside_create(struct kernel *k, struct kernel_inside *inside, struct vnet_error *err);

@@ -725,16 +725,18 @@ static void tap_of_somebody_else(void **state)
 	int fd = open_tap("vp1"), found = 0;
 
 	(void)state;
-	ok(kernel_find_tap(f->k, "vp1", &found, &f->err));
+	ok(kernel_find_tap(f->k, "vp1", 0, &found, &f->err));
 	assert_int_equal(found, get_link("vp1").ifindex);
-	assert_int_equal(kernel_find_tap(f->k, "vp2", &found, &f->err), -ENODEV);
+	assert_int_equal(kernel_find_tap(f->k, "vp2", 0, &found, &f->err), -ENODEV);
 	vnet_error_clear(&f->err);
-	assert_int_equal(kernel_find_tap(f->k, "lo", &found, &f->err), -EINVAL);
+	assert_int_equal(kernel_find_tap(f->k, "lo", 0, &found, &f->err), -EINVAL);
 	assert_string_equal(f->err.code, "device-kind");
 	run(ops, 2);
 	vnet_error_clear(&f->err);
-	assert_int_equal(kernel_find_tap(f->k, "vp1", &found, &f->err), -EBUSY);
+	assert_int_equal(kernel_find_tap(f->k, "vp1", 0, &found, &f->err), -EBUSY);
 	assert_string_equal(f->err.code, "device-in-use");
+	vnet_error_clear(&f->err);
+	ok(kernel_find_tap(f->k, "vp1", get_link("vn-blue").ifindex, &found, &f->err));
 	close(fd);
 }
 
