@@ -202,6 +202,7 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+	bool is_seen;
 
 	if (r < 0)
 		return r;
@@ -213,12 +214,15 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	r = ports_restore(d, &snap, err);
 	if (r < 0)
 		return r;
-	ports_end_unowned(d);
+	is_seen = !ports_end_unowned(d);
 	networks_drop_orphans(d);
 	groups_drop_orphans(d);
 	held_restore(d);
 	/* A failure here is one network's, logged and tried again: the others are served. */
-	reconcile(d, NULL, NULL);
+	if (is_seen)
+		reconcile_seen(d, &snap);
+	else
+		reconcile(d, NULL, NULL);
 	dnsmasq_stop_unclaimed(d->dnsmasq);
 	return 0;
 }

@@ -118,6 +118,8 @@ void outcome_free(struct outcome *outcome);
  * the host: no snapshot, no plan, the rules refused. outcome and err may be NULL.
  */
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
+/* The same by a look that was taken just now, since when netd has changed nothing in the kernel. */
+void reconcile_seen(struct netd *d, struct snapshot *snap);
 /* A look at the host, and what it takes to bring it to some definitions. */
 struct preparation {
 	struct snapshot snap;
@@ -214,8 +216,8 @@ int ports_detach(struct netd *d, const port_entry_vec *entries, struct vnet_erro
 void port_set_gone(struct netd *d, struct port_entry *entry);
 /* Takes the rules, state and leases of d->gone away: their devices are no more. */
 void ports_forget_gone(struct netd *d);
-/* Detaches ports whose owners have ended, where that did not succeed at once. */
-void ports_end_unowned(struct netd *d);
+/* Detaches ports whose owners have ended, where that did not succeed at once. Were there any? */
+bool ports_end_unowned(struct netd *d);
 /* Gives and takes slots as the networks are now; those that changed are saved. */
 void ports_choose_slots(struct netd *d);
 struct port_entry *port_find(struct netd *d, const char *name, struct vnet_error *err);

@@ -248,11 +248,12 @@ static bool has_no_owner(const struct port_entry *entry)
 	       (entry->has_no_owner || (entry->owner && owner_has_ended(entry->owner)));
 }
 
-void ports_end_unowned(struct netd *d)
+bool ports_end_unowned(struct netd *d)
 {
 	port_entry_vec entries = { 0 };
 	struct vnet_error err = { 0 };
 	char text[1024];
+	bool were_any;
 
 	vec_each(entry, &d->registry.ports) {
 		if (!has_no_owner(*entry))
@@ -265,5 +266,7 @@ void ports_end_unowned(struct netd *d)
 		log_error("%s; trying again", vnet_error_text(&err, text, sizeof(text)));
 		reconcile_later(d, RETRY_USEC);
 	}
+	were_any = entries.n > 0;
 	vec_free(&entries);
+	return were_any;
 }

@@ -357,24 +357,30 @@ static void run_plan(struct run *run, const struct plan *plan)
 	flows_changed(d);
 }
 
+static int plan_by(struct netd *d, struct snapshot *snap, struct plan *ret, size_t *ret_refused,
+		   struct vnet_error *err)
+{
+	struct desired desired = { 0 };
+	int r;
+
+	sweep_ports(d, snap);
+	ports_choose_slots(d);
+	held_refresh(d);
+	note_devices(d, snap);
+	watch_fdb(d);
+	*ret_refused = networks_retry_refused(d, snap);
+	build_desired(d, NULL, 0, &desired);
+	r = make_plan(d, &desired, snap, ret, err);
+	desired_forget(&desired);
+	return r < 0 ? r : host_remember(d, ret, err);
+}
+
 static int plan_now(struct netd *d, struct plan *ret, size_t *ret_refused, struct vnet_error *err)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
-	struct desired desired = { 0 };
 	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
 
-	if (r < 0)
-		return r;
-	sweep_ports(d, &snap);
-	ports_choose_slots(d);
-	held_refresh(d);
-	note_devices(d, &snap);
-	watch_fdb(d);
-	*ret_refused = networks_retry_refused(d, &snap);
-	build_desired(d, NULL, 0, &desired);
-	r = make_plan(d, &desired, &snap, ret, err);
-	desired_forget(&desired);
-	return r < 0 ? r : host_remember(d, ret, err);
+	return r < 0 ? r : plan_by(d, &snap, ret, ret_refused, err);
 }
 
 void preparation_free(struct preparation *p)
@@ -426,6 +432,15 @@ int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
 	if (outcome)
 		outcome_take(outcome, &plan);
 	return end_run(&run, err);
+}
+
+void reconcile_seen(struct netd *d, struct snapshot *snap)
+{
+	AUTO_PLAN struct plan plan = { 0 };
+	struct vnet_error problem = { 0 };
+	struct run run = { .d = d, .err = &problem };
+
+	carry_out(&run, &plan, plan_by(d, snap, &plan, &run.n_refused, &problem));
 }
 
 int reconcile_prepared(struct netd *d, struct preparation *p, struct vnet_error *err)

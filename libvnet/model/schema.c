@@ -84,12 +84,24 @@ const char *nearest_word(const char *word, const char *const *candidates, size_t
 	return found;
 }
 
+/* From *next on, round and round: what we wrote ourselves has its keys in the table's order. */
+static const struct schema_field *find_field_from(const struct schema *s, const char *key,
+						  size_t *next)
+{
+	for (size_t i = 0; i < s->n_fields; i++) {
+		const struct schema_field *f = &s->fields[(*next + i) % s->n_fields];
+
+		if (strcmp(f->key, key) == 0) {
+			*next = (size_t)(f - s->fields) + 1;
+			return f;
+		}
+	}
+	return NULL;
+}
+
 static const struct schema_field *find_field(const struct schema *s, const char *key)
 {
-	for (size_t i = 0; i < s->n_fields; i++)
-		if (strcmp(s->fields[i].key, key) == 0)
-			return &s->fields[i];
-	return NULL;
+	return find_field_from(s, key, &(size_t){ 0 });
 }
 
 static void list_keys(const struct schema *s, struct strbuf *b)
@@ -149,9 +161,11 @@ static int decode_field(struct decoder *d, const struct schema_field *f, const s
 static int decode_mapping(struct decoder *d, const struct schema *s, const struct node *n,
 			  void *value)
 {
+	size_t next = 0;
+
 	for (size_t i = 0; i < n->items.n; i++) {
 		const struct node *item = n->items.v[i];
-		const struct schema_field *f = find_field(s, item->key);
+		const struct schema_field *f = find_field_from(s, item->key, &next);
 		int r;
 
 		if (!f)
