@@ -24,6 +24,7 @@
 struct entry {
 	char *name;
 	char *line; /* with its newline */
+	json_t *read; /* the line as it was parsed at the start, until somebody asks for it; or NULL */
 };
 
 struct journal {
@@ -53,11 +54,12 @@ static void drop(struct journal *j, size_t i)
 	j->live -= strlen(j->entries.v[i].line);
 	free(j->entries.v[i].name);
 	free(j->entries.v[i].line);
+	json_decref(j->entries.v[i].read);
 	vec_remove(&j->entries, i);
 }
 
-/* line NULL: takes the name away. line is taken. */
-static void set(struct journal *j, const char *name, char *line)
+/* line NULL: takes the name away. line is taken, and read, which is the same parsed, or NULL. */
+static void set(struct journal *j, const char *name, char *line, json_t *read)
 {
 	bool found;
 	size_t i = position(j, name, &found);
@@ -69,7 +71,7 @@ static void set(struct journal *j, const char *name, char *line)
 	vec_push(&j->entries, (struct entry){ 0 });
 	memmove(&j->entries.v[i + 1], &j->entries.v[i],
 		(j->entries.n - 1 - i) * sizeof(*j->entries.v));
-	j->entries.v[i] = (struct entry){ .name = mem_strdup(name), .line = line };
+	j->entries.v[i] = (struct entry){ .name = mem_strdup(name), .line = line, .read = read };
 	j->live += strlen(line);
 }
 
@@ -84,9 +86,9 @@ static bool replay_line(struct journal *j, const char *text, size_t size)
 	bool is_put = name && json_is_object(json_object_get(line, "put"));
 
 	if (gone)
-		set(j, gone, NULL);
+		set(j, gone, NULL, NULL);
 	else if (is_put)
-		set(j, name, mem_strndup(text, size + 1));
+		set(j, name, mem_strndup(text, size + 1), json_incref(line));
 	json_decref(line);
 	return gone || is_put;
 }
@@ -136,6 +138,7 @@ static int read_all(struct journal *j, struct vnet_error *err)
 		return vnet_error_set(err, -errno, "state-read", "cannot read %s: %s", j->path,
 				      strerror(errno));
 	replay(j, text, size);
+	j->size = size;
 	return 0;
 }
 
@@ -149,14 +152,18 @@ int journal_open(const char *dir, const char *name, bool is_durable, struct jour
 	j->dir = mem_strdup(dir);
 	j->path = mem_printf("%s/%s", dir, name);
 	j->temporary = mem_printf("%s/.%s.tmp", dir, name);
-	j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (j->fd < 0)
+	j->fd = open(j->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	if (j->fd >= 0)
+		r = read_all(j, err);
+	else if (errno != ENOENT)
 		r = vnet_error_set(err, -errno, "state-read", "cannot open %s: %s", j->path,
 				   strerror(errno));
-	if (r == 0)
-		r = read_all(j, err);
-	/* The start is the time to tidy up, and a line cut off must not be appended to. */
-	if (r == 0)
+	unlink(j->temporary); /* of one that was killed while it wrote */
+	/*
+	 * The start is the time to tidy up, and a line cut off must not be appended to. A
+	 * file of lines in force alone stays: two syncs of each took longer than the rest.
+	 */
+	if (r == 0 && (j->fd < 0 || j->size != j->live))
 		r = write_anew(j, err);
 	if (r < 0) {
 		journal_free(j);
@@ -166,10 +173,16 @@ int journal_open(const char *dir, const char *name, bool is_durable, struct jour
 	return 0;
 }
 
+/* The whole line, a reference for the caller, who may change it. */
+static json_t *parsed(struct entry *entry)
+{
+	return entry->read ? TAKE(entry->read) : json_loads(entry->line, 0, NULL);
+}
+
 void journal_each(struct journal *j, journal_fn fn, void *arg)
 {
 	for (size_t i = 0; i < j->entries.n;) {
-		json_t *line = json_loads(j->entries.v[i].line, 0, NULL);
+		json_t *line = parsed(&j->entries.v[i]);
 		AUTO_FREE char *name = mem_strdup(j->entries.v[i].name);
 
 		fn(arg, name, json_object_get(line, "put"));
@@ -183,7 +196,7 @@ json_t *journal_get(const struct journal *j, const char *name)
 {
 	bool found;
 	size_t i = position(j, name, &found);
-	json_t *line = found ? json_loads(j->entries.v[i].line, 0, NULL) : NULL;
+	json_t *line = found ? parsed(&j->entries.v[i]) : NULL;
 	json_t *object = json_incref(json_object_get(line, "put"));
 
 	json_decref(line);
@@ -272,7 +285,8 @@ static int write_anew(struct journal *j, struct vnet_error *err)
 	j->fd = fd;
 	j->size = text.len;
 	j->is_stale = false;
-	close(old);
+	if (old >= 0)
+		close(old);
 	return 0;
 }
 
@@ -323,7 +337,7 @@ int journal_put(struct journal *j, const char *name, json_t *object, struct vnet
 	line = mem_printf("%s\n", text);
 	r = append_line(j, line, err);
 	if (r == 0)
-		set(j, name, TAKE(line));
+		set(j, name, TAKE(line), NULL);
 	return r;
 }
 
@@ -340,6 +354,6 @@ int journal_del(struct journal *j, const char *name, struct vnet_error *err)
 	line = mem_printf("{\"del\":\"%s\"}\n", name);
 	r = append_line(j, line, err);
 	if (r == 0)
-		set(j, name, NULL);
+		set(j, name, NULL, NULL);
 	return r;
 }

@@ -276,7 +276,7 @@ static void a_place_that_cannot_be_made_is_an_error(void **state)
 
 	(void)state;
 	assert_int_equal(store_new("/nonexistent/run", "/nonexistent/var", &store, &err), -ENOENT);
-	assert_string_equal(err.code, "state-read");
+	assert_string_equal(err.code, "state-write");
 }
 
 int main(void)
