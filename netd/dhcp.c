@@ -65,6 +65,8 @@ void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_ve
 
 /* ---- reserved addresses of ports ---- */
 
+static void answer_waiters(struct netd *d, bool is_end);
+
 static void apply_stale(struct netd *d)
 {
 	vec_each(name, &d->stale_dhcp) {
@@ -82,7 +84,11 @@ static void apply_stale(struct netd *d)
 
 static void on_gathered(void *arg)
 {
-	apply_stale(arg);
+	struct netd *d = arg;
+
+	apply_stale(d);
+	if (d->dhcp_waiters.n)
+		answer_waiters(d, false);
 }
 
 void dhcp_changed(struct netd *d, const struct network_entry *entry)
@@ -134,9 +140,14 @@ void dhcp_when_told(struct netd *d, const struct network_entry *entry,
 	struct dhcp_waiter w = { .network = mem_strdup(entry->net->name), .fn = fn, .arg = arg,
 				 .until = loop_now() + TELL_USEC };
 
-	apply_stale(d);
 	vec_push(&d->dhcp_waiters, w);
-	answer_waiters(d, false);
+	if (!d->stale_dhcp.n) {
+		answer_waiters(d, false);
+		return;
+	}
+	/* At the end of this round: what other clients ask for in it costs no files of its own. */
+	loop_remove(d->dhcp_timer);
+	loop_timer_add(d->loop, 0, on_gathered, d, &d->dhcp_timer);
 }
 
 void dhcp_end_waiting(struct netd *d)
