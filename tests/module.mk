@@ -35,13 +35,15 @@ $(eval $(call program,$(B)/tests/bench/attach/api,$(B)/tests/bench/attach/api.o,
 $(eval $(call program,$(B)/tests/bench/attach/exec,$(B)/tests/bench/attach/exec.o,))
 $(eval $(call program,$(B)/tests/bench/networks/floor,$(B)/tests/bench/networks/floor.o,$(call pc-libs,libmnl libnftnl)))
 $(eval $(call program,$(B)/tests/bench/dataplane/frames,$(B)/tests/bench/dataplane/frames.o,))
+$(eval $(call program,$(B)/tests/bench/restart/floor,$(B)/tests/bench/restart/floor.o,$(call pc-libs,libmnl)))
+$(eval $(call program,$(B)/tests/bench/restart/ready,$(B)/tests/bench/restart/ready.o,))
 # netd's own way to the kernel's rules, and libnftnl's.
 $(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
 test-programs := $(B)/tests/support/tapguest $(B)/tests/guest/send-frames
 bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \
-	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules)
+	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules restart/floor restart/ready)
 
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
@@ -112,6 +114,7 @@ bench: all $(bench-programs)
 	$(Q)tests/bench/networks/deps.sh
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/networks/bench.py
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/rules/bench.py
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/restart/bench.py
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/dataplane/bench.py
 
 # What else could hold a port to its addresses (docs/firewall.md).

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from vnetlab import (HOST4, HostCase, Pinger, VarlinkError, Witness, nft_elements, nft_guards,
+from vnetlab import (HOST4, HostCase, Pinger, Traced, VarlinkError, Witness, nft_elements, nft_guards,
                      nft_json, tcp_ask, veth, wait_until)
 
 NETWORK = """
@@ -37,13 +37,6 @@ STRICT = NETWORK + """  red:
         ethertypes: [lldp, 0x88b5]
         storm: {broadcast: 100, multicast: 500}
 """
-# What changes the kernel's state, as strace prints it.
-WRITES = re.compile(r"(RTM_(NEW|DEL|SET)\w+.*NLM_F_(ACK|CREATE)|NFT_MSG_(NEW|DEL)|NFNL_MSG_BATCH_BEGIN"
-                    r"|TUNSETIFF|TUNSETPERSIST|SIOCS|/proc/sys/.*O_(WRONLY|RDWR))")
-
-
-def reads_only(line):
-    return "RTM_GET" in line or "NFT_MSG_GET" in line
 
 
 class RestartCase(HostCase):
@@ -93,17 +86,12 @@ class Restart(RestartCase):
             ip_monitor = self.popen(self.host, "ip", "monitor", "link", "address", "route", stdout=i)
             nft_monitor = self.popen(self.host, "nft", "monitor", stdout=n)
         time.sleep(0.3)
-        trace = os.path.join(self.folder, "strace")
-        netd.start(prefix=("strace", "-o", trace, "-s", "400", "-e",
-                           "trace=sendto,sendmsg,ioctl,openat"))
+        traced = Traced(netd)
         netd.call("ListPorts")
         time.sleep(0.5)
         ip_monitor.terminate()
         nft_monitor.terminate()
-        netd_pid = netd.pid()
-        os.kill(netd_pid, signal.SIGTERM)
-        netd.process.wait(15)
-        netd.process = None
+        writes = traced.end()
         self.assertEqual(before.diff(Witness(self.host)), "")
         with open(ip_log, encoding="ascii") as f:
             text = f.read()
@@ -112,10 +100,6 @@ class Restart(RestartCase):
         with open(nft_log, encoding="ascii") as f:
             changes = [line for line in f if not line.startswith("# new generation")]
         self.assertEqual(changes, ["add table bridge vnet\n"] * owned)
-        with open(trace, encoding="utf-8", errors="replace") as f:
-            lines = f.readlines()
-        self.assertTrue(any("RTM_GETLINK" in line for line in lines), "strace saw no snapshot")
-        writes = [x for x in lines if WRITES.search(x) and not reads_only(x)]
         self.assertEqual(len(writes), owned, writes)
 
     def test_configuration_changed_while_it_was_down(self):

@@ -15,6 +15,7 @@ from .netd import Netd, build_path, find_program
 from .netns import Namespace, veth
 from .patience import patience
 from .services import HttpServer, TcpServer, UdpServer, http_get, tcp_ask, udp_ask
+from .strace import Traced
 from .topology import GATEWAY4, GATEWAY6, HOST4, HOST6, INTERNET4, INTERNET6, HostCase
 from .underlay import UnderlayCase
 from .varlink import Client, VarlinkError
@@ -26,6 +27,6 @@ __all__ = [
     "HOST4", "HOST6", "HostCase", "http_get", "HttpServer", "INTERNET4", "INTERNET6", "LabCase",
     "Namespace", "need", "Netd", "nft_drops", "nft_elements", "nft_guards", "nft_json",
     "nft_rules", "nft_set", "parse_frame", "patience", "Pinger", "RawPort", "repeat", "Resolver", "SkipFeature",
-    "tcp_ask", "TcpServer", "udp4", "udp_ask", "UdpServer", "UnderlayCase", "VarlinkError",
+    "tcp_ask", "TcpServer", "Traced", "udp4", "udp_ask", "UdpServer", "UnderlayCase", "VarlinkError",
     "veth", "wait_until", "Witness",
 ]
