@@ -431,6 +431,8 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 	struct gathering *g = arg;
 	const char *file = json_string_value(json_object_get(object, "file"));
 	bool wanted = json_is_true(json_object_get(object, "wanted"));
+	/* One that was refused, and waits, never had a place on this host: it is checked in full. */
+	bool ran = wanted && !json_is_false(json_object_get(object, "ran"));
 	struct network_entry *entry = registry_network(&g->d->registry, name);
 	bool is_orphan = false;
 	struct network *net;
@@ -438,7 +440,7 @@ static void add_runtime(void *arg, const char *name, json_t *object)
 	net = stored_network(object, name, file);
 	if (entry) {
 		entry->is_wanted = wanted;
-		if (wanted)
+		if (ran)
 			entry->fallback = TAKE(net);
 		network_free(net);
 		return;

@@ -252,6 +252,7 @@ int dhcp_init(struct netd *d, struct vnet_error *err)
 	static const struct dnsmasq_callbacks callbacks = { on_lease, on_state, on_moved,
 							     on_resolvers };
 	const struct dnsmasq_options options = { .run_dir = d->run_dir, .state_dir = d->state_dir,
+						 .program = d->dnsmasq_program,
 						 .egress_hold = &d->settings.egress_hold };
 	int r = dnsmasq_set_new(d->loop, &options, &callbacks, d, &d->dnsmasq, err);
 

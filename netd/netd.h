@@ -58,6 +58,7 @@ struct dhcp_waiter {            /* see dhcp_when_told() */
 
 struct netd {
 	const char *config_dir, *run_dir, *state_dir;
+	const char *dnsmasq_program;    /* NULL: where it is installed */
 	struct loop *loop;
 	struct kernel *kernel;
 	struct loop_source *kernel_sources[KERNEL_FDS_MAX];

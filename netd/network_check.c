@@ -266,6 +266,8 @@ size_t networks_retry_refused(struct netd *d, const struct snapshot *snap)
 		} else {
 			(*entry)->is_due = false;
 			(*entry)->is_wanted = true;
+			if (network_save_runtime(d, *entry, &err) < 0)
+				log_error("%s", err.message);
 		}
 	}
 	return n;

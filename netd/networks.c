@@ -54,8 +54,10 @@ static void forget(struct netd *d, struct network_entry *entry);
 static int save_runtime(struct netd *d, const struct network_entry *entry, json_t *definition,
 			struct vnet_error *err)
 {
-	json_t *object = json_pack("{s:O,s:b,s:b,s:s}", "definition", definition, "wanted", entry->is_wanted || entry->is_due, "from_file", entry->is_from_file,
-				   "file", entry->net->source.file ? entry->net->source.file : "");
+	json_t *object = json_pack("{s:O,s:b,s:b,s:b,s:s}", "definition", definition, "wanted",
+				   entry->is_wanted || entry->is_due, "ran", entry->is_wanted,
+				   "from_file", entry->is_from_file, "file",
+				   entry->net->source.file ? entry->net->source.file : "");
 	int r = store_put(d->store, STORE_NETWORKS, entry->net->name, object, err);
 
 	json_decref(object);

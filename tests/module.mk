@@ -19,8 +19,9 @@ $(backend-tests): $(B)/%: $(B)/%.o $(B)/tests/backend/harness.o $(B)/tests/suppo
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB-kernel) $(LIB-pure) $(LIBS-kernel) \
 		$(LIBS-pure) $(LIBS-test)
 
-# The daemon's parts, all but its main().
-$(netd-tests): $(B)/%: $(B)/%.o $(filter-out $(B)/netd/main.o,$(netd-obj)) $(LIB-kernel) $(LIB-pure)
+# The daemon's parts, all but its main(), and a host that they can run on.
+netd-parts := $(filter-out $(B)/netd/main.o,$(netd-obj)) $(B)/tests/netd/fake_host.o
+$(netd-tests): $(B)/%: $(B)/%.o $(netd-parts) $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
 

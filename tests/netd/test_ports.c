@@ -6,14 +6,12 @@
  * A restart keeps the kernel and the folders, and gives the rest anew.
  */
 
-#include "netd/netd.h"
+#include "tests/netd/fake_host.h"
 
 #include "base/strbuf.h"
-#include "netd/log.h"
 #include "netd/owner.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -35,88 +33,24 @@ static const char DEFINITIONS[] =
 	"  direct: {mode: macvtap, uplink: eth0}\n"
 	"  fast: {mode: sriov, uplink: pf0, sriov: {vfs: 1-2}}\n";
 
-struct host {
-	char dir[64], run[80], var[80];
-	struct netd d;
-	pid_t children[8];
-	size_t n_children;
-};
-
+static pid_t children[8];
+static size_t n_children;
 static struct peer root; /* this process */
 
 /* ---- a netd ---- */
 
 static void start(struct host *host)
 {
-	struct netd *d = &host->d;
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	struct vnet_error err = { 0 };
-	struct kernel *kernel = d->kernel;
 
-	*d = (struct netd){ .config_dir = host->dir, .run_dir = host->run, .state_dir = host->var,
-			    .kernel = kernel, .signal_fd = -1, .lock_fd = -1 };
-	assert_int_equal(loop_new(&d->loop), 0);
-	assert_int_equal(store_new(d->run_dir, d->state_dir, &d->store, &err), 0);
-	d->policy = access_policy_new();
-	d->monitor = monitor_new(d);
-	d->trace = trace_new();
-	assert_int_equal(dhcp_init(d, &err), 0);
-	assert_int_equal(events_start(d, &err), 0);
-	assert_int_equal(kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, &err), 0);
-	config_read_networks(d);
-	networks_check_at_start(d, &snap);
-	registry_avoid_ifnames(&d->registry, &snap);
-	assert_int_equal(ports_restore(d, &snap, &err), 0);
-	ports_end_unowned(d);
-	assert_int_equal(reconcile(d, NULL, &err), 0);
-}
-
-static void stop(struct host *host)
-{
-	struct netd *d = &host->d;
-
-	for (size_t i = 0; i < ARRAY_SIZE(d->kernel_sources); i++)
-		loop_remove(d->kernel_sources[i]);
-	monitor_free(d->monitor);
-	trace_free(d->trace);
-	dnsmasq_set_free(d->dnsmasq);
-	registry_free(&d->registry);
-	host_free(d);
-	access_policy_free(d->policy);
-	journal_free(d->port_journal);
-	store_free(d->store);
-	vec_free(&d->gone);
-	vec_each(name, &d->stale_dhcp)
-		free(*name);
-	vec_free(&d->stale_dhcp);
-	loop_free(d->loop);
+	if (fake_host_start(host, &err) < 0)
+		fail_msg("%s", err.message);
 }
 
 static void restart(struct host *host)
 {
-	stop(host);
+	fake_host_stop(host);
 	start(host);
-}
-
-static void add_nic(struct kernel *kernel, int ifindex, const char *name, uint32_t mtu)
-{
-	struct snapshot *state = kernel_fake_state(kernel);
-	struct link *link = vec_add(&state->links);
-
-	*link = (struct link){ .ifindex = ifindex, .mtu = mtu, .flags = IFF_UP, .txqueuelen = 1000 };
-	snprintf(link->name, sizeof(link->name), "%s", name);
-	if (state->next_ifindex <= ifindex)
-		state->next_ifindex = ifindex + 1;
-	snapshot_sort(state);
-}
-
-static void add_vfs(struct kernel *kernel, int ifindex, unsigned n)
-{
-	struct snapshot *state = kernel_fake_state(kernel);
-
-	for (unsigned i = 0; i < n; i++)
-		vec_push(&state->vfs, (struct vf){ .ifindex = ifindex, .index = i, .spoofchk = true });
-	snapshot_sort(state);
 }
 
 static void apply(struct host *host, const char *yaml)
@@ -135,53 +69,32 @@ static void apply(struct host *host, const char *yaml)
 static int make_host(void **state)
 {
 	struct host *host = mem_alloc(sizeof(*host));
-	struct vnet_error err = { 0 };
 
-	log_init(-1);
 	root.pid = getpid();
-	strcpy(host->dir, "/tmp/vnet-ports-XXXXXX");
-	assert_non_null(mkdtemp(host->dir));
-	snprintf(host->run, sizeof(host->run), "%s/run", host->dir);
-	snprintf(host->var, sizeof(host->var), "%s/var", host->dir);
-	assert_int_equal(mkdir(host->run, 0755) | mkdir(host->var, 0755), 0);
-	assert_int_equal(kernel_fake_new(&host->d.kernel, &err), 0);
-	add_nic(host->d.kernel, 10, "eth0", 1500);
-	add_nic(host->d.kernel, 11, "pf0", 1500);
-	add_vfs(host->d.kernel, 11, 4);
+	fake_host_make(host, "/tmp");
 	start(host);
 	apply(host, DEFINITIONS);
 	*state = host;
 	return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int free_host(void **state)
 {
-	struct host *host = *state;
-	struct kernel *kernel = host->d.kernel;
-
-	for (size_t i = 0; i < host->n_children; i++)
-		if (host->children[i] > 0) {
-			kill(host->children[i], SIGKILL);
-			waitpid(host->children[i], NULL, 0);
+	for (size_t i = 0; i < n_children; i++)
+		if (children[i] > 0) {
+			kill(children[i], SIGKILL);
+			waitpid(children[i], NULL, 0);
 		}
-	stop(host);
-	kernel_free(kernel);
-	nftw(host->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-	free(host);
+	n_children = 0;
+	fake_host_stop(*state);
+	fake_host_free(*state);
+	free(*state);
 	return 0;
 }
 
 /* ---- helpers ---- */
 
-static pid_t new_process(struct host *host, bool in_namespace)
+static pid_t new_process(bool in_namespace)
 {
 	pid_t pid;
 	int ready[2];
@@ -198,7 +111,7 @@ static pid_t new_process(struct host *host, bool in_namespace)
 		pause();
 		_exit(0);
 	}
-	host->children[host->n_children++] = pid;
+	children[n_children++] = pid;
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	close(ready[0]);
 	close(ready[1]);
@@ -208,11 +121,11 @@ static pid_t new_process(struct host *host, bool in_namespace)
 }
 
 /* Its end, and that its number is free again. */
-static void end_process(struct host *host, pid_t pid)
+static void end_process(pid_t pid)
 {
-	for (size_t i = 0; i < host->n_children; i++)
-		if (host->children[i] == pid)
-			host->children[i] = 0;
+	for (size_t i = 0; i < n_children; i++)
+		if (children[i] == pid)
+			children[i] = 0;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -304,13 +217,14 @@ static json_t *shaped(const char *network, const char *name, const char *rate)
 
 static void an_owner_is_one_of_the_users_processes(void **state)
 {
-	pid_t pid = new_process(*state, false);
+	pid_t pid = new_process(false);
 	struct vnet_error err = { 0 };
 
+	(void)state;
 	assert_int_equal(owner_check(pid, getuid(), &err), 0);
 	assert_int_equal(owner_check(pid, getuid() + 1, &err), -EPERM);
 	assert_string_equal(err.code, "owner-foreign");
-	end_process(*state, pid);
+	end_process(pid);
 	vnet_error_clear(&err);
 	assert_int_equal(owner_check(pid, getuid(), &err), -ESRCH);
 	assert_int_equal(owner_check(0, getuid(), NULL), -ESRCH);
@@ -325,7 +239,7 @@ static void nothing(void *arg)
 static void a_number_counts_with_the_time_of_its_start(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 	struct owner *owner = NULL;
 	uint64_t started;
 
@@ -345,7 +259,7 @@ static void a_client_names_no_process_of_another_user(void **state)
 {
 	struct host *host = *state;
 	struct peer alice = { .uid = getuid() + 1, .pid = getpid() };
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 
 	assert_refused(host, &alice, macvtap("m", pid), -EPERM, "owner-foreign");
 }
@@ -355,7 +269,7 @@ static void a_client_names_no_process_of_another_user(void **state)
 static void a_macvtap_port_ends_with_its_owner(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, false), other = new_process(host, false);
+	pid_t pid = new_process(false), other = new_process(false);
 	struct port_entry *entry = attach(host, macvtap("m1", pid));
 	char ifname[16];
 
@@ -365,7 +279,7 @@ static void a_macvtap_port_ends_with_its_owner(void **state)
 	assert_true(has_port(host, "m1"));
 	assert_string_equal(link_of(host, ifname)->kind, "macvtap");
 	assert_true(link_of(host, ifname)->flags & IFF_UP);
-	end_process(host, pid);
+	end_process(pid);
 	assert_true(goes(host, "m1"));
 	assert_null(link_of(host, ifname));
 	assert_true(has_port(host, "m2"));
@@ -375,14 +289,14 @@ static void many_ports_end_with_one_owner(void **state)
 {
 	struct host *host = *state;
 	size_t before = kernel_fake_state(host->d.kernel)->links.n;
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 	char name[8];
 
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "m%d", i);
 		attach(host, macvtap(name, pid));
 	}
-	end_process(host, pid);
+	end_process(pid);
 	assert_true(goes(host, "m19"));
 	assert_int_equal(host->d.registry.ports.n, 0);
 	assert_int_equal(kernel_fake_state(host->d.kernel)->links.n, before);
@@ -409,7 +323,7 @@ static void descriptors_come_as_those_of_a_tap(void **state)
 static void an_owner_is_watched_after_a_restart(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 	char ifname[16];
 
 	strcpy(ifname, attach(host, macvtap("m", pid))->port->ifname);
@@ -417,7 +331,7 @@ static void an_owner_is_watched_after_a_restart(void **state)
 	settle(host);
 	assert_true(has_port(host, "m"));
 	assert_non_null(link_of(host, ifname));
-	end_process(host, pid);
+	end_process(pid);
 	assert_true(goes(host, "m"));
 	assert_null(link_of(host, ifname));
 }
@@ -425,12 +339,12 @@ static void an_owner_is_watched_after_a_restart(void **state)
 static void an_owner_that_ended_meanwhile_is_noticed_at_start(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 	char ifname[16];
 
 	strcpy(ifname, attach(host, macvtap("m", pid))->port->ifname);
-	stop(host);
-	end_process(host, pid);
+	fake_host_stop(host);
+	end_process(pid);
 	start(host);
 	assert_false(has_port(host, "m"));
 	assert_null(link_of(host, ifname));
@@ -477,11 +391,11 @@ static json_t *persistent(const char *name)
 static void a_persistent_port_is_opened_again(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 	struct port_entry *entry = attach(host, persistent("m"));
 	int ifindex = entry->ifindex;
 
-	end_process(host, pid);
+	end_process(pid);
 	settle(host);
 	assert_ptr_equal(attach(host, persistent("m")), entry);
 	assert_int_equal(entry->ifindex, ifindex);
@@ -511,7 +425,7 @@ static void a_nic_that_goes_takes_its_ports_and_comes_back(void **state)
 	stays = registry_port(&host->d.registry, "p");
 	assert_non_null(stays);
 
-	add_nic(host->d.kernel, 50, "eth0", 1500);
+	fake_host_add_nic(host, 50, "eth0", 1500);
 	kernel_fake_event(host->d.kernel,
 			  &(struct kernel_event){ .kind = KERNEL_EVENT_LINK_NEW,
 						  .link = *link_of(host, "eth0") });
@@ -535,7 +449,7 @@ static void a_vlan_uplink_that_goes_comes_back(void **state)
 	assert_null(link_of(host, "vl-tagged"));
 	assert_int_equal(link_of(host, "vn-tagged")->ifindex, bridge);
 	assert_string_equal(entry->missing, "eth0");
-	add_nic(host->d.kernel, 50, "eth0", 1400);
+	fake_host_add_nic(host, 50, "eth0", 1400);
 	kernel_fake_event(host->d.kernel,
 			  &(struct kernel_event){ .kind = KERNEL_EVENT_LINK_NEW,
 						  .link = *link_of(host, "eth0") });
@@ -606,7 +520,7 @@ static void a_veth_joins_bridge_and_namespace(void **state)
 static void a_macvlan_is_elsewhere_and_ends_with_its_namespace(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, true);
+	pid_t pid = new_process(true);
 	struct port_entry *entry = attach(host, inside("macvlan", "direct", "v", netns_path(pid)));
 	struct vnet_error err = { 0 };
 
@@ -622,18 +536,18 @@ static void a_macvlan_is_elsewhere_and_ends_with_its_namespace(void **state)
 	assert_int_equal(kernel_inside_delete(host->d.kernel, netns_path(pid), "eth0", &err), 0);
 	assert_true(goes(host, "v"));
 	attach(host, inside("macvlan", "direct", "v", netns_path(pid)));
-	end_process(host, pid);
+	end_process(pid);
 	assert_true(goes(host, "v"));
 }
 
 static void a_namespace_that_went_meanwhile_takes_its_port(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, true);
+	pid_t pid = new_process(true);
 
 	attach(host, inside("macvlan", "direct", "v", netns_path(pid)));
-	stop(host);
-	end_process(host, pid);
+	fake_host_stop(host);
+	end_process(pid);
 	start(host);
 	assert_false(has_port(host, "v"));
 }
@@ -730,7 +644,7 @@ static void functions_are_known_after_a_restart(void **state)
 	assert_string_equal(registry_port(&host->d.registry, "f1")->pci_address, "0000:03:10.1");
 	assert_refused(host, &root, vf("f2", 1), -EEXIST, "interface-conflict");
 	/* Somebody lowered sriov_numvfs while no netd was there. */
-	stop(host);
+	fake_host_stop(host);
 	kernel = kernel_fake_state(host->d.kernel);
 	kernel->vfs.n = 1;
 	start(host);
@@ -740,12 +654,12 @@ static void functions_are_known_after_a_restart(void **state)
 static void a_function_ends_with_its_owner(void **state)
 {
 	struct host *host = *state;
-	pid_t pid = new_process(host, false);
+	pid_t pid = new_process(false);
 	json_t *request = vf("f", -1);
 
 	json_object_set_new(request, "ownerPid", json_integer(pid));
 	attach(host, request);
-	end_process(host, pid);
+	end_process(pid);
 	assert_true(goes(host, "f"));
 	assert_true(mac_is_zero(&vf_state(host, 1)->mac));
 }
