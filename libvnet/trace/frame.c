@@ -225,6 +225,9 @@ static void text_ip6(struct strbuf *b, struct cursor c)
 
 /* --- the link layer --- */
 
+/* A frame may be nothing but tags. */
+#define TAGS_TOLD 4
+
 static bool is_tag(unsigned type)
 {
 	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
@@ -278,17 +281,24 @@ static void text_type(struct strbuf *b, unsigned type, struct cursor c, const ui
 /* Past the tags; *ret_type is what follows them. b: says them, or NULL. */
 static bool skip_tags(struct strbuf *b, struct cursor *c, unsigned *ret_type)
 {
-	while (is_tag(*ret_type)) {
-		const uint8_t *tag = take(c, 4);
+	unsigned n = 0;
 
-		if (b)
+	for (; is_tag(*ret_type); n++) {
+		const uint8_t *tag = take(c, 4);
+		bool is_told = b && n < TAGS_TOLD;
+
+		if (is_told)
 			strbuf_append(b, *ret_type == 0x8100 ? "VLAN" : "service VLAN");
+		else if (b && n == TAGS_TOLD)
+			strbuf_append(b, "more tags");
 		if (!tag)
 			return false;
-		if (b)
+		if (is_told)
 			strbuf_printf(b, " %u, ", be16(tag) & 0xfffu);
 		*ret_type = be16(tag + 2);
 	}
+	if (b && n > TAGS_TOLD)
+		strbuf_append(b, ", ");
 	return true;
 }
 
