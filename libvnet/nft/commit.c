@@ -10,6 +10,7 @@
 #include "nft/batch.h"
 
 #include "base/strbuf.h"
+#include "kernel/nl.h"
 
 #include <libmnl/libmnl.h>
 
@@ -43,10 +44,11 @@ static void read_message(const struct batch *b, const struct nlmsghdr *head, str
 	uint32_t last = b->seq + (uint32_t)b->op_of_message.n;
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(head);
 
-	if (head->nlmsg_type != NLMSG_ERROR || head->nlmsg_seq - b->seq > last - b->seq + 1)
+	if (head->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(head) < sizeof(*e) ||
+	    head->nlmsg_seq - b->seq > last - b->seq + 1)
 		return; /* stale */
 	if (e->error && !ret->number) {
-		ret->number = e->error;
+		ret->number = e->error > 0 ? -EPROTO : e->error;
 		ret->seq = head->nlmsg_seq;
 		read_extended_ack(head, ret->text, sizeof(ret->text));
 	}
@@ -60,14 +62,14 @@ static int read_answers(struct mnl_socket *socket, const struct batch *b, struct
 
 	while (!ret->is_acked) {
 		ssize_t n = recv(mnl_socket_get_fd(socket), buf, sizeof(buf), MSG_DONTWAIT);
-		const struct nlmsghdr *head = (const void *)buf;
-		int left = (int)n;
+		struct nl_reader reader = { (const char *)buf, n > 0 ? (size_t)n : 0 };
+		const struct nlmsghdr *head;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN || ret->number ? 0 : -errno;
-		for (; mnl_nlmsg_ok(head, left); head = mnl_nlmsg_next(head, &left))
+		while ((head = nl_next(&reader)))
 			read_message(b, head, ret);
 	}
 	return 0;

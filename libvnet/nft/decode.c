@@ -10,6 +10,7 @@
  * Only chains can't be asked for by table; those of other tables are skipped.
  */
 
+#include "kernel/nl.h"
 #include "nft/edge.h"
 
 #include <libmnl/libmnl.h>
@@ -52,7 +53,7 @@ static int read_error(const struct nlmsghdr *head)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(head);
 
-	return e->error;
+	return mnl_nlmsg_get_payload_len(head) < sizeof(*e) || e->error > 0 ? -EPROTO : e->error;
 }
 
 typedef void (*reply_fn)(void *context, const struct nlmsghdr *head);
@@ -72,14 +73,14 @@ static int talk(struct mnl_socket *socket, struct request *r, reply_fn reply, vo
 		return -errno;
 	for (;;) {
 		ssize_t n = recv(mnl_socket_get_fd(socket), buf, sizeof(buf), 0);
-		const struct nlmsghdr *head = (const void *)buf;
-		int left = (int)n;
+		struct nl_reader reader = { (const char *)buf, n > 0 ? (size_t)n : 0 };
+		const struct nlmsghdr *head;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		for (; mnl_nlmsg_ok(head, left); head = mnl_nlmsg_next(head, &left)) {
+		while ((head = nl_next(&reader))) {
 			if (head->nlmsg_seq != r->head->nlmsg_seq)
 				continue;
 			was_interrupted |= (head->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
