@@ -362,25 +362,36 @@ static void apply(const struct golden *g, const struct plan *plan, size_t n, str
 	}
 }
 
-/* Plans, records, applies, records; nothing is left then. */
+/* Plans, records, applies, records. */
+static void settle(const struct golden *g, struct desired *d, struct snapshot *host)
+{
+	AUTO_PLAN struct plan plan = { 0 };
+
+	make(g, d, host, &plan);
+	record_before(d, &plan);
+	apply(g, &plan, plan.ops.n, host);
+	record_after(d, &plan);
+}
+
+static void assert_settled(const struct golden *g, const struct desired *d, const struct snapshot *host)
+{
+	AUTO_PLAN struct plan plan = { 0 };
+	AUTO_FREE char *text = NULL;
+
+	make(g, d, host, &plan);
+	if (!plan.ops.n && !plan.to_save.n && !plan.to_take_over.n && !plan.to_forget.n &&
+	    !plan.given_back.n)
+		return;
+	text = plan.ops.n ? op_to_text(&plan.ops.v[0]) : NULL;
+	fail_msg("%s: planning again gives %zu operations (first: %s), %zu+%zu+%zu+%zu records",
+		 g->path, plan.ops.n, text ? text : "none", plan.to_save.n, plan.to_take_over.n,
+		 plan.to_forget.n, plan.given_back.n);
+}
+
 static void converge(const struct golden *g, struct desired *d, struct snapshot *host)
 {
-	for (int round = 0; round < 2; round++) {
-		AUTO_PLAN struct plan plan = { 0 };
-
-		make(g, d, host, &plan);
-		if (round == 1 && (plan.ops.n || plan.to_save.n || plan.to_take_over.n ||
-				   plan.to_forget.n || plan.given_back.n)) {
-			AUTO_FREE char *text = plan.ops.n ? op_to_text(&plan.ops.v[0]) : NULL;
-
-			fail_msg("%s: planning again gives %zu operations (first: %s), %zu+%zu+%zu+%zu "
-				 "records", g->path, plan.ops.n, text ? text : "none", plan.to_save.n,
-				 plan.to_take_over.n, plan.to_forget.n, plan.given_back.n);
-		}
-		record_before(d, &plan);
-		apply(g, &plan, plan.ops.n, host);
-		record_after(d, &plan);
-	}
+	settle(g, d, host);
+	assert_settled(g, d, host);
 }
 
 /*
@@ -436,19 +447,41 @@ static void put_missing(struct strbuf *out, const char *word, const char *a, con
 	}
 }
 
-/* The rules too: their text is part of the snapshot's. */
+/* Without the rules, whose text takes longer than all else. */
+static char *text_without_rules(const struct snapshot *snap)
+{
+	struct snapshot bare = *snap;
+
+	bare.nft = NULL;
+	return snapshot_to_text(&bare);
+}
+
 static void assert_same_host(const struct golden *g, const struct snapshot *is,
 			     const struct snapshot *wanted, const char *when)
 {
-	AUTO_FREE char *a = snapshot_to_text(is), *b = snapshot_to_text(wanted);
-
+	AUTO_FREE char *a = text_without_rules(is), *b = text_without_rules(wanted);
+	AUTO_FREE char *all_a = NULL, *all_b = NULL;
 	AUTO_STRBUF struct strbuf diff = { 0 };
 
-	if (strcmp(a, b) == 0)
+	if (strcmp(a, b) == 0 && nft_ruleset_equal(is->nft, wanted->nft))
 		return;
-	put_missing(&diff, "should not have", a, b);
-	put_missing(&diff, "should have", b, a);
+	all_a = snapshot_to_text(is);
+	all_b = snapshot_to_text(wanted);
+	put_missing(&diff, "should not have", all_a, all_b);
+	put_missing(&diff, "should have", all_b, all_a);
 	fail_msg("%s: %s, the host\n%s", g->path, when, diff.s);
+}
+
+/* What is on disk, in whatever order it came there. */
+static bool has_same_records(const struct desired *a, const struct desired *b)
+{
+	size_t n = 0;
+
+	vec_each(x, &a->saved)
+		vec_each(y, &b->saved)
+			n += strcmp(x->sysctl.path, y->sysctl.path) == 0 &&
+			     x->sysctl.value == y->sysctl.value;
+	return n == a->saved.n && n == b->saved.n && !a->takeovers.n && !b->takeovers.n;
 }
 
 /* What routers advertised to a NIC comes again from them, not from us. */
@@ -477,8 +510,9 @@ static void check_teardown(const struct golden *g, const struct desired *records
 
 	copy_records(records, &nothing);
 	snapshot_copy(end, &host);
-	converge(g, &nothing, &host);
+	settle(g, &nothing, &host);
 	if (strstr(g->text[BEFORE].s, "bridged") || strstr(g->text[DESIRED].s, "bridged")) {
+		assert_settled(g, &nothing, &host);
 		drop_advertised(original);
 		drop_advertised(&host);
 	}
@@ -488,30 +522,60 @@ static void check_teardown(const struct golden *g, const struct desired *records
 	desired_free(&nothing);
 }
 
-/* Killed after any operation, the daemon gets to the same end. */
+static void copy_desired(const struct desired *from, struct desired *to)
+{
+	*to = (struct desired){ 0 };
+	vec_each(net, &from->networks)
+		vec_push(&to->networks, *net);
+	vec_each(port, &from->ports)
+		vec_push(&to->ports, *port);
+	copy_records(from, to);
+}
+
+/* `end` and `last` are where the whole plan leads to, which is settled. */
+static void check_resumed(const struct golden *g, const struct desired *d, const struct snapshot *host,
+			  const struct snapshot *end, const struct desired *last, size_t n)
+{
+	AUTO_FREE char *when = mem_printf("after %zu operations and a restart", n);
+	AUTO_SNAPSHOT struct snapshot again = { 0 };
+	struct desired copy;
+
+	copy_desired(d, &copy);
+	snapshot_copy(host, &again);
+	settle(g, &copy, &again);
+	assert_same_host(g, &again, end, when);
+	/* The same host, wish and records again give the same plan: none. */
+	if (!has_same_records(&copy, last))
+		assert_settled(g, &copy, &again);
+	desired_free(&copy);
+}
+
+/* Killed after any operation, the daemon gets to the same end, or back. */
 static void check_interrupted(const struct golden *g, const struct desired *d,
 			      const struct snapshot *host, const struct plan *plan,
 			      const struct snapshot *end, struct snapshot *original)
 {
-	for (size_t n = 0; n < plan->ops.n; n++) {
-		AUTO_SNAPSHOT struct snapshot again = { 0 };
-		struct desired copy = { 0 };
-		AUTO_FREE char *when = mem_printf("after %zu operations and a restart", n);
+	AUTO_SNAPSHOT struct snapshot now = { 0 };
+	struct desired started, last, nothing = { 0 };
 
-		vec_each(net, &d->networks)
-			vec_push(&copy.networks, *net);
-		vec_each(port, &d->ports)
-			vec_push(&copy.ports, *port);
-		copy_records(d, &copy);
-		snapshot_copy(host, &again);
-		record_before(&copy, plan);
-		apply(g, plan, n, &again);
+	copy_desired(d, &started);
+	record_before(&started, plan);
+	copy_desired(&started, &last);
+	record_after(&last, plan);
+	assert_settled(g, &last, end);
+	if (original)
+		assert_settled(g, &nothing, original);
+	snapshot_copy(host, &now);
+	for (size_t n = 0; n < plan->ops.n; n++) {
+		struct vnet_error err = { 0 };
+
 		if (original)
-			check_teardown(g, &copy, &again, original);
-		converge(g, &copy, &again);
-		assert_same_host(g, &again, end, when);
-		desired_free(&copy);
+			check_teardown(g, &started, &now, original);
+		check_resumed(g, &started, &now, end, &last, n);
+		check(g, op_apply(&plan->ops.v[n], &now, &err), &err);
 	}
+	desired_free(&started);
+	desired_free(&last);
 }
 
 static void run_case(const char *name)
