@@ -292,7 +292,7 @@ static bool read_value(struct reader *r, struct loaded *from, const struct nlatt
 		ret[from->size - 1] = *(const uint8_t *)data;
 		return true;
 	}
-	if (size > from->size)
+	if (!size || size > from->size)
 		return false;
 	filter_value_read(data, size, from->is_host_order, ret);
 	/* "vn-*" is a comparison of the first bytes. */

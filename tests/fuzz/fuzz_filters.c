@@ -10,16 +10,11 @@
 #include "base/strbuf.h"
 #include "kernel/filters.h"
 #include "kernel/nl.h"
+#include "tests/fuzz/must.h"
 
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static bool no_name(void *context, unsigned index, char ret_name[16])
 {
@@ -41,10 +36,10 @@ static void check_table(struct filter_table *table)
 	vec_each (chain, &table->chains) {
 		struct judgement j = filter_judge(table, chain, &packet, false);
 
-		require(j.fate == FATE_PASSES || j.chain);
+		must(j.fate == FATE_PASSES || j.chain);
 		vec_each (rule, &chain->rules) {
 			vec_each (match, &rule->matches)
-				require(match->field < PACKET_FIELDS && match->size <= FILTER_VALUE_MAX);
+				must(match->field < PACKET_FIELDS && match->size <= FILTER_VALUE_MAX);
 			filter_rule_text(rule, &text);
 		}
 	}
@@ -67,7 +62,7 @@ static void read_rule(const uint8_t *data, size_t size, enum filter_family famil
 	table->family = family;
 	filter_rule_read(nest, family, &devices, vec_add(&filter_chain_add(table, "c")->rules), &lookups);
 	vec_each (lookup, &lookups)
-		require(lookup->is_map || lookup->match < table->chains.v[0].rules.v[0].matches.n);
+		must(lookup->is_map || lookup->match < table->chains.v[0].rules.v[0].matches.n);
 	check_table(table);
 	vec_free(&lookups);
 	filter_tables_free(&tables);

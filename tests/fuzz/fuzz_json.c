@@ -2,14 +2,9 @@
 /* fuzz_json.c - what peers and state files say in JSON: ports, updates, definitions. */
 
 #include "model/check.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* On each network as netd would: completed, checked, told. */
 static void try_port(const json_t *json, const network_vec *nets)

@@ -4,7 +4,7 @@
  *
  * The first byte says whose: 0 rtnetlink events, 1 nftables events, 2 NFLOG,
  * 3 answers to an RTM_GETLINK of one device, 4 the parts of a dump, 5 answers
- * to three changes, 6 traced packets.  From 3 to 5 the rest are datagrams, each behind a byte with
+ * to three changes, 6 traced packets, 7 connections.  From 3 to 5 the rest are datagrams, each behind a byte with
  * its length in units of 4; ours is sequence number 1.
  *
  * What was parsed must be usable by others without checks of their own, and
@@ -13,6 +13,7 @@
  */
 
 #include "kernel/addr.h"
+#include "kernel/conntrack.h"
 #include "kernel/events.h"
 #include "kernel/fdb.h"
 #include "kernel/link.h"
@@ -21,6 +22,7 @@
 #include "kernel/nl.h"
 #include "kernel/route.h"
 #include "kernel/vlan.h"
+#include "tests/fuzz/must.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,12 +37,6 @@ static struct nl nl;
 static struct nl scratch; /* for what is written while answers are read from the other */
 static int peer;
 
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
-
 /* A socket whose other end is ours, in place of the kernel's. */
 static void open_once(void)
 {
@@ -49,12 +45,12 @@ static void open_once(void)
 
 	if (nl.out)
 		return;
-	require(nl_open(&nl, NETLINK_ROUTE, &err) == 0);
-	require(nl_open(&scratch, NETLINK_ROUTE, &err) == 0);
-	require(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
-	require(dup2(pair[0], nl.fd) == nl.fd);
+	must(nl_open(&nl, NETLINK_ROUTE, &err) == 0);
+	must(nl_open(&scratch, NETLINK_ROUTE, &err) == 0);
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+	must(dup2(pair[0], nl.fd) == nl.fd);
 	close(pair[0]);
-	require(fcntl(nl.fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
+	must(fcntl(nl.fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(pair[1], F_SETFL, O_NONBLOCK) == 0);
 	peer = pair[1];
 }
 
@@ -79,25 +75,25 @@ static void check_kind(const struct link *link)
 	memcpy(again.kind, link->kind, sizeof(again.kind));
 	nl_header(m, sizeof(struct ifinfomsg));
 	link_kind_put(m, op.kind, &op, link->parent, true);
-	require(m->nlmsg_len < NL_MESSAGE_MAX);
+	must(m->nlmsg_len < NL_MESSAGE_MAX);
 	nl_attrs_of(m, sizeof(struct ifinfomsg), tb, ARRAY_SIZE(tb));
 	nl_attrs_nested(tb[IFLA_LINKINFO], info, ARRAY_SIZE(info));
-	require(info[IFLA_INFO_KIND]);
+	must(info[IFLA_INFO_KIND]);
 	link_kind_parse(info[IFLA_INFO_DATA], &again);
-	require(link_kind_is_same(&again, &op, link->parent));
-	require(again.gre.ttl == link->gre.ttl && again.gre.tos == link->gre.tos);
-	require(again.gre.has_encap_limit == link->gre.has_encap_limit);
-	require(again.vxlan.learning == link->vxlan.learning && again.vxlan.df == link->vxlan.df);
-	require(again.bridge.priority == link->bridge.priority);
+	must(link_kind_is_same(&again, &op, link->parent));
+	must(again.gre.ttl == link->gre.ttl && again.gre.tos == link->gre.tos);
+	must(again.gre.has_encap_limit == link->gre.has_encap_limit);
+	must(again.vxlan.learning == link->vxlan.learning && again.vxlan.df == link->vxlan.df);
+	must(again.bridge.priority == link->bridge.priority);
 	nl_reset(&scratch);
 }
 
 static void check_link(const struct link *link)
 {
-	require(link->ifindex > 0 && link->name[0]);
-	require(strnlen(link->name, sizeof(link->name)) < sizeof(link->name));
-	require(strnlen(link->kind, sizeof(link->kind)) < sizeof(link->kind));
-	require(strnlen(link->alias, sizeof(link->alias)) < sizeof(link->alias));
+	must(link->ifindex > 0 && link->name[0]);
+	must(strnlen(link->name, sizeof(link->name)) < sizeof(link->name));
+	must(strnlen(link->kind, sizeof(link->kind)) < sizeof(link->kind));
+	must(strnlen(link->alias, sizeof(link->alias)) < sizeof(link->alias));
 	if (link_kind_find(link->kind))
 		check_kind(link);
 }
@@ -111,10 +107,10 @@ static void check_vlans(const struct nlmsghdr *m)
 	for (size_t i = 0; i < members.n; i++) {
 		const struct vlan_member *now = &members.v[i], *before = now - 1;
 
-		require(now->ifindex > 0 && now->first && now->first <= now->last);
-		require(now->last < 4095 && (!now->is_pvid || now->first == now->last));
+		must(now->ifindex > 0 && now->first && now->first <= now->last);
+		must(now->last < 4095 && (!now->is_pvid || now->first == now->last));
 		if (i)
-			require(before->first <= now->first &&
+			must(before->first <= now->first &&
 				(before->last + 1 < now->first || before->is_pvid || now->is_pvid ||
 				 before->is_untagged != now->is_untagged));
 	}
@@ -125,11 +121,11 @@ static void check_vxlan_fdb(const struct vxlan_fdb *fdb)
 {
 	struct vxlan_fdb again;
 
-	require(ip_size(&fdb->dst) > 0 && fdb->ifindex > 0);
-	require(fdb_add_request(&scratch, true, fdb, fdb->ifindex) == 0);
-	require(fdb_parse_vxlan(scratch.last, &again) == 0);
-	require(!mac_cmp(&fdb->mac, &again.mac) && !ip_cmp(&fdb->dst, &again.dst));
-	require(fdb->is_external == again.is_external && fdb->ifindex == again.ifindex);
+	must(ip_size(&fdb->dst) > 0 && fdb->ifindex > 0);
+	must(fdb_add_request(&scratch, true, fdb, fdb->ifindex) == 0);
+	must(fdb_parse_vxlan(scratch.last, &again) == 0);
+	must(!mac_cmp(&fdb->mac, &again.mac) && !ip_cmp(&fdb->dst, &again.dst));
+	must(fdb->is_external == again.is_external && fdb->ifindex == again.ifindex);
 	nl_reset(&scratch);
 }
 
@@ -142,15 +138,15 @@ static void check_head(const struct frame_head *head)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
 
-	require(head->size <= sizeof(head->bytes));
+	must(head->size <= sizeof(head->bytes));
 	frame_text(head, &text);
-	require(text.len > 0);
+	must(text.len > 0);
 }
 
 static void check_packet(void *context, const struct trace_packet *packet)
 {
 	(void)context;
-	require(packet->n_steps <= FLIGHT_STEPS_MAX && (!packet->is_dropped || packet->n_steps));
+	must(packet->n_steps <= FLIGHT_STEPS_MAX && (!packet->is_dropped || packet->n_steps));
 	check_head(packet->head);
 }
 
@@ -159,8 +155,8 @@ static void check_trace(const struct trace_message *m)
 	static uint64_t now;
 	static struct flights *flights;
 
-	require(is_name(m->step.table) && is_name(m->step.chain) && is_name(m->step.to));
-	require(trace_verdict_name(m->step.verdict) != NULL);
+	must(is_name(m->step.table) && is_name(m->step.chain) && is_name(m->step.to));
+	must(trace_verdict_name(m->step.verdict) != NULL);
 	check_head(&m->head);
 	if (!flights)
 		flights = flights_new(check_packet, NULL);
@@ -179,8 +175,8 @@ static void check_event(void *context, const struct kernel_event *event)
 	    event->kind == KERNEL_EVENT_BRIDGE_PORT)
 		check_link(&event->link);
 	if (event->kind == KERNEL_EVENT_NEIGH)
-		require(ip_size(&event->ip) > 0);
-	require(strnlen(event->process, sizeof(event->process)) < sizeof(event->process));
+		must(ip_size(&event->ip) > 0);
+	must(strnlen(event->process, sizeof(event->process)) < sizeof(event->process));
 }
 
 /* Written as a request and read again. */
@@ -188,12 +184,12 @@ static void check_addr(const struct addr *addr)
 {
 	struct addr again;
 
-	require(addr->prefix.len <= ip_bits(&addr->prefix.addr));
+	must(addr->prefix.len <= ip_bits(&addr->prefix.addr));
 	addr_add_request(&nl, RTM_NEWADDR, 0, addr);
-	require(nl.last->nlmsg_len < NL_MESSAGE_MAX);
-	require(addr_parse(nl.last, &again) == 0);
-	require(!prefix_cmp(&addr->prefix, &again.prefix) && !ip_cmp(&addr->peer, &again.peer));
-	require(again.metric == addr->metric && again.ifindex == addr->ifindex);
+	must(nl.last->nlmsg_len < NL_MESSAGE_MAX);
+	must(addr_parse(nl.last, &again) == 0);
+	must(!prefix_cmp(&addr->prefix, &again.prefix) && !ip_cmp(&addr->peer, &again.peer));
+	must(again.metric == addr->metric && again.ifindex == addr->ifindex);
 	nl_reset(&nl);
 }
 
@@ -201,12 +197,23 @@ static void check_route(const struct route *route)
 {
 	struct route again;
 
-	require(route->dst.len <= ip_bits(&route->dst.addr));
+	must(route->dst.len <= ip_bits(&route->dst.addr));
 	route_add_request(&nl, RTM_NEWROUTE, 0, route);
-	require(nl.last->nlmsg_len < NL_MESSAGE_MAX);
-	require(route_parse(nl.last, &again) == 0);
-	require(route_same_key(route, &again) && !ip_cmp(&route->gateway, &again.gateway));
-	require(again.oif == route->oif && again.mtu == route->mtu);
+	must(nl.last->nlmsg_len < NL_MESSAGE_MAX);
+	must(route_parse(nl.last, &again) == 0);
+	must(route_same_key(route, &again) && !ip_cmp(&route->gateway, &again.gateway));
+	must(again.oif == route->oif && again.mtu == route->mtu);
+	nl_reset(&nl);
+}
+
+/* Its tuple is sent back as it came, in a message that must hold it. */
+static void check_flow(const struct kernel_flow *flow)
+{
+	must(flow->tuple_size <= sizeof(flow->tuple));
+	must(ip_size(&flow->src) > 0 && flow->src.family == flow->dst.family);
+	must(flow->reply_src.family == flow->reply_dst.family);
+	conntrack_change(&nl, flow, FLOW_CUT, NULL);
+	drain(peer);
 	nl_reset(&nl);
 }
 
@@ -250,6 +257,12 @@ static void read_events(const uint8_t *data, size_t size, uint8_t source)
 		events_read_log(copy, size, &sink);
 	} else if (source == 6) {
 		events_read_trace(copy, size, &sink);
+	} else if (source == 7) {
+		struct kernel_flow flow;
+
+		while ((m = nl_next(&reader)))
+			if (conntrack_parse(m, &flow) == 0)
+				check_flow(&flow);
 	} else {
 		events_read_route(copy, size, &sink);
 		while ((m = nl_next(&reader)))
@@ -289,7 +302,7 @@ static void read_answers(const uint8_t *data, size_t size, uint8_t how)
 	link_add_get(&nl, how == 4 ? NULL : "eth0");
 	if (how == 4) {
 		r = nl_dump(&nl, &(struct nl_dump){ each, restart, &restarts });
-		require(restarts < NL_DUMP_TRIES);
+		must(restarts < NL_DUMP_TRIES);
 	} else if (how == 3) {
 		r = nl_get(&nl, &answer);
 		if (r == 0)
@@ -299,11 +312,11 @@ static void read_answers(const uint8_t *data, size_t size, uint8_t how)
 		link_add_delete(&nl, 2);
 		r = nl_send(&nl);
 		for (unsigned i = 0; r == 0 && i < 3; i++)
-			require(nl.answers[i].result <= 0);
+			must(nl.answers[i].result <= 0);
 	}
-	require(r <= 0 && nl.n == 0);
+	must(r <= 0 && nl.n == 0);
 	for (unsigned i = 0; i < NL_BATCH_MAX; i++)
-		require(memchr(nl_text(&nl, i), '\0', sizeof(nl.answers[i].text)) != NULL);
+		must(memchr(nl_text(&nl, i), '\0', sizeof(nl.answers[i].text)) != NULL);
 	drain(peer);
 	drain(nl.fd);
 }
@@ -313,9 +326,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	open_once();
-	if (data[0] % 7 < 3 || data[0] % 7 == 6)
-		read_events(data + 1, size - 1, data[0] % 7);
+	if (data[0] % 8 < 3 || data[0] % 8 > 5)
+		read_events(data + 1, size - 1, data[0] % 8);
 	else
-		read_answers(data + 1, size - 1, data[0] % 7);
+		read_answers(data + 1, size - 1, data[0] % 8);
 	return 0;
 }

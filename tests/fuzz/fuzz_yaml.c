@@ -7,14 +7,9 @@
  */
 
 #include "model/check.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_round_trip(const network_vec *nets)
 {

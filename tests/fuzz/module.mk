@@ -6,7 +6,14 @@ TIME ?= 30
 fuzz-names := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz-replays := $(patsubst %,$(B)/tests/fuzz/replay_%,$(fuzz-names))
 
-$(fuzz-replays): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o $(LIB-kernel) $(LIB-pure)
+# Beside the libraries: netd but its main(), the client, and what fuzzers share.
+$(B)/libvnet-fuzz.a: $(netd-parts) $(addprefix $(B)/tests/fuzz/,talk.o wish.o quiet.o)
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+fuzz-libs := $(B)/libvnet-fuzz.a $(LIB-client) $(LIB-kernel) $(LIB-pure)
+
+$(fuzz-replays): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o $(fuzz-libs)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure)
 
@@ -17,17 +24,28 @@ check-corpus: $(fuzz-replays)
 
 # A build of its own: the whole code is instrumented. New inputs go to build/corpus/NAME, the repository's stay as they are.
 fuzz:
-	$(Q)$(MAKE) --no-print-directory CC=clang B=build/fuzz SAN=fuzzer-no-link,address,undefined run-fuzzers TIME=$(TIME)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) CC=clang B=build/fuzz SAN=fuzzer-no-link,address,undefined \
+		run-fuzzers TIME=$(TIME)
 
-.PHONY: run-fuzzers
+.PHONY: run-fuzzers fuzz-coverage fuzz-figures
 run-fuzzers: $(fuzz-names:%=run-fuzz-%)
 
-run-fuzz-%: $(B)/tests/fuzz/fuzz_%
-	$(Q)mkdir -p build/corpus/$*
-	$(Q)cd build/corpus/$* && ../../../$< -max_total_time=$(TIME) -print_final_stats=1 -timeout=10 \
-		. ../../../tests/corpus/$* 2>&1 | grep -E 'stat::number_of_executed|SUMMARY|cov:|ERROR' | tail -3; \
-		exit $${PIPESTATUS[0]}
+run-fuzz-%: $(B)/tests/fuzz/fuzz_% $(B)/words.dict
+	$(Q)TIME=$(TIME) VNET_BUILD=$(B) nice -n 10 tests/fuzz/run $*
 
-$(fuzz-names:%=$(B)/tests/fuzz/fuzz_%): $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(LIB-kernel) $(LIB-pure)
+# Words that mean something to the parsers: all short strings in the model.
+$(B)/words.dict: $(wildcard libvnet/model/*.c)
+	@mkdir -p $(@D)
+	$(Q)grep -ohE '"[a-zA-Z][a-zA-Z0-9_.-]{1,22}"' $^ | sort -u >$@
+
+# How much of its code the corpus of each fuzzer reaches.
+fuzz-coverage:
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) CC=clang B=build/fuzz-coverage OPT='-O1 -g' \
+		COVERAGE=llvm fuzz-figures
+
+fuzz-figures: $(fuzz-replays)
+	$(Q)tests/fuzz/coverage $(B) $(fuzz-names)
+
+$(fuzz-names:%=$(B)/tests/fuzz/fuzz_%): $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(fuzz-libs)
 	$(call say,LD,$@)
 	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-kernel) $(LIBS-pure)
