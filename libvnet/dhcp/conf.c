@@ -290,6 +290,8 @@ void dhcp_ranges(const struct network *net, int family, ip_range_vec *ret)
 	const struct prefix *p = first_prefix(net, family);
 	struct ip_range range;
 
+	if (family == AF_INET ? net->dhcp.reserved_only : net->ipv6.reserved_only)
+		return;
 	if (family == AF_INET && net->dhcp.ranges.n) {
 		vec_each(r, &net->dhcp.ranges)
 			add_range(net, *r, ret);

@@ -130,6 +130,7 @@ static void take_static_hosts(const struct network *net, struct dhcp_host_list *
 		e->has_mac = h->has_mac;
 		e->mac = h->mac;
 		e->name = h->name;
+		e->duid = h->duid;
 		e->address = h->address;
 		e->lease_time = h->lease_time;
 		if (h->address6.family)
@@ -207,16 +208,21 @@ static void write_entry(const struct dhcp_host_entry *e, struct strbuf *b)
 	const char *name = e->name && !name_is_ambiguous(e->name) ? e->name : NULL;
 	char text[ADDR_TEXT_MAX];
 
-	if (!e->has_mac && !name)
+	bool has_id = e->has_mac || e->duid;
+
+	if (!has_id && !name)
 		return;
-	if (!e->address.family && !e->addresses6.n && !e->lease_time && !(e->has_mac && name))
+	if (!e->address.family && !e->addresses6.n && !e->lease_time && !(has_id && name))
 		return; /* says nothing */
-	strbuf_append(b, e->has_mac ? mac_format(&e->mac, text) : name);
+	if (e->has_mac || !e->duid)
+		strbuf_append(b, e->has_mac ? mac_format(&e->mac, text) : name);
+	if (e->duid)
+		strbuf_printf(b, "%sid:%s", e->has_mac ? "," : "", e->duid);
 	if (e->address.family)
 		strbuf_printf(b, ",%s", ip_format(&e->address, text));
 	vec_each(ip, &e->addresses6)
 		strbuf_printf(b, ",[%s]", ip_format(ip, text));
-	if (e->has_mac && name)
+	if (has_id && name)
 		strbuf_printf(b, ",%s", name);
 	if (e->lease_time == UINT_MAX)
 		strbuf_append(b, ",infinite");

@@ -18,6 +18,7 @@ struct dhcp_host_entry {
 	bool has_mac;
 	struct mac mac;
 	const char *name;       /* or NULL; the network's or the port's */
+	const char *duid;       /* or NULL; the network's */
 	struct ip address;      /* IPv4 or none: dnsmasq holds one for a host */
 	VEC(struct ip) addresses6;
 	unsigned lease_time;    /* as in struct dhcp_host */

@@ -86,6 +86,16 @@ static const struct prefix *first_subnet(const struct network *net, int family)
 	return NULL;
 }
 
+static int check_reserved_only(const struct network *net, int family, size_t n_ranges,
+			       struct vnet_error *err)
+{
+	if (!n_ranges)
+		return 0;
+	return check_refuse(net, NULL, PATH("%s.reserved_only", service_key(family)), err,
+			    "mode-conflict",
+			    "reserved_only gives no address to strangers, ranges do; give one of them");
+}
+
 static int check_service4(const struct network *net, struct vnet_error *err)
 {
 	const struct prefix *subnet = first_subnet(net, AF_INET);
@@ -98,6 +108,8 @@ static int check_service4(const struct network *net, struct vnet_error *err)
 			net, NULL, "dhcp", err, "no-address",
 			"DHCP needs an IPv4 subnet; give an address like 192.168.10.1/24 "
 			"in addresses, or subnet: auto");
+	if (net->dhcp.reserved_only)
+		return check_reserved_only(net, AF_INET, net->dhcp.ranges.n, err);
 	if (subnet && !net->dhcp.ranges.n && subnet->len > 30)
 		return check_refuse(net, NULL, "dhcp", err, "subnet-too-small",
 				    "%s has no address left to lease", prefix_format(subnet, text));
@@ -125,6 +137,8 @@ static int check_service6(const struct network *net, struct vnet_error *err)
 		return check_refuse(net, NULL, "dhcp6", err, "bad-prefix-length",
 				    "dnsmasq leases from IPv6 subnets of /64 to /126, not from %s",
 				    prefix_format(subnet, text));
+	if (net->ipv6.reserved_only)
+		return check_reserved_only(net, AF_INET6, net->ipv6.ranges.n, err);
 	for (size_t i = 0; i < net->ipv6.ranges.n; i++) {
 		subnet = network_subnet_of(net, &net->ipv6.ranges.v[i].first);
 		if (subnet && !leases6(subnet))
@@ -216,6 +230,11 @@ static int name_order(const struct dhcp_host *a, const struct dhcp_host *b)
 	return named_a && named_b ? strcasecmp(a->name, b->name) : named_a - named_b;
 }
 
+static int duid_order(const struct dhcp_host *a, const struct dhcp_host *b)
+{
+	return a->duid && b->duid ? strcasecmp(a->duid, b->duid) : !!a->duid - !!b->duid;
+}
+
 static bool has_mac(const struct dhcp_host *h)
 {
 	return h->has_mac;
@@ -236,6 +255,11 @@ static bool has_name_only(const struct dhcp_host *h)
 	return h->name && !h->has_mac;
 }
 
+static bool has_duid(const struct dhcp_host *h)
+{
+	return h->duid;
+}
+
 static const struct identity {
 	const char *key;
 	int (*order)(const struct dhcp_host *a, const struct dhcp_host *b);
@@ -245,6 +269,7 @@ static const struct identity {
 	{ "address", address_order, has_address },
 	{ "address6", address6_order, has_address6 },
 	{ "name", name_order, has_name_only },
+	{ "duid", duid_order, has_duid },
 };
 
 /* qsort_r's context: the order in force.  Equal hosts keep their order of declaration. */

@@ -189,6 +189,19 @@ int path_check(const char *text, struct vnet_error *err)
 	return 0;
 }
 
+int duid_check(const char *text, struct vnet_error *err)
+{
+	size_t n = strspn(text, "0123456789abcdefABCDEF:");
+	bool is_good = !text[n] && n % 3 == 2 && n >= 8 && n <= 389;
+
+	for (size_t i = 0; is_good && i < n; i++)
+		is_good = (i % 3 == 2) == (text[i] == ':');
+	if (is_good)
+		return 0;
+	return refuse(err, "bad-text", text,
+		      "a DUID has 3 to 130 bytes, two hexadecimal digits each, joined by ':'");
+}
+
 int glob_check(const char *text, struct vnet_error *err)
 {
 	if (*text && strlen(text) <= 63 && made_of(text, "-_.*?"))

@@ -34,6 +34,8 @@ int option_value_check(const char *text, struct vnet_error *err);
 int word_check(const char *text, struct vnet_error *err);
 /* An absolute path made of such words, without "..". */
 int path_check(const char *text, struct vnet_error *err);
+/* A DHCPv6 client's identifier (RFC 8415, 11.1): 3 to 130 bytes, two hexadecimal digits each, joined by ':'. */
+int duid_check(const char *text, struct vnet_error *err);
 /* A pattern for names: their letters, and '*', '?'. */
 int glob_check(const char *text, struct vnet_error *err);
 

@@ -119,7 +119,8 @@ struct dhcp_host {
 	struct source source;
 	bool has_mac;
 	struct mac mac;
-	char *name;             /* host name; a host has a MAC, a name or both */
+	char *name;             /* host name; a host has a MAC, a name, a DUID or several of them */
+	char *duid;             /* of a DHCPv6 client, "00:03:00:01:..", or NULL */
 	struct ip address;      /* IPv4; family 0: none */
 	struct ip address6;
 	unsigned lease_time;    /* s; 0: the network's; UINT_MAX: infinite */
@@ -144,6 +145,7 @@ struct dhcp_boot {              /* PXE */
 struct dhcp_config {            /* v4 */
 	bool enabled;           /* `dhcp:` present and not `false` */
 	VEC(struct ip_range) ranges; /* empty: the whole of the first IPv4 subnet but our own addresses */
+	bool reserved_only;     /* no ranges at all: addresses only for whom they are reserved */
 	unsigned lease_time;    /* s; 0: 3600; UINT_MAX: infinite */
 	VEC(struct dhcp_host) hosts; /* serve both families */
 	VEC(struct dhcp_option) options; /* both families */
@@ -162,6 +164,7 @@ struct ipv6_config {
 	enum ra_mode ra;        /* default: SLAAC with an IPv6 address, MANAGED with dhcp6 ranges */
 	bool has_ra;
 	VEC(struct ip_range) ranges; /* dhcp6.ranges */
+	bool reserved_only;     /* dhcp6.reserved_only */
 	bool dhcp6_enabled;
 	unsigned lease_time;    /* s; 0: 3600 */
 	unsigned ra_interval;   /* s, 4..1800; 0: dnsmasq's default */

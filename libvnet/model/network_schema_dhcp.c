@@ -19,16 +19,20 @@ static int dhcp_host_finish(struct decoder *d, const struct node *n, void *value
 {
 	const struct dhcp_host *host = value;
 
-	if (host->has_mac || host->name)
+	if (host->duid && host->address.family)
+		return node_error(n, d->err, "bad-value",
+				  "a DUID names a client of DHCPv6; its IPv4 address goes by mac");
+	if (host->has_mac || host->name || host->duid)
 		return 0;
 	return node_error(n, d->err, "missing-key",
-			  "a DHCP host is known by its mac, its name or both; give one");
+			  "a DHCP host is known by its mac, its name or its duid; give one");
 }
 
 static const struct schema_field dhcp_host_fields[] = {
 #define H(member) offsetof(struct dhcp_host, member)
 	FIELD("mac", type_mac, H(mac), .has = HAS(struct dhcp_host, has_mac)),
 	FIELD("name", type_string, H(name), .check = hostname_check),
+	FIELD("duid", type_string, H(duid), .check = duid_check),
 	FIELD("address", type_ip, H(address), .family = AF_INET),
 	FIELD("address6", type_ip, H(address6), .family = AF_INET6),
 	FIELD("lease_time", type_duration, H(lease_time), .min = LEASE_TIME_MIN,
@@ -250,6 +254,7 @@ static const struct schema_field dhcp_fields[] = {
 	FIELD("ranges", type_list, D(ranges), .item = &range4_item, .max = NETWORK_RANGES_MAX),
 	FIELD("lease_time", type_duration, D(lease_time), .min = LEASE_TIME_MIN,
 	      .max = LEASE_TIME_MAX, .may_be_infinite = true),
+	FIELD("reserved_only", type_bool, D(reserved_only)),
 	FIELD("hosts", type_list, D(hosts), .item = &dhcp_host_item, .max = NETWORK_HOSTS_MAX),
 	FIELD("options", type_list, D(options), .item = &dhcp_option_item,
 	      .max = NETWORK_OPTIONS_MAX),
@@ -277,6 +282,7 @@ static const struct schema_field dhcp6_fields[] = {
 	FIELD("ranges", type_list, I(ranges), .item = &range6_item, .max = NETWORK_RANGES_MAX),
 	FIELD("lease_time", type_duration, I(lease_time), .min = LEASE_TIME_MIN,
 	      .max = LEASE_TIME_MAX, .may_be_infinite = true),
+	FIELD("reserved_only", type_bool, I(reserved_only)),
 };
 const struct schema dhcp6_schema = {
 	.what = "dhcp6",
