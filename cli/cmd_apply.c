@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_apply.c - apply and plan: definitions in, operations in words out */
 
+#include "cli/file.h"
 #include "cli/output.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
-/* netd takes 4 MiB of YAML; a little more shows that there is more. */
-#define FILE_LIMIT (4UL * 1024 * 1024)
 #define APPLY_TIMEOUT_MS (5 * 60 * 1000)
 
 struct apply_options {
@@ -16,8 +11,6 @@ struct apply_options {
 	bool dry_run, disruptive;
 };
 
-static int read_definitions(const char *path, struct strbuf *ret, struct vnet_error *err);
-static int check_text(const char *text, size_t size, const char *file, struct vnet_error *err);
 static int call_with_file(struct cli *cli, const char *method, const struct apply_options *o,
 			  json_t **ret_reply);
 static void print_operations(const struct cli *cli, FILE *f, const json_t *operations);
@@ -76,6 +69,27 @@ static int run_apply(struct cli *cli, const void *options, const text_vec *words
 	return status;
 }
 
+int apply_networks(struct cli *cli, json_t *networks)
+{
+	json_t *parameters = json_object(), *reply = NULL;
+	int status;
+
+	json_object_set(parameters, "networks", networks);
+	status = cli_connect(cli);
+	if (status) {
+		json_decref(parameters);
+		return status;
+	}
+	vnet_client_set_timeout(cli->client, APPLY_TIMEOUT_MS);
+	status = cli_call(cli, "Apply", parameters, &reply);
+	if (status)
+		return status;
+	print_reply(cli, reply, "nothing to do");
+	status = report_networks(cli, json_object_get(reply, "networks"));
+	json_decref(reply);
+	return status;
+}
+
 /*
  * The file as netd is told of it, by its whole path: netd remembers it as the
  * definition's source, and knows its own files below networks.d by it.
@@ -106,9 +120,9 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 	int r = 0, status;
 
 	if (name)
-		r = read_definitions(o->file, &text, &err);
+		r = file_read(o->file, &text, &err);
 	if (r == 0 && name)
-		r = check_text(text.s, text.len, name, &err);
+		r = file_check_text(text.s, text.len, name, &err);
 	if (r < 0) {
 		json_decref(parameters);
 		return report_error_in(cli, &err, text.s, text.len);
@@ -136,63 +150,6 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 	print_operations(cli, stderr,
 			 json_object_get(client_error_parameters(cli->client), "operations"));
 	return status;
-}
-
-static int read_definitions(const char *path, struct strbuf *ret, struct vnet_error *err)
-{
-	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
-	char chunk[65536];
-	ssize_t n = 0;
-
-	strbuf_append(ret, "");
-	while (fd >= 0 && ret->len <= FILE_LIMIT) {
-		n = read(fd, chunk, sizeof(chunk));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		strbuf_append_n(ret, chunk, (size_t)n);
-	}
-	if (fd < 0 || n < 0) {
-		int number = errno;
-
-		if (fd >= 0)
-			close(fd);
-		/* Not -number: exit statuses 3 and 4 speak of netd's answers, not of a file. */
-		return vnet_error_set(err, -EIO, "file-unreadable", "cannot read %s: %s", path,
-				      strerror(number));
-	}
-	close(fd);
-	if (ret->len > FILE_LIMIT)
-		return vnet_error_set(err, -EINVAL, "file-too-large",
-				      "%s is larger than the %lu MiB that netd takes", path,
-				      FILE_LIMIT / 1024 / 1024);
-	return 0;
-}
-
-/* JSON can only carry UTF-8 without NUL: find the place here, where it still can be told. */
-static int check_text(const char *text, size_t size, const char *file, struct vnet_error *err)
-{
-	unsigned line = 1, column = 1;
-
-	for (size_t i = 0; i < size;) {
-		unsigned char c = (unsigned char)text[i];
-		size_t n = c < 0x80 ? 1 : c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
-		json_t *probe = c && n <= size - i ? json_stringn(text + i, n) : NULL;
-
-		if (!probe) {
-			vnet_error_set(err, -EINVAL, "not-text",
-				       c ? "this is not UTF-8; save the file in that encoding" :
-					   "a NUL byte; definitions are text");
-			vnet_error_at(err, file, line, column, NULL);
-			return -EINVAL;
-		}
-		json_decref(probe);
-		column = c == '\n' ? 1 : column + 1;
-		line += c == '\n';
-		i += n;
-	}
-	return 0;
 }
 
 /* "! blue: set vn-blue mtu 9000": the mark says that running guests notice. */

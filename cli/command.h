@@ -57,7 +57,7 @@ struct command {
 
 extern const struct command apply_commands[], network_commands[], port_commands[], group_commands[],
 	run_commands[], list_commands[], monitor_commands[], trace_commands[], doctor_commands[],
-	general_commands[], completion_commands[];
+	import_commands[], general_commands[], completion_commands[];
 /* All of them, ended by NULL. */
 extern const struct command *const command_tables[];
 extern const struct cli_option global_options[];
@@ -78,6 +78,9 @@ int cli_call(struct cli *cli, const char *method, json_t *parameters, json_t **r
  */
 int cli_call_each(struct cli *cli, const char *method, const text_vec *names, const char *what,
 		  const char *done);
+
+/* cmd_apply.c: defines networks ({NAME: ...}) and starts them, telling what apply tells. */
+int apply_networks(struct cli *cli, json_t *networks);
 
 /* The exit status that stands for an error. */
 int error_status(const struct vnet_error *err);

@@ -121,8 +121,12 @@ static void print_excerpt(const struct cli *cli, const struct vnet_error *err, c
 	copy = mem_strndup(line, length);
 	fprintf(stderr, "%5u | ", err->line);
 	print_safe(stderr, copy);
+	if (!err->column) {
+		fputc('\n', stderr);
+		return;
+	}
 	fputs("\n      | ", stderr);
-	if (!err->column || err->column > length + 1) {
+	if (err->column > length + 1) {
 		fputc('\n', stderr);
 		return;
 	}

@@ -50,6 +50,7 @@ needs() {
 	lz4               cmd lz4
 	zstd              cmd zstd
 	mandoc            cmd mandoc
+	libxml2-utils     cmd xmllint
 	LIST
 }
 

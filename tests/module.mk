@@ -26,6 +26,7 @@ $(netd-tests): $(B)/%: $(B)/%.o $(netd-parts) $(LIB-kernel) $(LIB-pure)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
 
 $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
+$(eval $(call program,$(B)/tests/support/dnsmasqfiles,$(B)/tests/support/dnsmasqfiles.o $(LIB-pure),$(LIBS-pure)))
 # For the test guest, which has no libraries, of sanitizers either.
 $(B)/tests/guest/send-frames: tests/guest/send-frames.c
 	@mkdir -p $(@D)
@@ -42,7 +43,7 @@ $(eval $(call program,$(B)/tests/bench/restart/ready,$(B)/tests/bench/restart/re
 $(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
-test-programs := $(B)/tests/support/tapguest $(B)/tests/guest/send-frames
+test-programs := $(B)/tests/support/tapguest $(B)/tests/support/dnsmasqfiles $(B)/tests/guest/send-frames
 bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \
 	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules restart/floor restart/ready)
 
@@ -60,7 +61,11 @@ check-unit: $(unit-tests) $(netd-tests)
 check-backend: $(backend-tests)
 	$(Q)$(sandbox) tests/support/run-c $(backend-tests)
 
-check-lab: all $(test-programs)
+# Without a network the tests that want it say so, and skip.
+build/libvirt-source/version: tests/support/libvirt-source
+	-$(Q)tests/support/libvirt-source $(@D)
+
+check-lab: all $(test-programs) build/libvirt-source/version
 	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/support/test_*.py)) \
 		$(filter-out tests/lab/test_bad_input.py,$(sort $(wildcard tests/lab/test_*.py)))
 
@@ -84,7 +89,7 @@ kernel-wires = $(wildcard tests/guest/test_kernel_*.py) \
 kernel-all = $(kernel-wires) $(filter-out $(kernel-wires),$(kernel-labs))
 kernel-picked = $(or $(kernel-$(LABS)),$(foreach name,$(LABS),$(filter %/$(name),$(backend-tests)) \
 	$(wildcard tests/lab/$(name).py tests/guest/$(name).py)))
-check-kernel: all $(backend-tests) $(test-programs) $(B)/guest/stamp guest-asleep
+check-kernel: all $(backend-tests) $(test-programs) build/libvirt-source/version $(B)/guest/stamp guest-asleep
 	$(Q)VNET_BUILD=$(B) LAB='$(LAB)' tests/kernel-lab/check -k $(KERNEL) -j $(MACHINES) $(kernel-picked)
 
 # A shell there, on the terminal.

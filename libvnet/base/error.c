@@ -97,7 +97,9 @@ char *vnet_error_text(const struct vnet_error *err, char *buf, unsigned long siz
 	if (err->file[0])
 		append(buf, size, &pos, "%s:", err->file);
 	if (err->line)
-		append(buf, size, &pos, "%u:%u:", err->line, err->column);
+		append(buf, size, &pos, "%u:", err->line);
+	if (err->line && err->column)
+		append(buf, size, &pos, "%u:", err->column);
 	if (pos)
 		append(buf, size, &pos, " ");
 	if (err->path[0])

@@ -211,8 +211,10 @@ char *element_path(const struct xml_element *e, char buf[ELEMENT_PATH_MAX])
 {
 	size_t n = ELEMENT_PATH_MAX - 1;
 
-	if (!e->parent)
-		return strcpy(buf, ".");
+	if (!e->parent) {
+		snprintf(buf, ELEMENT_PATH_MAX, "%s", e->name);
+		return buf;
+	}
 	buf[n] = '\0';
 	/* From the end; what does not fit goes from the front. */
 	for (; e->parent; e = e->parent) {

@@ -68,7 +68,7 @@ const char *element_text(struct xml_element *e);
 /* Marks all that e holds, itself included. */
 void element_ignore(struct xml_element *e);
 
-/* "forward/nat/port", from below the root; "." is the root.  Returns buf. */
+/* "forward/nat/port", from below the root; the root's own name for itself.  Returns buf. */
 #define ELEMENT_PATH_MAX 128
 char *element_path(const struct xml_element *e, char buf[ELEMENT_PATH_MAX]);
 

@@ -96,12 +96,21 @@ static int check_reserved_only(const struct network *net, int family, size_t n_r
 			    "reserved_only gives no address to strangers, ranges do; give one of them");
 }
 
+/* `dhcp` holds the hosts and options of DHCPv6, too: a network of IPv6 alone may have those. */
+static bool serves_only_dhcp6(const struct network *net)
+{
+	const struct dhcp_config *dhcp = &net->dhcp;
+
+	return net->ipv6.dhcp6_enabled && (dhcp->hosts.n || dhcp->options.n) && !dhcp->ranges.n &&
+	       !dhcp->reserved_only && !dhcp->boot.file && !dhcp->boot.tftp_root;
+}
+
 static int check_service4(const struct network *net, struct vnet_error *err)
 {
 	const struct prefix *subnet = first_subnet(net, AF_INET);
 	char text[ADDR_TEXT_MAX];
 
-	if (!net->dhcp.enabled)
+	if (!net->dhcp.enabled || (!subnet && !net->auto4 && serves_only_dhcp6(net)))
 		return 0;
 	if (!subnet && !net->auto4)
 		return check_refuse(

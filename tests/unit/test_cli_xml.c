@@ -72,7 +72,7 @@ static void test_unread(void **state)
 	(void)state;
 	assert_int_equal(read_text(text, &root, &err), 0);
 	element_unread(root, list_unread, &out);
-	assert_string_equal(out.s, "1 .\n");
+	assert_string_equal(out.s, "1 a\n");
 	strbuf_reset(&out);
 	root->is_read = true;
 	element_attribute(root, "y");
@@ -80,7 +80,7 @@ static void test_unread(void **state)
 	element_child(b, "d");
 	element_child(element_child(root, "b"), "c");
 	element_unread(root, list_unread, &out);
-	assert_string_equal(out.s, "1 .@x\n3 b/c@z\n4 b\n5 e\n");
+	assert_string_equal(out.s, "1 a@x\n3 b/c@z\n4 b\n5 e\n");
 	strbuf_reset(&out);
 	element_ignore(root);
 	element_unread(root, list_unread, &out);

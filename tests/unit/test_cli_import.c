@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_cli_import.c - libvirt's networks as ours and back.
+ *
+ * tests/golden/import/NAME.xml is imported; what comes out is NAME.expected: the
+ * canonical form or the error, the report, and the XML that is exported again.
+ * UPDATE_GOLDEN=1 rewrites it: read the difference before committing.
+ */
+
+#include "base/strbuf.h"
+#include "cli/xml.h"
+#include "import/libvirt.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include <glob.h>
+#include <stdio.h>
+
+#define GOLDEN "tests/golden/import/"
+
+static char *read_text(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text;
+	size_t n;
+
+	if (!f)
+		return NULL;
+	text = mem_alloc(XML_TEXT_MAX + 1);
+	n = fread(text, 1, XML_TEXT_MAX, f);
+	fclose(f);
+	text[n] = '\0';
+	return text;
+}
+
+static void put_report(struct strbuf *b, const struct import_report *report)
+{
+	vec_each(item, &report->items)
+		strbuf_printf(b, "%u: %s: %s%s%s%s [%s]\n", item->line,
+			      import_loss_name(item->code->loss), item->what, item->detail ? " (" : "",
+			      item->detail ? item->detail : "", item->detail ? ")" : "",
+			      item->code->code);
+}
+
+static void put_network(struct strbuf *b, struct network *net)
+{
+	json_t *json = networks_to_json(&net, 1);
+	AUTO_FREE char *text = json_dumps(json, JSON_INDENT(2));
+
+	strbuf_printf(b, "%s\n", text);
+	json_decref(json);
+}
+
+/* What was exported is imported again, and is the same. */
+static void put_export(struct strbuf *b, const struct network *net)
+{
+	AUTO_IMPORT_REPORT struct import_report report = { 0 }, again = { 0 };
+	AUTO(element_free) struct xml_element *root = NULL;
+	AUTO_FREE char *xml = libvirt_network_export(net, &report);
+	AUTO(network_free) struct network *back = NULL;
+	struct vnet_error err = { 0 };
+
+	strbuf_printf(b, "=== export\n%s", xml);
+	put_report(b, &report);
+	if (xml_read(xml, strlen(xml), "exported", &root, &err) < 0 ||
+	    libvirt_network_import(root, "exported", NULL, &back, &again, &err) < 0)
+		fail_msg("%s in\n%s", err.message, xml);
+	strbuf_append(b, "=== imported again\n");
+	if (network_equal(net, back))
+		strbuf_append(b, "the same\n");
+	else
+		put_network(b, back);
+	put_report(b, &again);
+}
+
+static void import_into(struct strbuf *b, const char *path)
+{
+	const char *file = strrchr(path, '/') + 1;
+	AUTO_IMPORT_REPORT struct import_report report = { 0 };
+	AUTO(element_free) struct xml_element *root = NULL;
+	AUTO(network_free) struct network *net = NULL;
+	AUTO_FREE char *text = read_text(path);
+	struct vnet_error err = { 0 };
+	char message[1024];
+
+	if (xml_read(text, strlen(text), file, &root, &err) < 0 ||
+	    libvirt_network_import(root, file, NULL, &net, &report, &err) < 0) {
+		strbuf_printf(b, "%s [%s]\n", vnet_error_text(&err, message, sizeof(message)),
+			      err.code);
+		return;
+	}
+	put_network(b, net);
+	put_report(b, &report);
+	put_export(b, net);
+}
+
+static void test_goldens(void **state)
+{
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob(GOLDEN "*.xml", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		AUTO_FREE char *golden = mem_printf("%.*s.expected", (int)strlen(path) - 4, path);
+		AUTO_FREE char *expected = read_text(golden);
+		AUTO_STRBUF struct strbuf b = { 0 };
+
+		import_into(&b, path);
+		if (getenv("UPDATE_GOLDEN")) {
+			FILE *f = fopen(golden, "we");
+
+			assert_non_null(f);
+			assert_true(fputs(b.s, f) >= 0);
+			assert_int_equal(fclose(f), 0);
+		} else if (!expected || strcmp(expected, b.s)) {
+			fail_msg("%s differs; got:\n%s", golden, b.s);
+		}
+	}
+	globfree(&found);
+}
+
+static void put(void *context, const char *data, size_t size)
+{
+	strbuf_append_n(context, data, size);
+}
+
+/* Every definition can be exported, and what comes out is XML of a network. */
+static void test_export_of_all(void **state)
+{
+	unsigned n_networks = 0;
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob("tests/golden/model/*.yaml", 0, NULL, &found), 0);
+	assert_int_equal(glob("configs/examples/*.yaml", GLOB_APPEND, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		AUTO_FREE char *text = read_text(found.gl_pathv[i]);
+		AUTO_NETWORKS network_vec nets = { 0 };
+
+		if (networks_from_yaml(text, strlen(text), NULL, &nets, NULL) < 0)
+			continue;
+		vec_each(net, &nets) {
+			AUTO_IMPORT_REPORT struct import_report report = { 0 };
+			AUTO(element_free) struct xml_element *root = NULL;
+			AUTO_FREE char *xml = libvirt_network_export(*net, &report);
+			AUTO_STRBUF struct strbuf out = { 0 };
+			struct vnet_error err = { 0 };
+
+			/* Not each in a process: they are hundreds. */
+			xml_parse(xml, strlen(xml), put, &out);
+			if (xml_decode(out.s, out.len, found.gl_pathv[i], &root, &err) < 0)
+				fail_msg("%s: %s in\n%s", found.gl_pathv[i], err.message, xml);
+			assert_string_equal(root->name, "network");
+			n_networks++;
+		}
+	}
+	globfree(&found);
+	assert_true(n_networks > 50);
+}
+
+/* The manual has every code, and what becomes of it. */
+static void test_codes_are_documented(void **state)
+{
+	AUTO_FREE char *manual = read_text("docs/reference-import.md");
+
+	(void)state;
+	assert_non_null(manual);
+	for (const struct import_code *c = import_codes; c->code; c++) {
+		AUTO_FREE char *quoted = mem_printf("`%s`", c->code);
+
+		if (!strstr(manual, quoted))
+			fail_msg("docs/reference-import.md lacks %s", quoted);
+		assert_non_null(c->reason);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_goldens),
+		cmocka_unit_test(test_export_of_all),
+		cmocka_unit_test(test_codes_are_documented),
+	};
+
+	return cmocka_run_group_tests_name("cli_import", tests, NULL, NULL);
+}
