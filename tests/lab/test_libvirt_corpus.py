@@ -7,6 +7,7 @@ writes that anew.  With another version of libvirt's the goldens are not compare
 the rest is.
 """
 
+import functools
 import glob
 import json
 import os
@@ -33,10 +34,16 @@ def vnetctl(*words, **options):
                           timeout=60, **options)
 
 
+@functools.cache
 def import_libvirt(path):
     """The answer in JSON, or the error."""
     done = vnetctl("-o", "json", "import", "libvirt", path)
     return (json.loads(done.stdout), None) if done.returncode == 0 else (None, done.stderr)
+
+
+def definition(answer):
+    """As a file of ours: JSON is YAML, too."""
+    return json.dumps({"networks": answer["networks"]})
 
 
 def describe(name, answer, error):
@@ -110,14 +117,16 @@ class Networks(CorpusCase):
         files = corpus("tests/networkxml2*")
         self.assertTrue(files)
         for path in files:
-            first = vnetctl("-q", "import", "libvirt", path)
-            if first.returncode:
+            first, _ = import_libvirt(path)
+            if not first:
                 continue
-            exported = vnetctl("export", "libvirt", "-f", "-", input=first.stdout)
+            exported = vnetctl("export", "libvirt", "-f", "-", input=definition(first))
             self.assertEqual((exported.returncode, exported.stderr), (0, ""), path)
-            again = vnetctl("-q", "import", "libvirt", "-", input=exported.stdout)
+            again = vnetctl("-o", "json", "import", "libvirt", "-", input=exported.stdout)
             self.assertEqual((again.returncode, again.stderr), (0, ""), path + exported.stdout)
-            self.assertEqual(again.stdout, first.stdout, path)
+            again = json.loads(again.stdout)
+            self.assertEqual(again["networks"], first["networks"], path)
+            self.assertFalse([item for item in again["report"] if item["loss"] != "note"], path)
             if shutil.which("xmllint"):
                 valid = subprocess.run(["xmllint", "--noout", "--nonet", "--relaxng", schema, "-"],
                                        input=exported.stdout, capture_output=True, text=True,
@@ -201,9 +210,9 @@ class Dnsmasq(CorpusCase):
 
     @staticmethod
     def ours(path):
-        yaml = vnetctl("-q", "import", "libvirt", path).stdout
-        done = subprocess.run([build_path("tests/support/dnsmasqfiles")], input=yaml,
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run([build_path("tests/support/dnsmasqfiles")],
+                              input=definition(import_libvirt(path)[0]), capture_output=True,
+                              text=True, check=True)
         parts = re.split(r"^=== (.*)\n", done.stdout, flags=re.M)[1:]
         return dict(zip(parts[::2], parts[1::2]))
 
