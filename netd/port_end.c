@@ -74,9 +74,9 @@ void port_undo_attach(struct netd *d, struct port_entry *entry, struct attachmen
 		port_remove_rules(d, entry);
 	else
 		reconcile_later(d, 0);
-	if (device_kind(entry->port)->remove(d, entry, NULL) < 0)
-		/* It is marked as ours and known to nobody: the planner's to take away. */
-		reconcile_later(d, RETRY_USEC);
+	device_kind(entry->port)->remove(d, entry, NULL);
+	/* What may be left, because this failed too, is marked as ours and known to nobody: the planner's. */
+	reconcile_later(d, RETRY_USEC);
 	port_close_fds(a);
 	journal_del(d->port_journal, entry->port->name, NULL);
 	registry_remove_port(&d->registry, entry);

@@ -125,6 +125,7 @@ static int tap_open(struct netd *d, struct port_entry *entry, bool exists, struc
 		return r < 0 ? r : take_index(d, entry, ifindex, err);
 	}
 	snprintf(tap.name, sizeof(tap.name), "%s", port->ifname);
+	port_alias(port, tap.alias);
 	r = kernel_tap_open(d->kernel, &tap, err);
 	return r < 0 ? r : take_queues(d, entry, tap.ret_ifindex, ret, err);
 }

@@ -373,6 +373,12 @@ static int run_batch(struct kernel_linux *k, const struct op *ops, size_t n, siz
 
 	stopped = fill_batch(k, ops, n, *done, &b, &end, &later);
 	r = nl_send(&k->rt);
+	if (r == -ENOBUFS) {
+		/* Answers were lost.  Every operation may run twice: the second time tells. */
+		vnet_error_clear(&later);
+		stopped = fill_batch(k, ops, n, *done, &b, &end, &later);
+		r = nl_send(&k->rt);
+	}
 	if (r < 0)
 		return op_error(&ops[*done], r, NULL, err);
 	memcpy(b.answers, k->rt.answers, b.n * sizeof(b.answers[0]));

@@ -91,6 +91,11 @@ int link_create_settle(struct kernel_linux *k, const struct op *op, struct op_an
 		mark.link.set |= LINK_SET_MTU;
 	r = link_set_settle(k, &mark, &again);
 	answers->failed = again.failed;
+	if (r < 0) {
+		/* Made and not marked, it would be nobody's. */
+		link_add_delete(&k->rt, device_index(k->control, op->link.name));
+		op_send(k, &ignored);
+	}
 	return r;
 }
 

@@ -488,6 +488,7 @@ static int check_tap(const struct kernel_fake *k, const struct kernel_tap *tap,
 /* Through the operation, for its event and all that comes with a device. */
 static int make_device(struct kernel_fake *k, const struct kernel_tap *tap, struct vnet_error *err)
 {
+	struct link *link;
 	struct op op = {.kind = OP_TAP_CREATE,
 			.tap = {.multi_queue = tap->multi_queue, .vnet_hdr = tap->vnet_hdr,
 				.owner = UINT32_MAX, .group = UINT32_MAX}};
@@ -497,7 +498,10 @@ static int make_device(struct kernel_fake *k, const struct kernel_tap *tap, stru
 	r = op_apply(&op, &k->state, err);
 	if (r < 0)
 		return r;
-	((struct link *)snapshot_link(&k->state, tap->name))->tun.is_persistent = tap->persistent;
+	link = (struct link *)snapshot_link(&k->state, tap->name);
+	link->tun.is_persistent = tap->persistent;
+	if (tap->persistent)
+		memcpy(link->alias, tap->alias, sizeof(link->alias));
 	tell_op(k, &op);
 	return 0;
 }

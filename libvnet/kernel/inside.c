@@ -201,6 +201,32 @@ static int create_device(struct kernel_linux *k, const struct kernel_inside *ins
 	return r;
 }
 
+/* The macvlan that was to be made, by its address: it has no mark yet.  0: there is none. */
+static int find_made(struct nl *nl, const struct kernel_inside *inside)
+{
+	struct link link;
+
+	return find_inside(nl, made_name(inside), &link) >= 0 && !strcmp(link.kind, "macvlan") &&
+			       mac_cmp(&link.mac, &inside->mac) == 0
+		       ? link.ifindex
+		       : 0;
+}
+
+/* Whether it was made or not: the answer that tells may have been lost. */
+static void delete_again(struct kernel_linux *k, const struct kernel_inside *inside, struct nl *nl,
+			 int ifindex)
+{
+	if (!strcmp(inside->kind, "veth")) {
+		linux_delete_marked(k, inside->name, inside->alias);
+		return;
+	}
+	if (!ifindex)
+		ifindex = find_made(nl, inside);
+	if (ifindex)
+		link_add_delete(nl, ifindex);
+	nl_send(nl);
+}
+
 /* Sends the one request added to nl. */
 static int ask(struct nl *nl, const struct kernel_inside *inside, const char *what,
 	       struct vnet_error *err)
@@ -272,20 +298,21 @@ static int create_inside(struct kernel_linux *k, struct kernel_inside *inside, i
 	struct link link = {0};
 	int r;
 
-	if ((r = check_names(k, nl, inside, err)) < 0 ||
-	    (r = create_device(k, inside, netns, err)) < 0)
-		return r;
-	r = find_inside(nl, made_name(inside), &link);
+	r = check_names(k, nl, inside, err);
 	if (r < 0)
-		kernel_error(err, r, nl_text(nl, 0), "namespace %s: %s is gone already",
-			     inside->netns, made_name(inside));
-	else
-		r = set_up(nl, inside, link.ifindex, err);
-	if (r < 0 && link.ifindex) {
-		link_add_delete(nl, link.ifindex);
-		nl_send(nl);
+		return r;
+	r = create_device(k, inside, netns, err);
+	if (r >= 0) {
+		r = find_inside(nl, made_name(inside), &link);
+		if (r < 0)
+			kernel_error(err, r, nl_text(nl, 0), "namespace %s: %s is gone already",
+				     inside->netns, made_name(inside));
+		else
+			r = set_up(nl, inside, link.ifindex, err);
 	}
-	if (r >= 0)
+	if (r < 0)
+		delete_again(k, inside, nl, link.ifindex);
+	else
 		inside->ret_ifindex = !strcmp(inside->kind, "veth")
 					      ? device_index(k->control, inside->name)
 					      : link.ifindex;

@@ -71,6 +71,7 @@ struct kernel_tap {
 	bool multi_queue;       /* IFF_MULTI_QUEUE; true whenever queues > 1 */
 	bool vnet_hdr, offload;
 	bool persistent;
+	char alias[LINK_ALIAS_MAX]; /* of a persistent one: whose it is, before it stays by itself */
 	bool must_exist;        /* open the queues of an existing persistent TAP */
 	int *ret_fds;           /* queues of them, or all -1 on error */
 	int ret_ifindex;

@@ -460,6 +460,16 @@ int linux_find(struct kernel_linux *k, const char *name, struct link *ret, struc
 	return r < 0 ? r : 0;
 }
 
+void linux_delete_marked(struct kernel_linux *k, const char *name, const char *alias)
+{
+	struct link link;
+
+	if (linux_find(k, name, &link, NULL) < 0 || strcmp(link.alias, alias) != 0)
+		return;
+	link_add_delete(&k->rt, link.ifindex);
+	nl_send(&k->rt);
+}
+
 /* Devices for nftables. */
 
 static unsigned nft_device_index(void *context, const char *name)
@@ -488,6 +498,19 @@ static bool nft_device_name(void *context, unsigned index, char ret_name[16])
 
 /* Small queries. */
 
+/* Marked before it is kept: should netd die in between, the device goes with it. */
+static int keep_tap(struct kernel_linux *k, const struct kernel_tap *tap, struct vnet_error *err)
+{
+	struct op_tap op = {.owner = UINT32_MAX, .group = UINT32_MAX};
+	int r;
+
+	memcpy(op.name, tap->name, sizeof(op.name));
+	link_add_alias(&k->rt, tap->ret_ifindex, tap->alias);
+	r = nl_send_all(&k->rt, NULL);
+	return r < 0 ? kernel_error(err, r, nl_text(&k->rt, 0), "TAP %s: cannot mark it", tap->name)
+		     : tap_keep(tap->ret_fds[0], &op, err);
+}
+
 static int linux_tap_open(struct kernel *base, struct kernel_tap *tap, struct vnet_error *err)
 {
 	struct kernel_linux *k = self(base);
@@ -495,6 +518,12 @@ static int linux_tap_open(struct kernel *base, struct kernel_tap *tap, struct vn
 
 	if (r < 0)
 		return r;
+	if (tap->persistent && !tap->must_exist)
+		r = keep_tap(k, tap, err);
+	if (r < 0) {
+		tap_close(tap);
+		return r;
+	}
 	memcpy(k->opened, tap->name, sizeof(k->opened));
 	k->opened_index = tap->ret_ifindex;
 	return 0;

@@ -32,6 +32,11 @@ struct kernel_linux {
 
 /* Reads one link.  -ENODEV without touching err: there is none. */
 int linux_find(struct kernel_linux *k, const char *name, struct link *ret, struct vnet_error *err);
+/*
+ * Takes away what was to be made under this name, whether it came to be or not: an
+ * answer may have been lost.  Only a device with this very mark.
+ */
+void linux_delete_marked(struct kernel_linux *k, const char *name, const char *alias);
 int linux_execute(struct kernel *base, const struct op *ops, size_t n, size_t *ret_done,
 		  struct vnet_error *err);
 

@@ -129,6 +129,8 @@ static int create(struct kernel_linux *k, const struct kernel_macvtap *macvtap, 
 		link_add_delete(&k->rt, *ret_ifindex);
 	else if (r == -EEXIST) /* made by somebody else since we looked: take the mark back */
 		link_add_alias(&k->rt, *ret_ifindex, "");
+	else
+		linux_delete_marked(k, macvtap->name, macvtap->alias);
 	nl_send(&k->rt);
 	return r;
 }

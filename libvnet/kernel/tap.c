@@ -42,9 +42,6 @@ int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err)
 			       &tap->ret_fds[i], err);
 	if (r >= 0)
 		r = set_up_header(tap->ret_fds[0], tap, err);
-	if (r >= 0 && tap->persistent && !tap->must_exist &&
-	    ioctl(tap->ret_fds[0], TUNSETPERSIST, 1) < 0)
-		r = kernel_error(err, -errno, NULL, "TAP %s: cannot make it persistent", tap->name);
 	if (r >= 0) {
 		tap->ret_ifindex = device_index(control, tap->name);
 		/* Gone before TUNSETIFF, which then made a new one: that goes on close. */
@@ -52,12 +49,18 @@ int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err)
 			r = vnet_error_set(err, -ENODEV, "no-device",
 					   "TAP %s: it was removed while being opened", tap->name);
 	}
-	for (i = 0; r < 0 && i < tap->queues; i++) {
+	if (r < 0)
+		tap_close(tap);
+	return r;
+}
+
+void tap_close(struct kernel_tap *tap)
+{
+	for (unsigned i = 0; i < tap->queues; i++) {
 		if (tap->ret_fds[i] >= 0)
 			close(tap->ret_fds[i]);
 		tap->ret_fds[i] = -1;
 	}
-	return r;
 }
 
 int tap_create(const struct op_tap *op, int *ret_fd, struct vnet_error *err)

@@ -6,8 +6,9 @@
 
 #include "kernel/kernel.h"
 
-/* kernel_tap_open(); control is any socket of the namespace. */
+/* kernel_tap_open(), but for what makes it persistent; control is any socket of the namespace. */
 int tap_open(int control, struct kernel_tap *tap, struct vnet_error *err);
+void tap_close(struct kernel_tap *tap);
 /*
  * A TAP of OP_TAP_CREATE, not persistent yet, or an existing one of the same
  * name to be checked by the caller (-EEXIST).  tap_keep() makes it outlive the

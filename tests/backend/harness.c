@@ -204,6 +204,7 @@ int tap(const char *name, unsigned queues, int *fds, bool persistent, bool must_
 	int r;
 
 	snprintf(t.name, sizeof(t.name), "%s", name);
+	snprintf(t.alias, sizeof(t.alias), "vnet:port:blue:p");
 	vnet_error_clear(&f->err);
 	r = kernel_tap_open(f->k, &t, &f->err);
 	return r < 0 ? r : t.ret_ifindex;

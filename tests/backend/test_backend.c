@@ -717,6 +717,12 @@ static void tap_persistent(void **state)
 	no_link("vp1");
 	assert_int_equal(tap("vp1", 2, fds, false, true), -ENODEV);
 	no_link("vp1"); /* looking for it did not make it */
+	/* What stays is marked from the start, so that it is never nobody's. */
+	ok(tap("vp1", 1, fds, true, false));
+	close(fds[0]);
+	link = get_link("vp1");
+	assert_true(link.tun.is_persistent);
+	assert_string_equal(link.alias, "vnet:port:blue:p");
 }
 
 static void tap_of_somebody_else(void **state)
