@@ -43,14 +43,17 @@ $(eval $(call program,$(B)/tests/bench/restart/ready,$(B)/tests/bench/restart/re
 $(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
-test-programs := $(B)/tests/support/tapguest $(B)/tests/support/dnsmasqfiles $(B)/tests/guest/send-frames
+# The daemon as it is, with system calls that go wrong where a test wants them to.
+$(eval $(call program,$(B)/tests/fault/netd,$(netd-obj) $(B)/tests/fault/inject.o $(LIB-kernel) $(LIB-pure),$(LIBS-kernel) $(LIBS-pure)))
+test-programs := $(B)/tests/support/tapguest $(B)/tests/support/dnsmasqfiles $(B)/tests/guest/send-frames \
+	$(B)/tests/fault/netd
 bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \
 	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules restart/floor restart/ready)
 
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
 
-.PHONY: tests check check-unit check-backend check-lab check-bad-input check-guest check-kernel \
+.PHONY: tests check check-unit check-backend check-lab check-fault fault check-bad-input check-guest check-kernel \
 	guest-asleep kernel-lab test demo bench bench-guard-alternatives bench-kernel deps
 # Everything that the checks need built, but not run.
 tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
@@ -68,6 +71,15 @@ build/libvirt-source/version: tests/support/libvirt-source
 check-lab: all $(test-programs) build/libvirt-source/version
 	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/support/test_*.py)) \
 		$(filter-out tests/lab/test_bad_input.py,$(sort $(wildcard tests/lab/test_*.py)))
+
+# A part of what may go wrong, drawn anew each time; `make fault` is all of it.
+FAULT_SHARE ?= 0.06
+check-fault: all $(test-programs)
+	$(Q)VNET_FAULT_SHARE=$(FAULT_SHARE) VNET_TEST_SECONDS=3600 $(pytest) $(LAB) \
+		$(sort $(wildcard tests/fault/test_*.py))
+
+fault:
+	$(Q)$(MAKE) --no-print-directory check-fault FAULT_SHARE=1
 
 check-bad-input: all $(test-programs)
 	$(Q)$(pytest) $(LAB) tests/lab/test_bad_input.py

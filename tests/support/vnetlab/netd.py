@@ -34,8 +34,9 @@ def find_program(name):
 class Netd:
     """files: {"networks.d/a.yaml": "…", "access.yaml": "…"} for its --config-dir."""
 
-    def __init__(self, ns, folder, files=None, arguments=(), environment=None):
+    def __init__(self, ns, folder, files=None, arguments=(), environment=None, program="netd/netd"):
         self.ns = ns
+        self.program = os.path.abspath(build_path(program))
         self.folder = folder
         self.config_dir = os.path.join(folder, "etc")
         self.run_dir = os.path.join(folder, "run")
@@ -69,7 +70,7 @@ class Netd:
         environment = dict(os.environ, NOTIFY_SOCKET=notify_path, **self.environment)
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = self.ns.popen(
-                *prefix, find_program("netd"), "--config-dir", self.config_dir,
+                *prefix, self.program, "--config-dir", self.config_dir,
                 "--run-dir", self.run_dir, "--state-dir", self.state_dir,
                 "--log-level", "debug", *self.arguments,
                 stdout=log, stderr=log, env=environment, preexec_fn=die_with_parent)
