@@ -124,12 +124,17 @@ int link_set_gather(struct kernel_linux *k, const struct op *op, struct vnet_err
  * Takes out of op what the kernel cannot have; false: nothing that would explain
  * its answer.  A device without IPv6 (switched off at boot, or an MTU below 1280)
  * refuses a message with IPv6 settings whole; a kernel without VLAN filtering one
- * that switches it off.
+ * that switches it off.  A port that went down or lost its carrier since it was
+ * looked at is disabled by the bridge, which forwards again when it is back.
  */
 static bool drop_impossible(struct op_link *op, int result)
 {
 	if (result == -EAFNOSUPPORT && op->set & LINK_SET_ADDR_GEN) {
 		op->set &= ~(uint32_t)LINK_SET_ADDR_GEN;
+		return true;
+	}
+	if (result == -ENETDOWN && op->set & LINK_SET_STATE) {
+		op->set &= ~(uint32_t)LINK_SET_STATE;
 		return true;
 	}
 	if (result == -EOPNOTSUPP && op->set & LINK_SET_BRIDGE && op->bridge.vlan_protocol &&

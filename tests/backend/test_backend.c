@@ -217,6 +217,12 @@ static void link_set_all_fields(void **state)
 	op.link.port.state = 3;
 	run_twice(&op);
 	assert_int_equal(get_link("vp1").port.state, 3);
+	/* It went down meanwhile: the bridge forwards by itself when it is back. */
+	op = link_op("vp1", LINK_SET_UP);
+	run_twice(&op);
+	op = link_op("vp1", LINK_SET_STATE);
+	op.link.port.state = 3;
+	run_twice(&op);
 	/* Out and down. */
 	op = link_op("vp1", LINK_SET_MASTER | LINK_SET_UP);
 	run_twice(&op);
