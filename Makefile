@@ -115,7 +115,11 @@ check: check-unit
 install-programs := $(NETD):$(SBINDIR)/netd \
 	$(B)/cli/vnetctl:$(BINDIR)/vnetctl \
 	$(B)/cli/vnet-qemu-helper:$(LIBEXECDIR)/vnet-qemu-helper \
-	$(B)/cli/vnet-qemu-ifup:$(LIBEXECDIR)/vnet-qemu-ifup
+	$(B)/cli/vnet-qemu-ifup:$(LIBEXECDIR)/vnet-qemu-ifup \
+	$(B)/cli/vnet-libvirt-hook:$(SBINDIR)/vnet-libvirt-hook
+# libvirt runs what it finds there (without libvirt the folders do no harm), and Debian's AppArmor
+# profile lets it run programs of /usr/sbin.
+libvirt-hooks := $(addprefix $(SYSCONFDIR)/libvirt/hooks/,qemu.d network.d)
 install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service \
 	libvnet/include/vnet/vnet.h:$(PREFIX)/include/vnet/vnet.h \
 	libvnet/include/vnet/error.h:$(PREFIX)/include/vnet/error.h \
@@ -133,6 +137,8 @@ install: all
 	$(Q)set -e; for pair in $(install-programs); do \
 		install -D -m 0755 $${pair%%:*} $(DESTDIR)$${pair#*:}; done
 	$(Q)ln -sf vnet-qemu-ifup $(DESTDIR)$(LIBEXECDIR)/vnet-qemu-ifdown
+	$(Q)set -e; for dir in $(libvirt-hooks); do \
+		install -d $(DESTDIR)$$dir; ln -sf $(SBINDIR)/vnet-libvirt-hook $(DESTDIR)$$dir/vnet; done
 	$(Q)set -e; for pair in $(install-files); do \
 		install -D -m 0644 $${pair%%:*} $(DESTDIR)$${pair#*:}; done
 	$(Q)set -e; for page in $(install-manuals); do \
@@ -153,6 +159,7 @@ install: all
 .PHONY: uninstall
 uninstall:
 	$(Q)for pair in $(install-programs) $(install-files); do rm -f $(DESTDIR)$${pair#*:}; done
+	$(Q)rm -f $(addprefix $(DESTDIR),$(libvirt-hooks:%=%/vnet))
 	$(Q)rm -f $(DESTDIR)$(LIBEXECDIR)/vnet-qemu-ifdown $(DESTDIR)$(LIBDIR)/libvnet.so* \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/vnet.pc
 	$(Q)for page in $(install-manuals); do \

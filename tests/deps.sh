@@ -40,6 +40,8 @@ needs() {
 	dnsmasq-base      cmd dnsmasq
 	qemu-system-x86   cmd qemu-system-x86_64
 	qemu-system-common file /usr/lib/qemu/qemu-bridge-helper
+	libvirt-daemon    cmd libvirtd
+	libvirt-clients   cmd virsh
 	seabios           file /usr/share/seabios/bios-256k.bin
 	iputils-ping      cmd ping
 	busybox-static    file /usr/share/doc/busybox-static

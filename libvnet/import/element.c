@@ -117,6 +117,12 @@ static bool has_control(const char *text)
 	return false;
 }
 
+/* What libvirt keeps for people may have several lines. */
+static bool is_prose(const struct xml_element *e)
+{
+	return !e->ns && (!strcmp(e->name, "description") || !strcmp(e->name, "title"));
+}
+
 int element_check(const struct xml_element *root, const char *file, struct vnet_error *err)
 {
 	int r = 0;
@@ -130,13 +136,16 @@ int element_check(const struct xml_element *root, const char *file, struct vnet_
 			return -EINVAL;
 		}
 	/* Text between elements is for people; it counts where it is all that an element holds. */
-	if (!root->children.n && has_control(root->text)) {
+	if (!root->children.n && !is_prose(root) && has_control(root->text)) {
 		vnet_error_set(err, -EINVAL, "control-character",
 			       "the text of <%.40s> holds a line end or another control character",
 			       root->name);
 		vnet_error_at(err, file, root->line, 0, NULL);
 		return -EINVAL;
 	}
+	/* Other programs' own, and no business of ours. */
+	if (!root->ns && !strcmp(root->name, "metadata"))
+		return 0;
 	vec_each(child, &root->children)
 		if (r == 0)
 			r = element_check(*child, file, err);

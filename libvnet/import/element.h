@@ -50,7 +50,11 @@ DEFINE_AUTO(struct xml_element, element_free);
  */
 int element_from_json(const json_t *json, struct xml_element **ret, struct vnet_error *err);
 
-/* Refuses control characters in values below root (line ends and tabs in texts that are blank but for them pass). */
+/*
+ * Refuses control characters in values below root (line ends and tabs in texts that are blank but for them pass).
+ * Not looked at: the text of <title> and <description>, and what is in <metadata>, which is other programs' own;
+ * whoever reads his part of it asks again for that element.
+ */
 int element_check(const struct xml_element *root, const char *file, struct vnet_error *err);
 
 /* --- reading marks; e may be NULL --- */

@@ -127,6 +127,7 @@ static void test_refused(void **state)
 		{ "<a>\n<b x='1&#10;2'/></a>", "control-character", 2 },
 		{ "<a>\n<b x='\xC2\x9B'/></a>", "control-character", 2 },
 		{ "<a>\n<b>x\ny</b></a>", "control-character", 2 },
+		{ "<a>\n<description><b>x\ny</b></description></a>", "control-character", 2 },
 		{ deep, "nested-too-deep", 1 },
 		{ many, "too-many-values", 2 },
 		{ wide, "text-too-long", 0 },

@@ -85,7 +85,79 @@ def build_guest():
     subprocess.run([os.path.abspath(script), build_path("guest")], check=True)
 
 
-class QemuGuest:
+class Console:
+    """A guest of tests/guest by its serial console: .console, a connected socket."""
+
+    def __init__(self, console=None):
+        self.console = console
+        self.text = ""
+        self._seen = 0
+
+    def errors(self):
+        return ""
+
+    def has_ended(self):
+        """In words, or None."""
+        return None
+
+    def _fail(self, what):
+        raise AssertionError("%s; console:\n%s\nQEMU:\n%s" % (what, self.text[-3000:],
+                                                             self.errors()))
+
+    def expect(self, pattern, timeout=BOOT_SECONDS):
+        """The match of the first console line, not taken yet, that fits the pattern."""
+        expression = re.compile(pattern, re.M)
+        timeout = patience(timeout)
+        deadline = time.monotonic() + timeout
+        while True:
+            end = self.text.rfind("\n") + 1
+            match = expression.search(self.text, self._seen, end)
+            if match:
+                self._seen = self.text.find("\n", match.end() - 1) + 1
+                return match
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._fail("no %r within %d s" % (pattern, timeout))
+            if not select.select([self.console], [], [], min(left, 1))[0]:
+                if self.has_ended():
+                    self._fail(self.has_ended())
+                continue
+            data = self.console.recv(65536)
+            if not data:
+                self._fail(self.has_ended() or "QEMU closed the console")
+            self.text += data.decode(errors="replace").replace("\r", "")
+
+    def wait_ready(self):
+        self.expect(r"^MINI ready$")
+        return self
+
+    def address(self, device="eth0"):
+        """What DHCP gave while the guest started: (address, length, gateway)."""
+        match = re.search(r"^MINI addr %s (\S+)/(\d+) ?(\S*)$" % device, self.text, re.M)
+        if not match:
+            self._fail("the guest has no address on %s" % device)
+        return match.groups()
+
+    def mac(self, device="eth0"):
+        match = re.search(r"^MINI link %s (\S+)$" % device, self.text, re.M)
+        if not match:
+            self._fail("the guest has no card %s" % device)
+        return match.group(1)
+
+    def run(self, command, timeout=COMMAND_SECONDS):
+        """(status, output) of a line of shell in the guest."""
+        self.start(command)
+        return self.finish(timeout)
+
+    def start(self, command):
+        self._command_from = self._seen
+        self.console.sendall(command.encode() + b"\n")
+
+    def finish(self, timeout=COMMAND_SECONDS):
+        match = self.expect(r"^MINI done (\d+)$", timeout)
+        return int(match.group(1)), self.text[self._command_from:match.start()]
+
+class QemuGuest(Console):
     """
     Runs `prefix… qemu-system-x86_64 … network-arguments`, in namespace ns.
 
@@ -96,6 +168,7 @@ class QemuGuest:
     def __init__(self, ns, folder, network=(), append="", prefix=(), pass_fds=(), qmp=False,
                  binary="qemu-system-x86_64", emulated=False, asleep=None, initrd=None,
                  **popen_options):
+        super().__init__()
         self.console_path = os.path.join(folder, "console-%d" % id(self))
         self.qmp_path = os.path.join(folder, "qmp-%d" % id(self))
         self.log_path = os.path.join(folder, "qemu-%d.log" % id(self))
@@ -134,8 +207,6 @@ class QemuGuest:
                 raise AssertionError("QEMU ended at once: " + self.errors()) from None
         self.console = socket.socket(socket.AF_UNIX)
         self.console.connect(self.console_path)
-        self.text = ""
-        self._seen = 0
         if asleep:
             self._wake()
 
@@ -174,68 +245,16 @@ class QemuGuest:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def has_ended(self):
+        # A console that is closed comes before an end that can be seen.
+        try:
+            return "QEMU ended with status %d" % self.process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            return None
+
     def errors(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
-
-    def _fail(self, what):
-        raise AssertionError("%s; console:\n%s\nQEMU:\n%s" % (what, self.text[-3000:],
-                                                             self.errors()))
-
-    def expect(self, pattern, timeout=BOOT_SECONDS):
-        """The match of the first console line, not taken yet, that fits the pattern."""
-        expression = re.compile(pattern, re.M)
-        timeout = patience(timeout)
-        deadline = time.monotonic() + timeout
-        while True:
-            end = self.text.rfind("\n") + 1
-            match = expression.search(self.text, self._seen, end)
-            if match:
-                self._seen = self.text.find("\n", match.end() - 1) + 1
-                return match
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self._fail("no %r within %d s" % (pattern, timeout))
-            if not select.select([self.console], [], [], min(left, 1))[0]:
-                if self.process.poll() is not None:
-                    self._fail("QEMU ended with status %d" % self.process.returncode)
-                continue
-            data = self.console.recv(65536)
-            if not data:
-                self.process.wait(10)
-                self._fail("QEMU ended with status %d" % self.process.returncode)
-            self.text += data.decode(errors="replace").replace("\r", "")
-
-    def wait_ready(self):
-        self.expect(r"^MINI ready$")
-        return self
-
-    def address(self, device="eth0"):
-        """What DHCP gave while the guest started: (address, length, gateway)."""
-        match = re.search(r"^MINI addr %s (\S+)/(\d+) ?(\S*)$" % device, self.text, re.M)
-        if not match:
-            self._fail("the guest has no address on %s" % device)
-        return match.groups()
-
-    def mac(self, device="eth0"):
-        match = re.search(r"^MINI link %s (\S+)$" % device, self.text, re.M)
-        if not match:
-            self._fail("the guest has no card %s" % device)
-        return match.group(1)
-
-    def run(self, command, timeout=COMMAND_SECONDS):
-        """(status, output) of a line of shell in the guest."""
-        self.start(command)
-        return self.finish(timeout)
-
-    def start(self, command):
-        self._command_from = self._seen
-        self.console.sendall(command.encode() + b"\n")
-
-    def finish(self, timeout=COMMAND_SECONDS):
-        match = self.expect(r"^MINI done (\d+)$", timeout)
-        return int(match.group(1)), self.text[self._command_from:match.start()]
-
 
 class Qmp:
     """QEMU's monitor protocol."""
