@@ -3,7 +3,7 @@
 
 nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr.c fix.c probe.c)
 pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c libvnet/doctor/*.c \
-		libvnet/trace/*.c libvnet/import/*.c) \
+		libvnet/trace/*.c libvnet/import/*.c libvnet/lab/*.c) \
 	$(filter-out $(nft-edge-src),$(wildcard libvnet/nft/*.c))
 kernel-src := $(wildcard libvnet/kernel/*.c) $(nft-edge-src)
 client-src := $(wildcard libvnet/client/*.c)

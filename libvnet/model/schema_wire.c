@@ -299,6 +299,11 @@ static int parse_amount(const char *text, const struct unit *units, size_t n_uni
 	return -EINVAL;
 }
 
+int rate_parse(const char *text, unsigned long long *ret)
+{
+	return parse_amount(text, rate_units, ARRAY_SIZE(rate_units), ret);
+}
+
 static json_t *encode_amount(unsigned long long amount, const struct unit *units, size_t n_units)
 {
 	for (size_t i = 0; amount && i < n_units; i++) {
@@ -325,7 +330,7 @@ static int rate_decode(struct decoder *d, const struct schema_field *f, const st
 
 	if (!text)
 		return -EINVAL;
-	r = parse_amount(text, rate_units, ARRAY_SIZE(rate_units), &rate);
+	r = rate_parse(text, &rate);
 	if (r == -EINVAL)
 		return bad_value(d, n, RATE_WANTED);
 	if (r < 0 || (rate < RATE_MIN && (rate || f->min)) || rate > RATE_MAX)

@@ -25,6 +25,8 @@ extern const char *const port_kind_names[];
 
 /* "3" or "0-7", first <= last, no leading zeros; 0 or -EINVAL. */
 int uint_range_parse(const char *text, unsigned *ret_first, unsigned *ret_last);
+/* "10mbit", or a whole number of bit/s, in no bounds; 0, -EINVAL or -ERANGE. */
+int rate_parse(const char *text, unsigned long long *ret);
 /* "20-30" or "20". */
 char *vlan_range_format(const struct vlan_range *range, char buf[12]);
 
