@@ -55,6 +55,7 @@ struct command {
 		   const text_vec *rest);
 };
 
+extern const struct command lab_commands[], lab_inside_commands[], lab_show_commands[];
 extern const struct command apply_commands[], network_commands[], port_commands[], group_commands[],
 	run_commands[], list_commands[], monitor_commands[], trace_commands[], doctor_commands[],
 	import_commands[], general_commands[], completion_commands[];

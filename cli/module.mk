@@ -3,12 +3,12 @@
 
 cli-programs := vnetctl vnet-qemu-helper vnet-qemu-ifup vnet-libvirt-hook
 cli-mains := $(cli-programs:%=cli/%.c)
-cli-src := $(filter-out $(cli-mains),$(wildcard cli/*.c))
+cli-src := $(filter-out $(cli-mains),$(wildcard cli/*.c cli/lab/*.c))
 
 LIB-cli := $(B)/libvnet-cli.a
 $(eval $(call archive,$(LIB-cli),$(cli-src)))
-LIBS-cli := $(call pc-libs,jansson yaml-0.1 smartcols libcap-ng libxml-2.0 libseccomp)
-cli-archives := $(LIB-cli) $(LIB-client) $(LIB-pure)
+LIBS-cli := $(call pc-libs,jansson yaml-0.1 smartcols libcap-ng libxml-2.0 libseccomp libmnl)
+cli-archives := $(LIB-cli) $(LIB-client) $(LIB-kernel) $(LIB-pure)
 
 VNETCTL := $(B)/cli/vnetctl
 QEMU-HELPER := $(B)/cli/vnet-qemu-helper
@@ -26,5 +26,5 @@ $(QEMU-IFDOWN): $(QEMU-IFUP)
 all-targets += $(LIB-cli) $(VNETCTL) $(QEMU-HELPER) $(QEMU-IFUP) $(QEMU-IFDOWN) $(LIBVIRT-HOOK)
 
 cli-tests := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_cli_*.c))
-$(cli-tests): $(LIB-cli) $(LIB-client)
+$(cli-tests): $(LIB-cli) $(LIB-client) $(LIB-kernel)
 $(cli-tests): LIBS-unit = $(LIBS-cli)

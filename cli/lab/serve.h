@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_LAB_SERVE_H
+#define CLI_LAB_SERVE_H
+
+/* serve.h - the small servers of a lab's nodes, which answer with the node's name */
+
+#include "lab/lab.h"
+
+/* Listens on all that the services name and serves for ever.  context: struct lab_machine.  Returns only on failure. */
+int serve(const void *context);
+
+#endif
