@@ -55,6 +55,7 @@ pc-libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 CPPFLAGS += $(call pc-cflags,jansson yaml-0.1 libmnl libnftnl smartcols libcap-ng cmocka libxml-2.0 libseccomp)
 LIBS-pure := $(call pc-libs,jansson yaml-0.1)
 LIBS-kernel := $(call pc-libs,libmnl)
+LIBS-netd := $(call pc-libs,libseccomp)
 
 # $(call program,target,objects,libraries)
 define program

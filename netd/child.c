@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* child.c - runs a program that ends soon; see child.h. */
+/* child.c - runs dnsmasq until it has become a daemon, or has failed; see child.h. */
 
 #include "netd/child.h"
 
 #include "base/mem.h"
+#include "netd/broker.h"
 #include "netd/loop.h"
 
 #include <errno.h>
@@ -21,23 +22,22 @@ struct child {
 	struct loop *loop;
 	child_fn fn;
 	void *arg;
+	pid_t pid;
 	int pidfd, error_fd;
 	struct loop_source *pid_source, *error_source, *timer;
 	char output[OUTPUT_MAX];
 	size_t n_output;
 };
 
-static int spawn(const char *const argv[], int error_fd, pid_t *ret_pid);
 static void on_exit_of_child(void *arg, uint32_t events);
 static void on_output(void *arg, uint32_t events);
 static void on_timeout(void *arg);
 
-int child_start(struct loop *loop, const char *const argv[], uint64_t timeout_usec, child_fn fn,
+int child_start(struct loop *loop, const struct child_job *job, uint64_t timeout_usec, child_fn fn,
 		void *arg, struct child **ret)
 {
 	struct child *child = mem_alloc(sizeof(*child));
 	int pipe_fds[2], r;
-	pid_t pid;
 
 	*child = (struct child){ .loop = loop, .fn = fn, .arg = arg, .pidfd = -1, .error_fd = -1 };
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
@@ -46,16 +46,13 @@ int child_start(struct loop *loop, const char *const argv[], uint64_t timeout_us
 		return r;
 	}
 	child->error_fd = pipe_fds[0];
-	r = spawn(argv, pipe_fds[1], &pid);
+	r = broker_run(job->program, job->dir, job->is_test, pipe_fds[1], &child->pid);
 	close(pipe_fds[1]);
 	if (r == 0) {
 		/* Not reaped before we ask for it, so the number is still its own. */
-		child->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (child->pidfd < 0) {
-			r = -errno;
-			kill(pid, SIGKILL);
-			waitpid(pid, NULL, 0);
-		}
+		child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+		if (child->pidfd < 0)
+			r = -errno; /* it ends by itself, and does not matter to anybody */
 	}
 	if (r == 0)
 		r = loop_add(loop, child->pidfd, EPOLLIN, on_exit_of_child, child,
@@ -88,7 +85,7 @@ struct child *child_free(struct child *child)
 	return NULL;
 }
 
-static int spawn(const char *const argv[], int error_fd, pid_t *ret_pid)
+int child_spawn(const char *const argv[], int error_fd, pid_t *ret_pid)
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
 	char *const environment[] = { path, locale, NULL };
@@ -115,6 +112,19 @@ static int spawn(const char *const argv[], int error_fd, pid_t *ret_pid)
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return r;
+}
+
+bool child_wait(pid_t pid, int *ret_status)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) < 0)
+		*ret_status = -SIGCHLD; /* somebody else took it: not known, so not good */
+	else if (!info.si_pid)
+		return false;
+	else
+		*ret_status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+	return true;
 }
 
 /* --- what it says --- */
@@ -183,16 +193,11 @@ static void on_exit_of_child(void *arg, uint32_t events)
 	struct child *child = arg;
 	child_fn fn = child->fn;
 	AUTO_FREE char *line = NULL;
-	siginfo_t info = { 0 };
 	int status;
 
 	(void)events;
-	if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0)
-		status = -SIGCHLD; /* somebody else took it: not known, so not good */
-	else if (!info.si_pid)
+	if (!broker_wait(child->pid, &status))
 		return;
-	else
-		status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 	read_output(child);
 	line = mem_strdup(last_line(child));
 	arg = child->arg;
@@ -206,5 +211,5 @@ static void on_timeout(void *arg)
 	static const char message[] = "\nit took too long and was ended";
 
 	keep(child, message, sizeof(message) - 1);
-	syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+	broker_signal(child->pidfd, SIGKILL);
 }

@@ -12,6 +12,7 @@
 #include "model/definitions.h"
 #include "model/node.h"
 #include "model/schema.h"
+#include "netd/broker.h"
 #include "netd/groups.h"
 #include "netd/log.h"
 
@@ -29,20 +30,14 @@
 
 /* ---- reading ---- */
 
-/* -ENOENT without an error: there is no such file. */
-static int read_file_stat(const char *path, char **ret_text, size_t *ret_size, struct stat *ret_stat,
-			  struct vnet_error *err)
+/* fd is taken. */
+static int read_descriptor(const char *path, int fd, char **ret_text, size_t *ret_size, struct stat *ret_stat,
+			   struct vnet_error *err)
 {
 	struct stat st;
 	size_t size = 0;
 	char *text;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 && errno == ENOENT)
-		return -ENOENT;
-	if (fd < 0)
-		return vnet_error_set(err, -errno, "config-read", "cannot read %s: %s", path,
-				      strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CONFIG_SIZE_MAX) {
 		close(fd);
 		return vnet_error_set(err, -EINVAL, "config-read",
@@ -61,6 +56,20 @@ static int read_file_stat(const char *path, char **ret_text, size_t *ret_size, s
 	*ret_size = size;
 	*ret_stat = st;
 	return 0;
+}
+
+/* -ENOENT without an error: there is no such file. */
+static int read_file_stat(const char *path, char **ret_text, size_t *ret_size, struct stat *ret_stat,
+			  struct vnet_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0)
+		return vnet_error_set(err, -errno, "config-read", "cannot read %s: %s%s", path,
+				      strerror(errno), errno == EACCES ? "; netd's user (vnet) must be able to" : "");
+	return read_descriptor(path, fd, ret_text, ret_size, ret_stat, err);
 }
 
 static int read_file(const char *path, char **ret_text, size_t *ret_size, struct vnet_error *err)
@@ -193,9 +202,14 @@ static int load_root_file(void *context, const char *path, struct access_file *r
 			  struct vnet_error *err)
 {
 	struct stat st;
-	int r = read_file_stat(path, &ret->text, &ret->size, &st, err);
+	int fd, r;
 
 	(void)context;
+	/* One that some may read and netd may not: those are who it is for. */
+	if (access(path, R_OK) < 0 && errno == EACCES && broker_open_policy(path, &fd) == 0)
+		r = read_descriptor(path, fd, &ret->text, &ret->size, &st, err);
+	else
+		r = read_file_stat(path, &ret->text, &ret->size, &st, err);
 	if (r == 0)
 		r = check_owner(path, &st, err);
 	if (r < 0) {

@@ -253,6 +253,7 @@ int dhcp_init(struct netd *d, struct vnet_error *err)
 							     on_resolvers };
 	const struct dnsmasq_options options = { .run_dir = d->run_dir, .state_dir = d->state_dir,
 						 .program = d->dnsmasq_program,
+						 .has_group = d->users.name, .group = d->users.dnsmasq_gid,
 						 .egress_hold = &d->settings.egress_hold };
 	int r = dnsmasq_set_new(d->loop, &options, &callbacks, d, &d->dnsmasq, err);
 

@@ -4,6 +4,7 @@
 #include "netd/dnsmasq.h"
 
 #include "dhcp/conf.h"
+#include "netd/broker.h"
 #include "netd/dnsmasq_instance.h"
 #include "netd/dnsmasq_process.h"
 #include "netd/leases.h"
@@ -14,31 +15,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
 #include <net/if.h>
-#include <pwd.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 /* --- the set --- */
-
-/*
- * Debian's package makes the user; elsewhere dnsmasq falls back to nobody by
- * itself.  The group is named because dnsmasq's default, dip, may read the
- * secrets of PPP.
- */
-static void choose_user(struct dnsmasq_set *set)
-{
-	const struct passwd *user = geteuid() == 0 ? getpwnam("dnsmasq") : NULL;
-	const struct group *group;
-
-	if (!user)
-		return;
-	set->user = mem_strdup(user->pw_name);
-	group = getgrgid(user->pw_gid);
-	set->group = group ? mem_strdup(group->gr_name) : NULL;
-}
 
 static void on_lease(void *arg, const char *network, enum lease_change change,
 		     const struct lease *lease)
@@ -104,7 +86,8 @@ int dnsmasq_set_new(struct loop *loop, const struct dnsmasq_options *options,
 	set->egress_hold = options->egress_hold;
 	set->callbacks = *callbacks;
 	set->context = context;
-	choose_user(set);
+	set->has_group = options->has_group;
+	set->group = options->group;
 	watch_readings(set);
 	r = instance_make_folder(set->run_dir, err);
 	if (r == 0)
@@ -142,8 +125,6 @@ struct dnsmasq_set *dnsmasq_set_free(struct dnsmasq_set *set)
 	free(set->run_dir);
 	free(set->lease_dir);
 	free(set->program);
-	free(set->user);
-	free(set->group);
 	free(set);
 	return NULL;
 }
@@ -263,8 +244,6 @@ static int make_files(struct dnsmasq_set *set, const struct network *net,
 		.ifindex = (int)if_nametoindex(network_bridge(net, bridge)),
 		.dir = dir,
 		.lease_file = lease_file,
-		.user = set->user,
-		.group = set->group,
 		.egress_hold = set->egress_hold ? *set->egress_hold : 0,
 		.resolvers = resolvers_get(set->resolvers),
 	};
@@ -466,7 +445,7 @@ bool dnsmasq_is_settled(const struct dnsmasq_set *set, const char *network)
 bool dnsmasq_is_ours(const struct dnsmasq_set *set, pid_t pid)
 {
 	vec_each(in, &set->instances)
-		if (dnsmasq_process_is_ours(pid, (*in)->dir))
+		if (broker_is_dnsmasq(pid, (*in)->dir))
 			return true;
 	return false;
 }

@@ -17,7 +17,7 @@
  * A new configuration is tried with `dnsmasq --test` before the running one is
  * stopped, so that a bad one costs nobody the service.
  *
- * Files: RUN/dnsmasq/NETWORK/{dnsmasq.conf,hosts,options,records,servers,pid} and
+ * Files: RUN/dnsmasq/NETWORK/{dnsmasq.conf,hosts,options,records,servers,run/pid} and
  * STATE/dnsmasq/NETWORK.leases.  The folders must be searchable by dnsmasq's
  * user, which reads four of the files again at SIGHUP.
  */
@@ -26,6 +26,8 @@
 #include "model/network.h"
 #include "model/port.h"
 #include "plan/op.h"
+
+#include <sys/types.h>
 
 struct dnsmasq_set;
 struct loop;
@@ -41,6 +43,8 @@ struct dnsmasq_options {
 	const char *run_dir, *state_dir; /* exist; our folders are made in them */
 	const char *program;     /* NULL: dnsmasq in /usr/sbin, /usr/bin, /usr/local/sbin */
 	const char *resolv_conf; /* NULL: /etc/resolv.conf */
+	bool has_group;          /* what dnsmasq writes is made for it: no user of its own gives it away */
+	gid_t group;
 	const unsigned *egress_hold; /* as it is when files are made; NULL: EGRESS_HOLD */
 };
 

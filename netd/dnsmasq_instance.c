@@ -17,8 +17,10 @@
 
 #include "netd/dnsmasq_instance.h"
 
+#include "netd/broker.h"
 #include "netd/child.h"
 #include "netd/dnsmasq_process.h"
+#include "netd/leases.h"
 #include "netd/log.h"
 #include "netd/loop.h"
 
@@ -231,14 +233,14 @@ static void on_stop_timeout(void *arg)
 
 	log_warning("network %s: dnsmasq (pid %d) does not end; it is killed", in->network,
 		    in->pid);
-	dnsmasq_process_signal(in->pidfd, SIGKILL);
+	broker_signal(in->pidfd, SIGKILL);
 }
 
 static void stop_process(struct instance *in)
 {
 	in->phase = PHASE_STOPPING;
 	set_timer(in, STOP_TIMEOUT_USEC, on_stop_timeout);
-	dnsmasq_process_signal(in->pidfd, SIGTERM); /* -ESRCH: the pidfd tells */
+	broker_signal(in->pidfd, SIGTERM); /* -ESRCH: the pidfd tells */
 	dnsmasq_tell_later(in->set);
 }
 
@@ -291,6 +293,18 @@ static int write_files(struct instance *in, const struct dhcp_files *files, bool
 			watch_hosts(in, files->text[i]);
 	}
 	return r;
+}
+
+/* What dnsmasq itself writes: where it notes its number, and its leases. */
+static int make_writable(const struct instance *in, struct vnet_error *err)
+{
+	AUTO_FREE char *run = mem_printf("%s/run", in->dir);
+	AUTO_FREE char *leases = mem_printf("%s/%s%s", in->set->lease_dir, in->network, LEASE_FILE_SUFFIX);
+	int r = instance_make_folder(run, err);
+
+	if (r == 0 && in->set->has_group)
+		r = dnsmasq_share(run, S_IFDIR | 0770, in->set->group, err);
+	return r < 0 || !in->set->has_group ? r : dnsmasq_share(leases, S_IFREG | 0660, in->set->group, err);
 }
 
 /* --- steps --- */
@@ -357,9 +371,7 @@ static void start(struct instance *in)
 {
 	struct vnet_error err = { 0 };
 	AUTO_FREE char *program = program_path(in, &err);
-	AUTO_FREE char *conf = mem_printf("--conf-file=%s/%s", in->dir,
-					  dhcp_file_name(DHCP_FILE_CONF));
-	const char *const argv[] = { program, conf, NULL };
+	const struct child_job job = { program, in->dir, false };
 	int r;
 
 	/* One may run that we lost sight of: its start outlived its time, or an earlier netd. */
@@ -369,8 +381,10 @@ static void start(struct instance *in)
 	}
 	next_becomes_current(in);
 	r = program ? write_files(in, &in->current, true, &err) : -ENOENT;
+	if (r == 0)
+		r = make_writable(in, &err);
 	if (r == 0) {
-		r = child_start(in->set->loop, argv, START_TIMEOUT_USEC, on_started, in,
+		r = child_start(in->set->loop, &job, START_TIMEOUT_USEC, on_started, in,
 				&in->child);
 		if (r < 0)
 			vnet_error_set(&err, r, "dnsmasq-failed", "cannot run %s: %s", program,
@@ -435,16 +449,15 @@ static void test_next(struct instance *in)
 {
 	struct vnet_error err = { 0 };
 	AUTO_FREE char *program = program_path(in, &err);
-	AUTO_FREE char *conf = mem_printf("--conf-file=%s/dnsmasq.conf.new", in->dir);
 	AUTO_FREE char *text = dhcp_files_test_text(&in->next);
-	const char *const argv[] = { program, "--test", conf, NULL };
+	const struct child_job job = { program, in->dir, true };
 	int r;
 
 	r = program ? instance_make_folder(in->dir, &err) : -ENOENT;
 	if (r == 0)
 		r = dnsmasq_file_write(in->dir, "dnsmasq.conf.new", text, &err);
 	if (r == 0) {
-		r = child_start(in->set->loop, argv, TEST_TIMEOUT_USEC, on_tested, in, &in->child);
+		r = child_start(in->set->loop, &job, TEST_TIMEOUT_USEC, on_tested, in, &in->child);
 		if (r < 0)
 			vnet_error_set(&err, r, "dnsmasq-failed", "cannot run %s: %s", program,
 				       strerror(-r));
@@ -479,7 +492,7 @@ static void reload(struct instance *in)
 		instance_clear_problem(in);
 	next_becomes_current(in);
 	in->must_reload = false;
-	dnsmasq_process_signal(in->pidfd, SIGHUP);
+	broker_signal(in->pidfd, SIGHUP);
 }
 
 static bool must_test(const struct instance *in)

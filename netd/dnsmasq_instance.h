@@ -59,7 +59,8 @@ struct dnsmasq_set {
 	struct loop *loop;
 	char *run_dir, *lease_dir;
 	char *program;          /* given, or NULL: looked for at each start */
-	char *user, *group;     /* NULL: dnsmasq's own choice */
+	bool has_group;
+	gid_t group;            /* dnsmasq's */
 	const unsigned *egress_hold; /* not ours; or NULL */
 	struct dnsmasq_callbacks callbacks;
 	void *context;

@@ -3,6 +3,8 @@
 
 #include "netd/dnsmasq_process.h"
 
+#include "netd/broker.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -71,22 +73,43 @@ static bool same_network_namespace(pid_t pid)
 	       its.st_dev == ours.st_dev;
 }
 
-/* "dnsmasq", "--conf-file=DIR/dnsmasq.conf" as we started it. */
-bool dnsmasq_process_is_ours(pid_t pid, const char *dir)
+char *dnsmasq_conf_argument(const char *dir, bool is_test)
+{
+	return mem_printf("--conf-file=%s/%s%s", dir, dhcp_file_name(DHCP_FILE_CONF), is_test ? ".new" : "");
+}
+
+/* The first argument of a process whose name is dnsmasq, as we start it; to free, or NULL. */
+static char *first_argument(pid_t pid)
 {
 	AUTO_FREE char *path = mem_printf("/proc/%d/cmdline", pid);
-	AUTO_FREE char *wanted = mem_printf("--conf-file=%s/%s", dir,
-					    dhcp_file_name(DHCP_FILE_CONF));
 	AUTO_FREE char *text = NULL;
 	const char *slash, *argument;
 	size_t size;
 
 	if (read_file(path, PATH_MAX * 2, &text, &size) < 0)
-		return false;
+		return NULL;
 	slash = strrchr(text, '/');
 	argument = text + strlen(text) + 1;
-	return !strcmp(slash ? slash + 1 : text, "dnsmasq") && argument < text + size &&
-	       !strcmp(argument, wanted);
+	return !strcmp(slash ? slash + 1 : text, "dnsmasq") && argument < text + size ? mem_strdup(argument) : NULL;
+}
+
+bool dnsmasq_process_is_ours(pid_t pid, const char *dir)
+{
+	AUTO_FREE char *argument = first_argument(pid);
+	AUTO_FREE char *wanted = dnsmasq_conf_argument(dir, false);
+
+	return argument && !strcmp(argument, wanted) && same_network_namespace(pid);
+}
+
+char *dnsmasq_process_dir(pid_t pid)
+{
+	AUTO_FREE char *argument = first_argument(pid);
+	static const char option[] = "--conf-file=";
+	char *slash = argument ? strrchr(argument, '/') : NULL;
+
+	if (!slash || strncmp(argument, option, sizeof(option) - 1) != 0)
+		return NULL;
+	return mem_strndup(argument + sizeof(option) - 1, (size_t)(slash - argument) - (sizeof(option) - 1));
 }
 
 static bool is_alive(int pidfd)
@@ -98,11 +121,12 @@ static bool is_alive(int pidfd)
 
 int dnsmasq_process_open(const char *dir, pid_t *ret_pid)
 {
-	AUTO_FREE char *path = mem_printf("%s/pid", dir);
+	/* A netd that ran as root had it beside the configuration. */
+	AUTO_FREE char *path = mem_printf("%s/run/pid", dir), *former = mem_printf("%s/pid", dir);
 	AUTO_FREE char *text = NULL;
 	int pidfd, pid;
 
-	if (read_file(path, 64, &text, NULL) < 0 || sscanf(text, "%d", &pid) != 1 || pid <= 1)
+	if ((read_file(path, 64, &text, NULL) < 0 && read_file(former, 64, &text, NULL) < 0) || sscanf(text, "%d", &pid) != 1 || pid <= 1)
 		return -ESRCH;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
@@ -111,7 +135,7 @@ int dnsmasq_process_open(const char *dir, pid_t *ret_pid)
 	 * The number may have gone to another process since the file was written.
 	 * What /proc says is about our pidfd's process if that is alive afterwards.
 	 */
-	if (!dnsmasq_process_is_ours(pid, dir) || !same_network_namespace(pid) || !is_alive(pidfd)) {
+	if (!broker_is_dnsmasq(pid, dir) || !is_alive(pidfd)) {
 		close(pidfd);
 		return -ESRCH;
 	}
@@ -166,6 +190,18 @@ int dnsmasq_file_write(const char *dir, const char *name, const char *text, stru
 	return r;
 }
 
+int dnsmasq_share(const char *path, mode_t mode, gid_t group, struct vnet_error *err)
+{
+	int fd = S_ISDIR(mode) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) :
+				 open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0660);
+	int r = fd < 0 || fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, mode & 07777) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return r < 0 ? vnet_error_set(err, r, "dnsmasq-file", "cannot share %s with dnsmasq's group: %s", path,
+				      strerror(-r)) : 0;
+}
+
 int dnsmasq_files_read(const char *dir, struct dhcp_files *ret)
 {
 	AUTO_DHCP_FILES struct dhcp_files files = { 0 };
@@ -184,7 +220,8 @@ int dnsmasq_files_read(const char *dir, struct dhcp_files *ret)
 
 void dnsmasq_files_remove(const char *dir)
 {
-	static const char *const others[] = { "pid", "dnsmasq.conf.new" };
+	AUTO_FREE char *run = mem_printf("%s/run", dir);
+	static const char *const others[] = { "run/pid", "pid", "dnsmasq.conf.new" };
 
 	for (size_t i = 0; i < DHCP_N_FILES + ARRAY_SIZE(others); i++) {
 		const char *name = i < DHCP_N_FILES ? dhcp_file_name(i) : others[i - DHCP_N_FILES];
@@ -192,5 +229,6 @@ void dnsmasq_files_remove(const char *dir)
 
 		unlink(path);
 	}
+	rmdir(run);
 	rmdir(dir);
 }

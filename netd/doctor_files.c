@@ -3,9 +3,12 @@
 
 #include "netd/doctor_files.h"
 
+#include "kernel/privileged.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,17 +155,23 @@ static void add_unread(const char *where, const char *what, struct doctor_facts 
 }
 
 /* Empty while none is in use. */
-static void read_arp_names(const char *path, const char *text, struct doctor_facts *facts)
+static void read_arp_names(struct doctor_facts *facts)
 {
-	if (text[0])
-		add_unread(path, "arptables without nftables", facts);
+	int names, socket;
+	char c;
+
+	if (privileged_get()->legacy(AF_UNSPEC, &names, &socket) < 0)
+		return;
+	if (read(names, &c, 1) == 1)
+		add_unread("/proc/net/arp_tables_names", "arptables without nftables", facts);
+	close(names);
 }
 
 static void read_unread_tables(struct doctor_facts *facts)
 {
 	static const char module[] = "/sys/module/ebtable_filter";
 
-	one_file("/proc/net/arp_tables_names", read_arp_names, facts);
+	read_arp_names(facts);
 	if (access(module, F_OK) == 0)
 		add_unread(module, "ebtables without nftables", facts);
 }

@@ -2,13 +2,15 @@
 /*
  * main.c - options, start, signals
  *
- * The order of the start matters: what ran before is known (config.c) and the
+ * The order of the start matters: privileges go before anything is read that
+ * others wrote; what ran before is known (config.c) and the
  * kernel's state read before the first operation; the socket answers only when
  * the networks stand, so whoever is ordered after us finds them. At the end
  * everything stays as it is: networks, guests and dnsmasq outlive netd.
  */
 
 #include "netd/api.h"
+#include "netd/broker.h"
 #include "netd/flows.h"
 #include "netd/groups.h"
 #include "netd/held.h"
@@ -34,18 +36,28 @@ static void usage(FILE *out)
 	      "  --config-dir DIR   networks.d/*.yaml, access.yaml, netd.yaml (" VNET_SYSCONFDIR ")\n"
 	      "  --run-dir DIR      netd.sock and what a reboot may forget (" VNET_RUNDIR ")\n"
 	      "  --state-dir DIR    what must survive a reboot (" VNET_STATEDIR ")\n"
+	      "  --user USER        whom to become when started as root (" NETD_USER ")\n"
+	      "  --broker           be the broker of a netd that is not started as root\n"
 	      "  --log-level LEVEL  error, warning, notice, info or debug (info)\n"
 	      "  --version, --help\n\n"
 	      "Runs in the foreground and logs to standard error; see netd(8).\n",
 	      out);
 }
 
-static int parse_options(int argc, char **argv, struct netd *d, int *ret_level)
+struct options {
+	const char *user;
+	bool is_broker;
+	int log_level;
+};
+
+static int parse_options(int argc, char **argv, struct netd *d, struct options *ret)
 {
 	static const struct option options[] = {
 		{ "config-dir", required_argument, NULL, 'c' },
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "state-dir", required_argument, NULL, 's' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "broker", no_argument, NULL, 'b' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -64,8 +76,14 @@ static int parse_options(int argc, char **argv, struct netd *d, int *ret_level)
 		case 's':
 			d->state_dir = optarg;
 			break;
+		case 'u':
+			ret->user = optarg;
+			break;
+		case 'b':
+			ret->is_broker = true;
+			break;
 		case 'l':
-			if (log_level_parse(optarg, ret_level) < 0) {
+			if (log_level_parse(optarg, &ret->log_level) < 0) {
 				fprintf(stderr, "netd: --log-level takes error, warning, notice, info or debug\n");
 				return 2;
 			}
@@ -131,6 +149,17 @@ static void feed_watchdog(void *arg)
 
 	notify_send("WATCHDOG=1");
 	loop_timer_add(d->loop, d->watchdog_usec / 2, feed_watchdog, d, &d->watchdog_timer);
+}
+
+/* Without it there is no DHCP, no way into namespaces: a new netd gets a new one. */
+static void on_broker_gone(void *arg, uint32_t events)
+{
+	struct netd *d = arg;
+
+	(void)events;
+	log_error("the broker is gone: ending, to be started again; networks and guests stay as they are");
+	d->has_failed = true;
+	loop_quit(d->loop);
 }
 
 /* ---- start ---- */
@@ -237,7 +266,26 @@ static void gather_notes(struct netd *d)
 		vec_push(&d->notes, mem_strdup("there is no /dev/vhost-net (module vhost_net): guests get no vhost descriptors, and their network costs more CPU"));
 }
 
-static int start(struct netd *d, struct vnet_error *err)
+/*
+ * The last that is done as root, if this is root: from here on netd has CAP_NET_ADMIN
+ * and a broker. Where systemd started it as its own user, it started a broker too.
+ */
+static int drop_privileges(struct netd *d, const char *user, struct vnet_error *err)
+{
+	AUTO_FREE char *path = mem_printf("%s/broker.sock", d->run_dir);
+	int r = users_find(user, &d->users, err);
+
+	if (r == 0 && geteuid() != 0) {
+		r = broker_connect(path, err);
+	} else if (r == 0) {
+		if ((r = confine_take_over(d->run_dir, &d->users, err)) == 0 &&
+		    (r = confine_take_over(d->state_dir, &d->users, err)) == 0)
+			r = broker_fork(d->run_dir, &d->users, err);
+	}
+	return r < 0 ? r : confine(ROLE_NETD, &d->users, err);
+}
+
+static int start(struct netd *d, const char *user, struct vnet_error *err)
 {
 	int fd = -1, r;
 
@@ -246,6 +294,8 @@ static int start(struct netd *d, struct vnet_error *err)
 	r = make_dir(d->run_dir, 0755, err);
 	if (r == 0)
 		r = make_dir(d->state_dir, 0755, err);
+	if (r == 0)
+		r = drop_privileges(d, user, err);
 	/* First of all: a second netd must stop here, before it touches anything. */
 	if (r == 0)
 		r = take_lock(d, err);
@@ -253,6 +303,8 @@ static int start(struct netd *d, struct vnet_error *err)
 		r = loop_new(&d->loop);
 	if (r == 0)
 		r = watch_signals(d, err);
+	if (r == 0)
+		r = loop_add(d->loop, broker_fd(), EPOLLRDHUP, on_broker_gone, d, &d->broker_source);
 	if (r == 0)
 		r = open_socket(d, &fd, err);
 	if (r == 0)
@@ -304,10 +356,28 @@ static void stop(struct netd *d)
 		free(*name);
 	vec_free(&d->stale_dhcp);
 	loop_free(d->loop);
+	broker_close();
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
+}
+
+/* systemd listens for the one netd of this host; see configs/systemd/netd-broker.socket. */
+static int run_broker(const struct netd *d, const char *user)
+{
+	struct vnet_error err = { 0 };
+	struct users users;
+	int fd = notify_listen_fd(), r = users_find(user, &users, &err);
+
+	if (r < 0)
+		log_error("broker: %s", err.message);
+	else if (fd < 0)
+		log_error("broker: systemd hands no socket over; a netd that is started as root needs no --broker");
+	if (r < 0 || fd < 0)
+		return 1;
+	notify_send("READY=1");
+	return broker_serve(notify_accept(fd), d->run_dir, &users);
 }
 
 int main(int argc, char **argv)
@@ -317,14 +387,17 @@ int main(int argc, char **argv)
 		.signal_fd = -1, .lock_fd = -1, .started = loop_now(),
 	};
 	struct vnet_error err = { 0 };
-	int level = LOG_INFO;
-	int r = parse_options(argc, argv, &d, &level);
+	struct options options = { .user = NETD_USER, .log_level = LOG_INFO };
+	int r = parse_options(argc, argv, &d, &options);
 	char text[1024];
 
 	if (r >= 0)
 		return r;
-	log_init(level);
-	r = start(&d, &err);
+	log_init(options.log_level);
+	notify_close_others();
+	if (options.is_broker)
+		return run_broker(&d, options.user);
+	r = start(&d, options.user, &err);
 	if (r < 0) {
 		vnet_error_set(&err, r, "start", "%s", strerror(-r));
 		log_error("%s", vnet_error_text(&err, text, sizeof(text)));
@@ -340,5 +413,5 @@ int main(int argc, char **argv)
 	r = loop_run(d.loop);
 	notify_send("STOPPING=1");
 	stop(&d);
-	return r < 0 ? 1 : 0;
+	return r < 0 || d.has_failed ? 1 : 0;
 }

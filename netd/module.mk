@@ -16,5 +16,5 @@ $(B)/netd/description.o: $(B)/netd/description.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(eval $(call program,$(NETD),$(netd-obj) $(LIB-kernel) $(LIB-pure),$(LIBS-kernel) $(LIBS-pure)))
+$(eval $(call program,$(NETD),$(netd-obj) $(LIB-kernel) $(LIB-pure),$(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)))
 all-targets += $(NETD)

@@ -6,6 +6,8 @@
  * netd.h - the daemon's state, and what its parts offer each other
  *
  *   main.c       options, start, signals
+ *   confine.c    users, capabilities and (filter.c) system calls of its processes
+ *   broker.c     what needs more than CAP_NET_ADMIN is asked of another process
  *   config.c     /etc/vnet: networks.d, access policy, settings
  *   networks.c   define, start, stop, delete: the life of a network
  *   network_check.c  whether it may be
@@ -27,6 +29,7 @@
 
 #include "kernel/kernel.h"
 #include "model/access.h"
+#include "netd/confine.h"
 #include "netd/dnsmasq.h"
 #include "netd/journal.h"
 #include "netd/loop.h"
@@ -59,6 +62,7 @@ struct dhcp_waiter {            /* see dhcp_when_told() */
 struct netd {
 	const char *config_dir, *run_dir, *state_dir;
 	const char *dnsmasq_program;    /* NULL: where it is installed */
+	struct users users;             /* confine.h; none in tests */
 	struct loop *loop;
 	struct kernel *kernel;
 	struct loop_source *kernel_sources[KERNEL_FDS_MAX];
@@ -97,6 +101,8 @@ struct netd {
 	bool keeps_fixes;               /* `vnetctl doctor --fix`: rules of ours in others' chains */
 	struct loop_source *fix_timer;  /* others' rules changed, or our networks: look after them */
 	int lock_fd, signal_fd;
+	struct loop_source *broker_source;
+	bool has_failed;                /* the exit status */
 	struct loop_source *signal_source;
 	struct loop_source *watchdog_timer;
 	uint64_t watchdog_usec;

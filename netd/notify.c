@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,22 @@ int notify_listen_fd(void)
 	    fcntl(LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -1;
 	return LISTEN_FDS_START;
+}
+
+void notify_close_others(void)
+{
+	unsigned n = environment_number("LISTEN_PID") == (unsigned long long)getpid() ?
+			     (unsigned)environment_number("LISTEN_FDS") : 0;
+
+	close_range(LISTEN_FDS_START + n, ~0u, 0);
+}
+
+int notify_accept(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	poll(&p, 1, -1);
+	return accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
 uint64_t notify_watchdog_usec(void)

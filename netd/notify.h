@@ -16,6 +16,10 @@
 void notify_send(const char *state);
 /* The first passed socket, close-on-exec, or -1. */
 int notify_listen_fd(void);
+/* At start: closes whatever else somebody left open for us. */
+void notify_close_others(void);
+/* Waits for the first who connects to a passed socket; -1. */
+int notify_accept(int fd);
 /* The interval after which the service manager loses patience, 0: none. */
 uint64_t notify_watchdog_usec(void);
 

@@ -4,12 +4,10 @@
 #include "netd/owner.h"
 
 #include "base/mem.h"
+#include "netd/broker.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -23,38 +21,6 @@ struct owner {
 	void (*fn)(void *arg);
 	void *arg;
 };
-
-/* From a process that lives: "" when it does not. */
-static void read_proc(pid_t pid, const char *file, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, buf, size - 1);
-		close(fd);
-	}
-	buf[n > 0 ? n : 0] = '\0';
-}
-
-static uint64_t read_started(pid_t pid)
-{
-	char text[1024];
-	uint64_t started;
-	char *after;
-
-	read_proc(pid, "stat", text, sizeof(text));
-	/* The second field is the name in brackets, which may hold anything; the third follows. */
-	after = strrchr(text, ')');
-	if (!after || sscanf(after + 1,
-			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
-			     " %*d %" SCNu64, &started) != 1)
-		return 0;
-	return started;
-}
 
 static bool is_over(int fd)
 {
@@ -84,20 +50,19 @@ static int open_process(pid_t pid, struct vnet_error *err)
 int owner_check(pid_t pid, uint32_t uid, struct vnet_error *err)
 {
 	int fd = open_process(pid, err);
-	char text[2048];
-	uint32_t real = UINT32_MAX;
-	const char *line;
+	uint32_t real;
+	uint64_t started;
 	bool ended;
+	int r;
 
 	if (fd < 0)
 		return fd;
-	read_proc(pid, "status", text, sizeof(text));
+	r = broker_look(pid, &real, &started);
 	ended = is_over(fd);
 	close(fd);
 	if (ended)
 		return no_process(pid, err);
-	line = strstr(text, "\nUid:");
-	if (line && sscanf(line, "\nUid: %" SCNu32, &real) == 1 && real == uid)
+	if (r == 0 && real == uid)
 		return 0;
 	return vnet_error_set(err, -EPERM, "owner-foreign",
 			      "process %d is not one of yours: name one of your own in ownerPid, or leave it out",
@@ -121,11 +86,12 @@ int owner_watch(struct loop *loop, pid_t pid, uint64_t started, void (*fn)(void 
 {
 	struct owner *owner;
 	int fd = open_process(pid, err), r;
-	uint64_t now;
+	uint64_t now = 0;
+	uint32_t uid;
 
 	if (fd < 0)
 		return fd;
-	now = read_started(pid);
+	broker_look(pid, &uid, &now);
 	if (is_over(fd) || !now || (started && started != now)) {
 		close(fd);
 		return no_process(pid, err);

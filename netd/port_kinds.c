@@ -13,6 +13,8 @@
 
 #include "netd/port.h"
 
+#include "kernel/privileged.h"
+
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -227,8 +229,13 @@ static bool veth_is_there(struct netd *d, struct port_entry *entry, const struct
 static bool read_namespace(const char *path, struct port_namespace *ret)
 {
 	struct stat st;
+	int fd, r;
 
-	if (!path || stat(path, &st) < 0)
+	if (!path || privileged_get()->enter(path, &fd, NULL, NULL) < 0)
+		return false;
+	r = fstat(fd, &st);
+	close(fd);
+	if (r < 0)
 		return false;
 	*ret = (struct port_namespace){ .device = st.st_dev, .inode = st.st_ino };
 	return true;

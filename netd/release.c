@@ -3,6 +3,8 @@
 
 #include "netd/release.h"
 
+#include "netd/broker.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
@@ -122,19 +124,32 @@ size_t release_build6(const struct lease *lease, const char *server_duid, uint32
  * listens.
  */
 static int send_bound(const char *bridge, const void *message, size_t size,
-		      const struct sockaddr *from, const struct sockaddr *to, socklen_t to_size)
+		      const struct sockaddr *to, socklen_t to_size)
 {
 	int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bridge, (socklen_t)strlen(bridge) + 1) <
-		    0 ||
-	    (from && bind(fd, from, to_size) < 0) || sendto(fd, message, size, 0, to, to_size) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bridge, (socklen_t)strlen(bridge) + 1) < 0 ||
+	    sendto(fd, message, size, 0, to, to_size) < 0)
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+int release_transmit(const char *bridge, const struct ip *server, const void *message, size_t size)
+{
+	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(67) };
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(547) };
+
+	if (server->family == AF_INET) {
+		memcpy(&to4.sin_addr, server->b, 4);
+		return send_bound(bridge, message, size, (struct sockaddr *)&to4, sizeof(to4));
+	}
+	memcpy(&to6.sin6_addr, server->b, 16);
+	to6.sin6_scope_id = ip_is_link_local(server) ? if_nametoindex(bridge) : 0;
+	return send_bound(bridge, message, size, (struct sockaddr *)&to6, sizeof(to6));
 }
 
 int release_send(const char *bridge, const struct lease *lease, const struct ip *server,
@@ -146,20 +161,7 @@ int release_send(const char *bridge, const struct lease *lease, const struct ip 
 
 	if (getrandom(&xid, sizeof(xid), GRND_NONBLOCK) < 0)
 		xid = (uint32_t)getpid();
-	if (lease->address.family == AF_INET) {
-		struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(67) };
-
-		size = release_build4(lease, server, xid, message);
-		memcpy(&to.sin_addr, server->b, 4);
-		return size ? send_bound(bridge, message, size, NULL, (struct sockaddr *)&to,
-					 sizeof(to)) :
-			      -EINVAL;
-	}
-	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(547) };
-
-	size = release_build6(lease, server_duid, xid, message);
-	memcpy(&to.sin6_addr, server->b, 16);
-	to.sin6_scope_id = ip_is_link_local(server) ? if_nametoindex(bridge) : 0;
-	return size ? send_bound(bridge, message, size, NULL, (struct sockaddr *)&to, sizeof(to)) :
-		      -EINVAL;
+	size = lease->address.family == AF_INET ? release_build4(lease, server, xid, message) :
+						  release_build6(lease, server_duid, xid, message);
+	return size ? broker_release(bridge, server, message, size) : -EINVAL;
 }

@@ -33,5 +33,7 @@ size_t release_build6(const struct lease *lease, const char *server_duid, uint32
  */
 int release_send(const char *bridge, const struct lease *lease, const struct ip *server,
 		 const char *server_duid);
+/* Such a message, to the server's DHCP port. */
+int release_transmit(const char *bridge, const struct ip *server, const void *message, size_t size);
 
 #endif

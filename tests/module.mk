@@ -23,7 +23,7 @@ $(backend-tests): $(B)/%: $(B)/%.o $(B)/tests/backend/harness.o $(B)/tests/suppo
 netd-parts := $(filter-out $(B)/netd/main.o,$(netd-obj)) $(B)/tests/netd/fake_host.o
 $(netd-tests): $(B)/%: $(B)/%.o $(netd-parts) $(LIB-kernel) $(LIB-pure)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(LIBS-test)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure) $(LIBS-test)
 
 $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
 $(eval $(call program,$(B)/tests/support/dnsmasqfiles,$(B)/tests/support/dnsmasqfiles.o $(LIB-pure),$(LIBS-pure)))
@@ -44,7 +44,7 @@ $(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
 # The daemon as it is, with system calls that go wrong where a test wants them to.
-$(eval $(call program,$(B)/tests/fault/netd,$(netd-obj) $(B)/tests/fault/inject.o $(LIB-kernel) $(LIB-pure),$(LIBS-kernel) $(LIBS-pure)))
+$(eval $(call program,$(B)/tests/fault/netd,$(netd-obj) $(B)/tests/fault/inject.o $(LIB-kernel) $(LIB-pure),$(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)))
 test-programs := $(B)/tests/support/tapguest $(B)/tests/support/dnsmasqfiles $(B)/tests/guest/send-frames \
 	$(B)/tests/fault/netd
 bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \

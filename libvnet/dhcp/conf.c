@@ -824,11 +824,8 @@ static void write_conf(struct writer *w, struct strbuf *b)
 		      "# Network %s, interface %d: written by netd, which will write it again.\n"
 		      "bind-dynamic\ninterface=%s\nexcept-interface=lo\n",
 		      net->name, params->ifindex, network_bridge(net, bridge));
-	put_path_line(w, b, "pid-file", params->dir, "pid");
-	if (params->user)
-		put_path_line(w, b, "user", NULL, params->user);
-	if (params->group)
-		put_path_line(w, b, "group", NULL, params->group);
+	/* A folder of its own: dnsmasq's user may write there, and not beside its configuration. */
+	put_path_line(w, b, "pid-file", params->dir, "run/pid");
 	if (params->log_file)
 		put_path_line(w, b, "log-facility", NULL, params->log_file);
 	/* Guests decide how often they ask: nothing routine is logged, and no log can block us. */

@@ -42,7 +42,6 @@ struct dhcp_params {
 				   a bridge made anew needs a restart; 0: does not exist yet */
 	const char *dir;        /* holds the files by their names, and "pid" */
 	const char *lease_file;
-	const char *user, *group; /* to run as; NULL: dnsmasq's own default */
 	const char *log_file;   /* NULL: syslog */
 	unsigned egress_hold;   /* s that an answer for a name of `egress` is good; 0: EGRESS_HOLD */
 	const dhcp_resolver_vec *resolvers; /* the host's, for use_host_resolvers; NULL: none */

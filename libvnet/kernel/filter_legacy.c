@@ -9,6 +9,7 @@
  */
 
 #include "kernel/filters.h"
+#include "kernel/privileged.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -26,13 +27,12 @@
 struct shape {
 	enum filter_family family;
 	int domain, level, get_info, get_entries;
-	const char *names;
 	size_t entry_size, target_offset, next_offset;
 };
 static const struct shape shapes[] = {
-	{ FILTER_IP, AF_INET, IPPROTO_IP, IPT_SO_GET_INFO, IPT_SO_GET_ENTRIES, "/proc/net/ip_tables_names",
+	{ FILTER_IP, AF_INET, IPPROTO_IP, IPT_SO_GET_INFO, IPT_SO_GET_ENTRIES,
 	  sizeof(struct ipt_entry), offsetof(struct ipt_entry, target_offset), offsetof(struct ipt_entry, next_offset) },
-	{ FILTER_IP6, AF_INET6, IPPROTO_IPV6, IP6T_SO_GET_INFO, IP6T_SO_GET_ENTRIES, "/proc/net/ip6_tables_names",
+	{ FILTER_IP6, AF_INET6, IPPROTO_IPV6, IP6T_SO_GET_INFO, IP6T_SO_GET_ENTRIES,
 	  sizeof(struct ip6t_entry), offsetof(struct ip6t_entry, target_offset), offsetof(struct ip6t_entry, next_offset) },
 };
 
@@ -376,16 +376,20 @@ static void read_table(int fd, const struct shape *shape, const char *name, filt
 
 static void read_tables(const struct shape *shape, filter_table_vec *ret)
 {
-	FILE *f = fopen(shape->names, "re");
 	char name[XT_TABLE_MAXNAMELEN];
-	int fd = f ? socket(shape->domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW) : -1;
+	int names, fd;
+	FILE *f;
 
-	while (fd >= 0 && fscanf(f, "%31s", name) == 1)
+	if (privileged_get()->legacy(shape->domain, &names, &fd) < 0)
+		return;
+	f = fdopen(names, "re");
+	while (f && fscanf(f, "%31s", name) == 1)
 		read_table(fd, shape, name, ret);
-	if (fd >= 0)
-		close(fd);
 	if (f)
 		fclose(f);
+	else
+		close(names);
+	close(fd);
 }
 
 void filters_read_legacy(filter_table_vec *ret)

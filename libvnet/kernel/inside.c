@@ -4,71 +4,35 @@
  *
  * The kernel makes the device right where it belongs: no name or address of it
  * is ever seen on this side.  Everything else is said on a netlink socket that
- * was opened inside: a socket stays in the namespace it was made in, so the
- * thread is away for that one moment only.
+ * was opened inside (privileged.h).
  */
 
 #include "kernel/inside.h"
 #include "kernel/addr.h"
 #include "kernel/link.h"
 #include "kernel/linux.h"
+#include "kernel/privileged.h"
 #include "kernel/route.h"
 #include "kernel/tap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_addr.h>
-#include <linux/magic.h>
-#include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-/* -ENOENT and -EINVAL as kernel.h has them. */
-static int open_namespace(const char *path, int *ret_fd, struct vnet_error *err)
+/* The namespace and what is said in it. */
+static int open_inside(const char *path, int *ret_netns, struct nl *ret, struct vnet_error *err)
 {
-	struct statfs fs;
-	/* A path may lead anywhere, even to a FIFO. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int socket, r = privileged_get()->enter(path, ret_netns, &socket, err);
 
-	if (fd < 0 && (errno == ENOENT || errno == ESRCH))
-		return vnet_error_set(err, -ENOENT, "no-namespace",
-				      "there is no network namespace %s", path);
-	if (fd < 0)
-		return kernel_error(err, -errno, NULL, "namespace %s: cannot open it", path);
-	if (fstatfs(fd, &fs) < 0 || fs.f_type != NSFS_MAGIC ||
-	    ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-		close(fd);
-		return vnet_error_set(err, -EINVAL, "not-a-namespace",
-				      "%s is not a network namespace", path);
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-/*
- * A netlink socket in the namespace.  A daemon that cannot come back would work
- * in the wrong place from then on: it must not go on.
- */
-static int open_inside(int netns, const char *path, struct nl *ret, struct vnet_error *err)
-{
-	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), r;
-
-	if (home < 0)
-		return kernel_error(err, -errno, NULL, "cannot open our own network namespace");
-	if (setns(netns, CLONE_NEWNET) < 0) {
-		r = kernel_error(err, -errno, NULL, "namespace %s: cannot enter it", path);
-	} else {
-		r = nl_open(ret, NETLINK_ROUTE, err);
-		if (setns(home, CLONE_NEWNET) < 0)
-			abort();
-	}
-	close(home);
+	if (r < 0)
+		return r;
+	r = nl_take(ret, socket, err);
+	if (r < 0)
+		close(*ret_netns);
 	return r;
 }
 
@@ -325,12 +289,10 @@ int linux_inside_create(struct kernel *base, struct kernel_inside *inside, struc
 	struct nl nl = {.fd = -1};
 	int netns, r;
 
-	r = open_namespace(inside->netns, &netns, err);
+	r = open_inside(inside->netns, &netns, &nl, err);
 	if (r < 0)
 		return r;
-	r = open_inside(netns, inside->netns, &nl, err);
-	if (r >= 0)
-		r = create_inside(k, inside, netns, &nl, err);
+	r = create_inside(k, inside, netns, &nl, err);
 	nl_close(&nl);
 	close(netns);
 	return r;
@@ -363,7 +325,7 @@ int linux_inside_delete(struct kernel *base, const char *netns, const char *ifna
 	int fd, r;
 
 	(void)base;
-	r = open_namespace(netns, &fd, &cause);
+	r = open_inside(netns, &fd, &nl, &cause);
 	if (r == -ENOENT || r == -EINVAL) /* `ip netns del` leaves a file for a moment */
 		return 0;
 	if (r < 0) {
@@ -371,9 +333,7 @@ int linux_inside_delete(struct kernel *base, const char *netns, const char *ifna
 			*err = cause;
 		return r;
 	}
-	r = open_inside(fd, netns, &nl, err);
-	if (r >= 0)
-		r = delete_inside(&nl, netns, ifname, err);
+	r = delete_inside(&nl, netns, ifname, err);
 	nl_close(&nl);
 	close(fd);
 	return r;
@@ -400,21 +360,17 @@ int linux_inside_find(struct kernel *base, const char *netns, int ifindex, char 
 	int fd, r;
 
 	(void)base;
-	r = open_namespace(netns, &fd, err);
+	r = open_inside(netns, &fd, &nl, err);
 	if (r < 0)
 		return r == -EINVAL ? -ENOENT : r;
-	r = open_inside(fd, netns, &nl, err);
-	if (r >= 0) {
-		r = find_index(&nl, ifindex, &link);
-		if (r >= 0)
-			memcpy(ret_name, link.name, sizeof(link.name));
-		else if (r == -ENODEV)
-			r = vnet_error_set(err, -ENOENT, "no-device",
-					   "namespace %s has no device with index %d", netns,
-					   ifindex);
-		else
-			kernel_error(err, r, nl_text(&nl, 0), "namespace %s", netns);
-	}
+	r = find_index(&nl, ifindex, &link);
+	if (r >= 0)
+		memcpy(ret_name, link.name, sizeof(link.name));
+	else if (r == -ENODEV)
+		r = vnet_error_set(err, -ENOENT, "no-device",
+				   "namespace %s has no device with index %d", netns, ifindex);
+	else
+		kernel_error(err, r, nl_text(&nl, 0), "namespace %s", netns);
 	nl_close(&nl);
 	close(fd);
 	return r < 0 ? r : 0;

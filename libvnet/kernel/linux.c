@@ -4,7 +4,6 @@
 #include "kernel/linux.h"
 #include "kernel/addr.h"
 #include "kernel/conntrack.h"
-#include "kernel/detached.h"
 #include "kernel/fdb.h"
 #include "kernel/filters.h"
 #include "kernel/inside.h"
@@ -12,6 +11,7 @@
 #include "kernel/listeners.h"
 #include "kernel/macvtap.h"
 #include "kernel/neigh.h"
+#include "kernel/privileged.h"
 #include "kernel/route.h"
 #include "kernel/shaper.h"
 #include "kernel/sysctl.h"
@@ -68,7 +68,7 @@ int kernel_linux_new(struct kernel **ret, struct vnet_error *err)
 	int r;
 
 	k->base.ops = &linux_ops;
-	k->rt.fd = k->query.fd = k->conntrack.fd = k->proc_sys = k->sysfs = k->nodes = -1;
+	k->rt.fd = k->query.fd = k->conntrack.fd = k->proc_sys = k->sysfs = -1;
 	k->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	k->devices = (struct nft_devices){nft_device_index, nft_device_name, k, false};
 	if (k->control < 0) {
@@ -105,8 +105,6 @@ static void linux_free(struct kernel *base)
 	vec_free(&k->hardware);
 	if (k->sysfs >= 0)
 		close(k->sysfs);
-	if (k->nodes >= 0)
-		close(k->nodes);
 	if (k->proc_sys >= 0)
 		close(k->proc_sys);
 	if (k->control >= 0)
@@ -228,7 +226,7 @@ static bool is_wireless(struct kernel_linux *k, const struct link *link)
 {
 	char path[64];
 
-	if (link->kind[0] || link->flags & IFF_LOOPBACK || detached_sysfs(&k->sysfs, NULL) < 0)
+	if (link->kind[0] || link->flags & IFF_LOOPBACK || privileged_get()->sysfs(&k->sysfs, NULL) < 0)
 		return false;
 	snprintf(path, sizeof(path), "class/net/%s/phy80211", link->name);
 	return faccessat(k->sysfs, path, F_OK, 0) == 0;

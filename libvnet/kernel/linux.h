@@ -17,7 +17,7 @@ struct kernel_linux {
 	struct nl conntrack;            /* connections */
 	int control;                    /* for device ioctls */
 	int proc_sys;                   /* /proc/sys */
-	int sysfs, nodes;               /* detached.h; opened when first needed */
+	int sysfs;                      /* detached.h; opened when first needed */
 	struct feature_bits features;
 	VEC(int) hardware;              /* devices with some behind them, as of the last list */
 	struct mnl_socket *nft;

@@ -9,10 +9,10 @@
 #include "kernel/listeners.h"
 
 #include "kernel/nl.h"
+#include "kernel/privileged.h"
 #include "kernel/tap.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <stdio.h>
@@ -78,59 +78,16 @@ static void list(struct nl *nl, struct listing *l, uint8_t family)
 
 /* ---- whose ---- */
 
-static void name_process(struct doctor_socket *socket, int pid)
-{
-	char path[64];
-	FILE *f;
-
-	socket->pid = pid;
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(socket->process, sizeof(socket->process), f))
-		socket->process[strcspn(socket->process, "\n")] = '\0';
-	fclose(f);
-}
-
-static void match_descriptors(struct listing *l, int pid)
-{
-	char path[64], target[64];
-	struct dirent *entry;
-	unsigned inode;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-
-		if (n <= 0)
-			continue;
-		target[n] = '\0';
-		if (sscanf(target, "socket:[%u]", &inode) != 1)
-			continue;
-		for (size_t i = 0; i < l->inodes.n; i++)
-			if (l->inodes.v[i] == inode && !l->sockets->v[i].pid)
-				name_process(&l->sockets->v[i], pid);
-	}
-	if (dir)
-		closedir(dir);
-}
-
 static void find_processes(struct listing *l)
 {
-	DIR *dir = l->sockets->n ? opendir("/proc") : NULL;
-	struct dirent *entry;
+	size_t n = l->inodes.n < SOCKET_OWNERS_MAX ? l->inodes.n : SOCKET_OWNERS_MAX;
+	struct socket_owner owners[SOCKET_OWNERS_MAX];
 
-	while (dir && (entry = readdir(dir))) {
-		int pid = atoi(entry->d_name);
-
-		if (pid > 0)
-			match_descriptors(l, pid);
+	privileged_get()->owners(l->inodes.v, n, owners);
+	for (size_t i = 0; i < n; i++) {
+		l->sockets->v[i].pid = owners[i].pid;
+		snprintf(l->sockets->v[i].process, sizeof(l->sockets->v[i].process), "%.15s", owners[i].name);
 	}
-	if (dir)
-		closedir(dir);
 }
 
 void listeners_list(int control, doctor_socket_vec *ret)

@@ -12,28 +12,24 @@
  */
 
 #include "kernel/macvtap.h"
-#include "kernel/detached.h"
 #include "kernel/link.h"
 #include "kernel/linux.h"
+#include "kernel/privileged.h"
 #include "kernel/tap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int create(struct kernel_linux *k, const struct kernel_macvtap *macvtap, int *ret_ifindex,
 		  struct vnet_error *err);
 static int check(struct kernel_linux *k, const struct kernel_macvtap *macvtap, int *ret_ifindex,
 		 struct vnet_error *err);
-static int open_queues(struct kernel_linux *k, struct kernel_macvtap *macvtap, int ifindex,
-		       struct vnet_error *err);
+static int open_queues(struct kernel_macvtap *macvtap, int ifindex, struct vnet_error *err);
 
 int linux_macvtap_open(struct kernel *base, struct kernel_macvtap *macvtap, struct vnet_error *err)
 {
@@ -44,7 +40,7 @@ int linux_macvtap_open(struct kernel *base, struct kernel_macvtap *macvtap, stru
 				: create(k, macvtap, &ifindex, err);
 	if (r < 0)
 		return r;
-	r = open_queues(k, macvtap, ifindex, err);
+	r = open_queues(macvtap, ifindex, err);
 	if (r >= 0) {
 		macvtap->ret_ifindex = ifindex;
 		return 0;
@@ -154,39 +150,10 @@ static int check(struct kernel_linux *k, const struct kernel_macvtap *macvtap, i
 	return 0;
 }
 
-/* The number of the device's node, "MAJOR:MINOR" in sysfs. */
-static int read_number(int sysfs, const char *name, int ifindex, dev_t *ret)
-{
-	char path[64], text[32];
-	unsigned major_, minor_;
-	ssize_t n;
-	int fd, r;
-
-	snprintf(path, sizeof(path), "class/net/%s/macvtap/tap%d/dev", name, ifindex);
-	fd = openat(sysfs, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	r = n < 0 ? -errno : 0;
-	close(fd);
-	if (r < 0)
-		return r;
-	text[n] = '\0';
-	if (sscanf(text, "%u:%u", &major_, &minor_) != 2)
-		return -EPROTO;
-	*ret = makedev(major_, minor_);
-	return 0;
-}
-
-static int open_queue(int nodes, const char *node, const struct kernel_macvtap *macvtap,
-		      int *ret_fd, struct vnet_error *err)
+static int set_queue(int fd, const struct kernel_macvtap *macvtap, struct vnet_error *err)
 {
 	struct ifreq ifr = {.ifr_flags = (short)tap_flags(macvtap->queues > 1, macvtap->vnet_hdr)};
-	int fd = openat(nodes, node, O_RDWR | O_CLOEXEC);
 
-	if (fd < 0)
-		return kernel_error(err, -errno, NULL, "macvtap %s: cannot open it", macvtap->name);
-	*ret_fd = fd;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", macvtap->name);
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
 		return kernel_error(err, -errno, NULL, "macvtap %s: cannot set its flags",
@@ -194,26 +161,12 @@ static int open_queue(int nodes, const char *node, const struct kernel_macvtap *
 	return macvtap->vnet_hdr ? tap_set_header(fd, "macvtap", macvtap->name, err) : 0;
 }
 
-static int open_queues(struct kernel_linux *k, struct kernel_macvtap *macvtap, int ifindex,
-		       struct vnet_error *err)
+static int open_queues(struct kernel_macvtap *macvtap, int ifindex, struct vnet_error *err)
 {
-	char node[32];
-	dev_t number = 0;
-	int r;
+	int r = privileged_get()->macvtap(macvtap->name, ifindex, macvtap->queues, macvtap->ret_fds, err);
 
-	if ((r = detached_sysfs(&k->sysfs, err)) < 0 || (r = detached_tmpfs(&k->nodes, err)) < 0)
-		return r;
-	r = read_number(k->sysfs, macvtap->name, ifindex, &number);
-	if (r < 0)
-		return kernel_error(err, r, NULL, "macvtap %s: cannot find its node's number",
-				    macvtap->name);
-	snprintf(node, sizeof(node), "tap%d", ifindex);
-	if (mknodat(k->nodes, node, S_IFCHR | 0600, number) < 0)
-		return kernel_error(err, -errno, NULL, "macvtap %s: cannot make its node",
-				    macvtap->name);
 	for (unsigned i = 0; i < macvtap->queues && r >= 0; i++)
-		r = open_queue(k->nodes, node, macvtap, &macvtap->ret_fds[i], err);
-	unlinkat(k->nodes, node, 0);
+		r = set_queue(macvtap->ret_fds[i], macvtap, err);
 	if (r >= 0 && macvtap->vnet_hdr)
 		r = tap_set_offload(macvtap->ret_fds[0], macvtap->offload, "macvtap",
 				    macvtap->name, err);

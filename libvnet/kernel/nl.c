@@ -36,6 +36,18 @@ static int64_t now_ms(void);
 
 int nl_open(struct nl *nl, int protocol, struct vnet_error *err)
 {
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+	memset(nl, 0, sizeof(*nl));
+	nl->fd = -1;
+	if (fd < 0)
+		return vnet_error_set(err, -errno, "kernel-error",
+				      "cannot open a netlink socket (protocol %d): %m", protocol);
+	return nl_take(nl, fd, err);
+}
+
+int nl_take(struct nl *nl, int fd, struct vnet_error *err)
+{
 	struct sockaddr_nl local = {.nl_family = AF_NETLINK};
 	struct timeval timeout = {.tv_sec = KERNEL_TIMEOUT_MS / 1000,
 				  .tv_usec = KERNEL_TIMEOUT_MS % 1000 * 1000};
@@ -43,10 +55,7 @@ int nl_open(struct nl *nl, int protocol, struct vnet_error *err)
 	int on = 1;
 
 	memset(nl, 0, sizeof(*nl));
-	nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-	if (nl->fd < 0)
-		return vnet_error_set(err, -errno, "kernel-error",
-				      "cannot open a netlink socket (protocol %d): %m", protocol);
+	nl->fd = fd;
 	/* CAP_ACK (Linux 4.3) and strict checking (4.20), further down, may fail. */
 	if (bind(nl->fd, (struct sockaddr *)&local, sizeof(local)) < 0 ||
 	    getsockname(nl->fd, (struct sockaddr *)&local, &size) < 0 ||

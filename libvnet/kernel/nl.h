@@ -41,6 +41,8 @@ struct nl {
 
 /* protocol: NETLINK_ROUTE, … */
 int nl_open(struct nl *nl, int protocol, struct vnet_error *err);
+/* On a netlink socket that was made elsewhere: it is taken, also on failure. */
+int nl_take(struct nl *nl, int fd, struct vnet_error *err);
 void nl_close(struct nl *nl); /* fine on a zeroed or closed one */
 
 /* Begins a message; NULL is never returned: more than NL_BATCH_MAX is a bug of the caller. */

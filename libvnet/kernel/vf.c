@@ -10,7 +10,7 @@
  */
 
 #include "kernel/vf.h"
-#include "kernel/detached.h"
+#include "kernel/privileged.h"
 #include "kernel/tap.h"
 
 #include <arpa/inet.h>
@@ -35,7 +35,7 @@ int linux_vf_address(struct kernel *base, const char *ifname, unsigned vf, char 
 	if (!kernel_ifname_ok(ifname))
 		return vnet_error_set(err, -EINVAL, "bad-name", "\"%.15s\" is not a device name",
 				      ifname);
-	r = detached_sysfs(&k->sysfs, err);
+	r = privileged_get()->sysfs(&k->sysfs, err);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "class/net/%s/device/virtfn%u", ifname, vf);

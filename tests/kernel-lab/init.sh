@@ -36,7 +36,7 @@ mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 # There is no udev: to open one of these loads its module.
 mknod -m 666 /dev/net/tun c 10 200
-mknod -m 600 /dev/vhost-net c 10 238
+mknod -m 666 /dev/vhost-net c 10 238
 ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout

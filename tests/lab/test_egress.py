@@ -65,7 +65,7 @@ class Egress(HostCase):
     def resolver_pid(self):
         """Of the network's dnsmasq; None while there is none."""
         try:
-            with open(os.path.join(self.netd.run_dir, "dnsmasq/blue/pid"), encoding="ascii") as f:
+            with open(os.path.join(self.netd.run_dir, "dnsmasq/blue/run/pid"), encoding="ascii") as f:
                 pid = int(f.read())
         except (OSError, ValueError):
             return None

@@ -138,7 +138,7 @@ static int teardown(void **state)
 	if (!why_skipped) {
 		dnsmasq_set_free(w->set);
 		loop_free(w->loop);
-		sh("for p in %s/dnsmasq/*/pid; do [ -e $p ] && kill -9 $(cat $p) 2>/dev/null; done; "
+		sh("for p in %s/dnsmasq/*/run/pid; do [ -e $p ] && kill -9 $(cat $p) 2>/dev/null; done; "
 		   "ip link del vn-blue; rm -r %s", w->run_dir, w->dir);
 	}
 	vec_each(event, &w->events)
@@ -497,7 +497,7 @@ static void test_adopted_by_the_next_netd(void **state)
 static void test_stale_pid_file(void **state)
 {
 	struct world *w = *state;
-	AUTO_FREE char *path = mem_printf("%s/dnsmasq/blue/pid", w->run_dir);
+	AUTO_FREE char *path = mem_printf("%s/dnsmasq/blue/run/pid", w->run_dir);
 	AUTO_FREE char *text = mem_printf("%d\n", getpid());
 
 	NEED_ROOT();

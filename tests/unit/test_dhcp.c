@@ -108,8 +108,8 @@ static int make(const struct input *in, const struct network *net, const char *d
 		struct dhcp_files *ret, struct vnet_error *err)
 {
 	AUTO_FREE char *leases = mem_printf("%s/%s.leases", dir, net->name);
-	struct dhcp_params params = { .ifindex = 7, .dir = dir, .lease_file = leases, .user = "dnsmasq",
-				      .group = "nogroup", .resolvers = &in->resolvers };
+	struct dhcp_params params = { .ifindex = 7, .dir = dir, .lease_file = leases,
+				      .resolvers = &in->resolvers };
 
 	return dhcp_files_make(net, (const struct port *const *)in->ports.v, in->ports.n, &params,
 			       ret, err);

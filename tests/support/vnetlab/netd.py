@@ -67,6 +67,7 @@ class Netd:
             os.unlink(notify_path)
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(notify_path)
+        os.chmod(notify_path, 0o666)  # as systemd's is: netd is not root when it is ready
         environment = dict(os.environ, NOTIFY_SOCKET=notify_path, **self.environment)
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = self.ns.popen(
