@@ -296,7 +296,7 @@ class Subscribers(TraceCase):
         self.assertLess(seen, 1000)
         self.assertEqual(self.netd.call("DescribePort", name="web")["port"]["drops"], {"mac": 5000})
 
-    def test_who_does_not_read_is_told_so(self):
+    def test_who_does_not_read_costs_no_memory(self):
         lazy = Tracer(self.netd, "web")
         before = self.netd.resident_kib()
         frame = arp_request(NOBODY, IP1, GATEWAY)
@@ -308,7 +308,7 @@ class Subscribers(TraceCase):
         lazy.client.close()
         self.assert_nothing_left()
 
-    def test_only_who_owns_the_port_may(self):
+    def test_a_port_that_is_not_there(self):
         with self.assertRaises(VarlinkError) as caught:
             Tracer(self.netd, "nobody's")
         self.assertEqual(caught.exception.code, "port-unknown")

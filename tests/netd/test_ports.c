@@ -9,6 +9,7 @@
 #include "tests/netd/fake_host.h"
 
 #include "base/strbuf.h"
+#include "nft/ruleset.h"
 #include "netd/owner.h"
 
 #include <errno.h>
@@ -664,12 +665,7 @@ static void a_function_ends_with_its_owner(void **state)
 	assert_true(mac_is_zero(&vf_state(host, 1)->mac));
 }
 
-/* ---- slots ---- */
-
-static unsigned slot_of(struct host *host, const char *name)
-{
-	return registry_port(&host->d.registry, name)->port->slot;
-}
+/* ---- UpdatePort: the guard ---- */
 
 static void change(struct host *host, const char *name, json_t *changes)
 {
@@ -681,6 +677,121 @@ static void change(struct host *host, const char *name, json_t *changes)
 	    port_change(&host->d, entry, after, &err) < 0)
 		fail_msg("%s", err.message);
 	json_decref(changes);
+}
+
+static json_t *guarded(const char *policy, const char *address)
+{
+	return json_pack("{s:{s:s},s:[s]}", "guard", "policy", policy, "addresses", address);
+}
+
+/* The port's element of @guards, and whether it may use the address. */
+static void assert_guard(struct host *host, const char *name, const char *verdict, const char *address,
+			 bool has_address)
+{
+	const struct port *port = registry_port(&host->d.registry, name)->port;
+	AUTO_FREE char *rules = nft_ruleset_to_text(kernel_fake_state(host->d.kernel)->nft);
+	AUTO_FREE char *element = mem_printf("\"%s\" : %s", port->ifname, verdict);
+	AUTO_FREE char *source = mem_printf("\"%s\" . 52:54:00:00:00:09 . %s", port->ifname, address);
+
+	if (!strstr(rules, element))
+		fail_msg("no element %s", element);
+	assert_int_equal(strstr(rules, source) != NULL, has_address);
+}
+
+static void guarded_port(struct host *host)
+{
+	json_t *request = shaped("blue", "p", NULL);
+
+	json_object_set_new(request, "mac", json_string("52:54:00:00:00:09"));
+	attach(host, request);
+}
+
+static void a_running_ports_guard_changes(void **state)
+{
+	struct host *host = *state;
+
+	guarded_port(host);
+	assert_guard(host, "p", "goto guard/mac", "10.9.0.5", false);
+	change(host, "p", guarded("strict", "10.9.0.5"));
+	assert_guard(host, "p", "goto guard/strict", "10.9.0.5", true);
+	change(host, "p", guarded("strict", "10.9.0.6"));
+	assert_guard(host, "p", "goto guard/strict", "10.9.0.5", false);
+	assert_guard(host, "p", "goto guard/strict", "10.9.0.6", true);
+	restart(host);
+	assert_guard(host, "p", "goto guard/strict", "10.9.0.6", true);
+	change(host, "p", guarded("off", "10.9.0.6"));
+	assert_guard(host, "p", "accept", "10.9.0.6", false);
+	/* Null says nothing. */
+	change(host, "p", json_pack("{s:n}", "guard"));
+	assert_guard(host, "p", "accept", "10.9.0.6", false);
+}
+
+static int try_change(struct host *host, const char *name, json_t *changes)
+{
+	struct port_entry *entry = registry_port(&host->d.registry, name);
+	struct port *after = port_copy(entry->port);
+	int r = port_update_from_json(after, changes, NULL);
+
+	json_decref(changes);
+	if (r < 0)
+		port_free(after);
+	return r < 0 ? r : port_change(&host->d, entry, after, NULL);
+}
+
+static void a_change_of_the_guard_that_fails_leaves_the_old_one(void **state)
+{
+	struct host *host = *state;
+	int failures = 0;
+
+	guarded_port(host);
+	change(host, "p", guarded("strict", "10.9.0.5"));
+	for (size_t nth = 1; nth < 10; nth++) {
+		int r;
+
+		kernel_fake_fail(host->d.kernel, nth, -EIO);
+		r = try_change(host, "p", guarded("off", "10.9.0.6"));
+		kernel_fake_fail(host->d.kernel, 0, 0);
+		if (r == 0)
+			break;
+		failures++;
+		/* Half done, it is put back in the loop; and the next netd knows nothing of it. */
+		settle(host);
+		assert_guard(host, "p", "goto guard/strict", "10.9.0.5", true);
+		restart(host);
+		assert_guard(host, "p", "goto guard/strict", "10.9.0.5", true);
+	}
+	assert_true(failures >= 2);
+	assert_guard(host, "p", "accept", "10.9.0.5", false);
+}
+
+static void what_is_no_guard_changes_nothing(void **state)
+{
+	struct host *host = *state;
+
+	guarded_port(host);
+	change(host, "p", guarded("strict", "10.9.0.5"));
+	assert_int_equal(try_change(host, "p", guarded("lenient", "10.9.0.6")), -EINVAL);
+	assert_int_equal(try_change(host, "p", guarded("strict", "10.9.0")), -EINVAL);
+	assert_guard(host, "p", "goto guard/strict", "10.9.0.5", true);
+}
+
+/* Another port's address is not to be had by a change either. */
+static void an_address_has_one_port(void **state)
+{
+	struct host *host = *state;
+
+	guarded_port(host);
+	attach(host, shaped("blue", "q", NULL));
+	change(host, "q", json_pack("{s:[s]}", "addresses", "10.9.0.7"));
+	assert_true(try_change(host, "p", guarded("strict", "10.9.0.7")) < 0);
+	assert_guard(host, "p", "goto guard/mac", "10.9.0.7", false);
+}
+
+/* ---- slots ---- */
+
+static unsigned slot_of(struct host *host, const char *name)
+{
+	return registry_port(&host->d.registry, name)->port->slot;
 }
 
 static void shaped_ports_have_slots(void **state)
@@ -802,6 +913,10 @@ int main(void)
 		TEST(functions_are_given_out_and_taken_back),
 		TEST(functions_are_known_after_a_restart),
 		TEST(a_function_ends_with_its_owner),
+		TEST(a_running_ports_guard_changes),
+		TEST(a_change_of_the_guard_that_fails_leaves_the_old_one),
+		TEST(what_is_no_guard_changes_nothing),
+		TEST(an_address_has_one_port),
 		TEST(shaped_ports_have_slots),
 		TEST(a_networks_limit_gives_all_its_ports_slots),
 		TEST(many_networks_end_at_once),
