@@ -326,6 +326,7 @@ static int send_some(struct connection *c)
 	if (c->n_fds) {
 		struct cmsghdr *cmsg = &control.align;
 
+		memset(&control, 0, sizeof(control)); /* its padding is sent as well */
 		message.msg_control = control.buf;
 		message.msg_controllen = CMSG_SPACE(c->n_fds * sizeof(int));
 		cmsg->cmsg_level = SOL_SOCKET;

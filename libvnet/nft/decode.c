@@ -40,6 +40,8 @@ static void request_init(struct request *r, uint16_t type, enum nft_family famil
 {
 	struct nfgenmsg *gen;
 
+	/* The padding behind attributes goes to the kernel as well. */
+	memset(r->buf, 0, sizeof(r->buf));
 	r->head = mnl_nlmsg_put_header(r->buf);
 	r->head->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
 	r->head->nlmsg_flags = NLM_F_REQUEST | flags;

@@ -64,6 +64,7 @@ bool talk_send(struct talk *t, const uint8_t *data, size_t size, unsigned n_fds)
 	} control;
 	ssize_t n;
 
+	memset(&control, 0, sizeof(control));
 	if (n_fds) {
 		int fds[8] = { 0 };
 

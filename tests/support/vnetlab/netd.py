@@ -14,6 +14,14 @@ from .varlink import Client
 
 SANITIZER_REPORT = re.compile(
     r"(ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error:).*", re.S)
+# $VNET_MEMCHECK: netd runs under valgrind (`make valgrind`).
+MEMCHECK = ("valgrind", "-q", "--child-silent-after-fork=yes", "--leak-check=full", "--show-leak-kinds=definite",
+            "--errors-for-leak-kinds=definite", "--track-fds=yes",
+            "--error-exitcode=99") if os.environ.get("VNET_MEMCHECK") else ()
+MEMCHECK_REPORT = re.compile(
+    r"^==\d+== (Invalid|Conditional jump|Use of uninit|Syscall param|.* definitely lost in|"
+    # devices_index() keeps one.
+    r"Open (file|AF_)[^\n]*\n==\d+==    (?!<inherited|[^\n]*\n[^\n]*devices_index)).*", re.S | re.M)
 START_SECONDS = patience(20)
 
 
@@ -62,6 +70,7 @@ class Netd:
 
     def start(self, prefix=(), wait=True):
         """prefix: a command to run it under, such as strace."""
+        prefix = prefix or MEMCHECK
         notify_path = os.path.join(self.folder, "notify")
         if os.path.exists(notify_path):
             os.unlink(notify_path)
@@ -103,6 +112,8 @@ class Netd:
 
     def pid(self):
         """netd's own, also when it runs under strace."""
+        if MEMCHECK:
+            return self.process.pid
         with open("/proc/%d/comm" % self.process.pid, encoding="utf-8") as f:
             if f.read().strip() == "netd":
                 return self.process.pid
@@ -179,7 +190,7 @@ class Netd:
         self.check_log()
 
     def check_log(self):
-        report = SANITIZER_REPORT.search(self.log())
+        report = SANITIZER_REPORT.search(self.log()) or MEMCHECK_REPORT.search(self.log())
         assert not report, report.group(0)[:6000]
 
     def cleanup(self):
