@@ -15,7 +15,7 @@ fuzz-libs := $(B)/libvnet-fuzz.a $(LIB-client) $(LIB-kernel) $(LIB-pure)
 
 $(fuzz-replays): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o $(fuzz-libs)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)
 
 .PHONY: check-corpus fuzz
 check-corpus: $(fuzz-replays)
@@ -48,4 +48,4 @@ fuzz-figures: $(fuzz-replays)
 
 $(fuzz-names:%=$(B)/tests/fuzz/fuzz_%): $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(fuzz-libs)
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-kernel) $(LIBS-pure)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)
