@@ -130,7 +130,10 @@ static void become_dnsmasq(const struct broker *b, const char *program, const ch
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
 	char *const environment[] = { path, locale, NULL };
-	const char *const argv[] = { program, conf, is_test ? "--test" : NULL, NULL };
+	/* dnsmasq itself wants to be nobody where it finds itself root, and to leave its groups. */
+	const char *const alone[] = { program, conf, "--user=root", "--group=", is_test ? "--test" : NULL, NULL };
+	const char *const with_user[] = { program, conf, is_test ? "--test" : NULL, NULL };
+	const char *const *argv = b->users->is_alone ? alone : with_user;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct vnet_error err = { 0 };
 	sigset_t none;

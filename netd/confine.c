@@ -12,6 +12,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -64,11 +65,29 @@ static int find_dnsmasq_user(struct users *users, struct vnet_error *err)
 	return -ENOENT;
 }
 
+/* A user namespace in which root is the only one there is, as `unshare -Ur` makes it. */
+static bool is_root_alone(void)
+{
+	FILE *map = fopen("/proc/self/uid_map", "re");
+	unsigned first, outside, count, known = 0;
+
+	while (map && known < 2 && fscanf(map, "%u %u %u", &first, &outside, &count) == 3)
+		known = count > 1 ? 2 : known + count;
+	if (map)
+		fclose(map);
+	return geteuid() == 0 && known == 1;
+}
+
 int users_find(const char *name, struct users *ret, struct vnet_error *err)
 {
 	struct users users = { .name = name, .uid = geteuid(), .gid = getegid() };
-	int r = users.uid ? 0 : find_user(name, &users.uid, &users.gid, err);
+	int r;
 
+	if (is_root_alone()) {
+		*ret = (struct users){ .name = "root", .is_alone = true };
+		return 0;
+	}
+	r = users.uid ? 0 : find_user(name, &users.uid, &users.gid, err);
 	if (r == 0)
 		r = find_dnsmasq_user(&users, err);
 	if (r == 0)
@@ -155,7 +174,7 @@ static int become(enum role role, const struct users *users, struct vnet_error *
 	uid_t uid = is_dnsmasq ? users->dnsmasq_uid : users->uid;
 	gid_t gid = is_dnsmasq ? users->dnsmasq_gid : users->gid;
 
-	if (!is_dnsmasq && geteuid() != 0)
+	if (users->is_alone || (!is_dnsmasq && geteuid() != 0))
 		return 0;
 	if ((is_dnsmasq ? setgroups(0, NULL) : set_groups(users)) < 0 || setresgid(gid, gid, gid) < 0)
 		return failed("groups", role, err);

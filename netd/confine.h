@@ -20,6 +20,7 @@
 
 #include "vnet/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define NETD_USER "vnet"
@@ -31,6 +32,7 @@ struct users {
 	const char *name;       /* netd's */
 	uid_t uid, dnsmasq_uid;
 	gid_t gid, dnsmasq_gid;
+	bool is_alone;          /* root of a user namespace that has no other: nobody else to become */
 };
 
 /*

@@ -360,14 +360,7 @@ class WithoutRoot(LabsCase):
         os.mkdir(folder, 0o700)
         os.chown(folder, 65534, 65534)
         environment = dict(os.environ, XDG_RUNTIME_DIR=folder)
-        path = self.write("""
-hosts:
-  h1: {networks: {blue: {mode: isolated, addresses: [10.10.0.1/24]}}}
-nodes:
-  a: {interfaces: {eth0: {on: h1/blue, addresses: [10.10.0.2/24], port: {guard: strict, addresses: [10.10.0.2]}}}}
-  b: {interfaces: {eth0: {on: h1/blue, addresses: [10.10.0.3/24]}}, services: {http: [80]}}
-expect: [a can ping b, "http from a to b:80 says b", broadcast of a seen by b only]
-""")
+        path = self.write(NAT)
 
         def run(*arguments):
             return self.vnetctl(*arguments, env=environment, user=65534, group=65534, extra_groups=[])
