@@ -24,6 +24,7 @@
 
 #include "kernel/shaper.h"
 #include "kernel/tap.h"
+#include "kernel/tc.h"
 #include "plan/shaper.h"
 
 #include <arpa/inet.h>
@@ -68,8 +69,8 @@ static const struct direction_info {
 	uint32_t hook;          /* of clsact */
 	const char *name;
 } directions[] = {
-	[OUT] = {HTB_HANDLE | 2, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), "out"},
-	[IN] = {HTB_HANDLE | 3, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS), "in"},
+	[OUT] = {HTB_HANDLE | 2, TC_INGRESS, "out"},
+	[IN] = {HTB_HANDLE | 3, TC_EGRESS, "in"},
 };
 #define each_direction(d) for (enum direction d = OUT; d <= IN; d++)
 
@@ -79,18 +80,6 @@ static uint32_t class_of(unsigned slot, enum direction d)
 }
 
 /* Messages. */
-
-static struct nlmsghdr *add(struct nl *nl, uint16_t type, uint16_t flags, int ifindex,
-			    uint32_t parent, uint32_t handle)
-{
-	struct nlmsghdr *m = nl_add(nl, type, flags);
-	struct tcmsg *tc = nl_header(m, sizeof(*tc));
-
-	tc->tcm_ifindex = ifindex;
-	tc->tcm_parent = parent;
-	tc->tcm_handle = handle;
-	return m;
-}
 
 static struct tc_ratespec rate_spec(uint64_t rate)
 {
@@ -110,7 +99,7 @@ struct class {
 static void add_class(struct nl *nl, uint16_t flags, int ifb, uint32_t parent, uint32_t handle,
 		      const struct class *c)
 {
-	struct nlmsghdr *m = add(nl, RTM_NEWTCLASS, flags, ifb, parent, handle);
+	struct nlmsghdr *m = tc_add(nl, RTM_NEWTCLASS, flags, ifb, parent, handle);
 	uint64_t quantum = c->ceil / (8 * 50); /* 20 ms */
 	struct tc_htb_opt opt = {.rate = rate_spec(c->rate), .ceil = rate_spec(c->ceil),
 				 .buffer = c->buffer, .cbuffer = c->cbuffer};
@@ -154,7 +143,7 @@ static struct class class_for(const struct bandwidth *limit, bool is_leaf)
  */
 static void add_leaf(struct nl *nl, uint16_t flags, int ifb, uint32_t class, uint64_t rate)
 {
-	struct nlmsghdr *m = add(nl, RTM_NEWQDISC, flags, ifb, class, 0);
+	struct nlmsghdr *m = tc_add(nl, RTM_NEWQDISC, flags, ifb, class, 0);
 	uint64_t memory = rate / 8, frame_us = UINT64_C(8000000) * ETH_FRAME_LEN / rate;
 	/* A target below the time of one frame would drop all that waits. */
 	uint64_t target = frame_us * 3 / 2;
@@ -176,7 +165,7 @@ static void add_leaf(struct nl *nl, uint16_t flags, int ifb, uint32_t class, uin
 
 static void add_leaf_fifo(struct nl *nl, int ifb, uint32_t class)
 {
-	struct nlmsghdr *m = add(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, ifb, class, 0);
+	struct nlmsghdr *m = tc_add(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, ifb, class, 0);
 	struct tc_fifo_qopt opt = {.limit = LEAF_LIMIT};
 
 	mnl_attr_put_strz(m, TCA_KIND, "pfifo");
@@ -197,14 +186,10 @@ static void put_action(struct nlmsghdr *m, uint16_t order, const char *kind, uin
 	mnl_attr_nest_end(m, action);
 }
 
-static void add_filter_head(struct nl *nl, uint16_t type, uint16_t flags, int port,
-			    enum direction d, struct nlmsghdr **ret)
+static struct nlmsghdr *add_filter_head(struct nl *nl, uint16_t type, uint16_t flags, int port,
+					enum direction d)
 {
-	struct tcmsg *tc;
-
-	*ret = add(nl, type, flags, port, directions[d].hook, 0);
-	tc = mnl_nlmsg_get_payload(*ret);
-	tc->tcm_info = TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL));
+	return tc_add_filter(nl, type, flags, port, directions[d].hook, FILTER_PRIORITY, 0);
 }
 
 static void add_filter(struct nl *nl, int port, int ifb, uint32_t class, enum direction d)
@@ -215,7 +200,7 @@ static void add_filter(struct nl *nl, int port, int ifb, uint32_t class, enum di
 	struct nlattr *options, *actions;
 	struct nlmsghdr *m;
 
-	add_filter_head(nl, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, port, d, &m);
+	m = add_filter_head(nl, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, port, d);
 	mnl_attr_put_strz(m, TCA_KIND, "matchall");
 	options = mnl_attr_nest_start(m, TCA_OPTIONS);
 	actions = mnl_attr_nest_start(m, TCA_MATCHALL_ACT);
@@ -227,9 +212,7 @@ static void add_filter(struct nl *nl, int port, int ifb, uint32_t class, enum di
 
 static void add_filter_delete(struct nl *nl, int port, enum direction d)
 {
-	struct nlmsghdr *m;
-
-	add_filter_head(nl, RTM_DELTFILTER, 0, port, d, &m);
+	add_filter_head(nl, RTM_DELTFILTER, 0, port, d);
 }
 
 /* Filters, read back. */
@@ -290,7 +273,7 @@ static int read_redirect(struct nl *nl, int port, enum direction d, struct redir
 	int r;
 
 	*ret = (struct redirect){0};
-	add(nl, RTM_GETTFILTER, 0, port, directions[d].hook, 0);
+	tc_add(nl, RTM_GETTFILTER, 0, port, directions[d].hook, 0);
 	r = nl_dump(nl, &(struct nl_dump){each_filter, restart_filter, ret});
 	return r == -ENODEV || r == -EINVAL || r == -ENOENT ? 0 : r;
 }
@@ -342,8 +325,7 @@ static int send_limits(struct kernel_linux *k, const struct op_shape *op, int po
 		add_leaf(nl, 0, ifb, class, c.ceil);
 		sent[n++] = (struct sent){.part = LEAF_CHANGE, .direction = d};
 	}
-	mnl_attr_put_strz(add(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, port, TC_H_CLSACT,
-			      TC_H_MAKE(TC_H_CLSACT, 0)), TCA_KIND, "clsact");
+	tc_add_clsact(nl, port);
 	sent[n++] = (struct sent){.part = CLSACT};
 	each_direction(d) {
 		if (!limits[d]->rate)
@@ -411,7 +393,7 @@ static uint32_t class_backlog(struct nl *nl, int ifb, uint32_t class)
 	const struct gnet_stats_queue *queue;
 	const struct nlmsghdr *m;
 
-	add(nl, RTM_GETTCLASS, 0, ifb, 0, class);
+	tc_add(nl, RTM_GETTCLASS, 0, ifb, 0, class);
 	if (nl_get(nl, &m) < 0 || m->nlmsg_type != RTM_NEWTCLASS)
 		return 0;
 	nl_attrs_of(m, sizeof(struct tcmsg), tb, ARRAY_SIZE(tb));
@@ -449,39 +431,13 @@ static int stop(struct kernel_linux *k, const struct op_shape *op, int port, int
 	if (port && class_backlog(&k->query, ifb, class))
 		add_class(&k->rt, 0, ifb, directions[d].root, class, &c);
 	else
-		add(&k->rt, RTM_DELTCLASS, 0, ifb, 0, class);
+		tc_add(&k->rt, RTM_DELTCLASS, 0, ifb, 0, class);
 	r = nl_send_all(&k->rt, NULL);
 	/* -EINVAL: no HTB any more. */
 	if (r < 0 && r != -ENOENT && r != -EINVAL && r != -ENODEV)
 		return kernel_error(err, r, nl_text(&k->rt, 0), "port %s: cannot remove its class",
 				    op->ifname);
 	return 0;
-}
-
-/* clsact costs every frame a look; it goes when nobody's filter is left in it. */
-static void each_any_filter(const struct nlmsghdr *m, void *context)
-{
-	if (m->nlmsg_type == RTM_NEWTFILTER)
-		*(bool *)context = true;
-}
-
-static void restart_any_filter(void *context)
-{
-	*(bool *)context = false;
-}
-
-static void drop_clsact(struct kernel_linux *k, int port)
-{
-	bool is_used = false;
-
-	each_direction(d) {
-		add(&k->query, RTM_GETTFILTER, 0, port, directions[d].hook, 0);
-		if (nl_dump(&k->query, &(struct nl_dump){each_any_filter, restart_any_filter,
-							 &is_used}) < 0 || is_used)
-			return;
-	}
-	add(&k->rt, RTM_DELQDISC, 0, port, TC_H_CLSACT, TC_H_MAKE(TC_H_CLSACT, 0));
-	nl_send(&k->rt);
 }
 
 static int find_device(struct kernel_linux *k, const char *name)
@@ -521,7 +477,7 @@ int shaper_set(struct kernel_linux *k, const struct op *op, struct vnet_error *e
 	if (r >= 0 && !shape->shaper.in.rate)
 		r = stop(k, shape, port, ifb, IN, err);
 	if (r >= 0 && is_off && port)
-		drop_clsact(k, port);
+		tc_drop_clsact(k, port);
 	return r;
 }
 
@@ -539,7 +495,7 @@ int shaper_set_root(struct kernel_linux *k, const struct op *op, struct vnet_err
 
 	if (!ifb)
 		return vnet_error_set(err, -ENODEV, "no-device", "no device %s", root->ifb);
-	m = add(&k->rt, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifb, TC_H_ROOT, HTB_HANDLE);
+	m = tc_add(&k->rt, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifb, TC_H_ROOT, HTB_HANDLE);
 	mnl_attr_put_strz(m, TCA_KIND, "htb");
 	options = mnl_attr_nest_start(m, TCA_OPTIONS);
 	mnl_attr_put(m, TCA_HTB_INIT, sizeof(glob), &glob);
@@ -627,7 +583,7 @@ static int read_classes(struct kernel_linux *k, const struct link *ifb, class_ve
 	struct class_dump dump = {ifb->ifindex, ret->n, ret};
 	int r;
 
-	add(&k->query, RTM_GETTCLASS, 0, ifb->ifindex, HTB_HANDLE, 0);
+	tc_add(&k->query, RTM_GETTCLASS, 0, ifb->ifindex, HTB_HANDLE, 0);
 	r = nl_dump(&k->query, &(struct nl_dump){each_class, restart_classes, &dump});
 	if (r == -ENODEV)
 		return 0;
