@@ -52,9 +52,9 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 pc-cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pc-libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
-CPPFLAGS += $(call pc-cflags,jansson yaml-0.1 libmnl libnftnl smartcols libcap-ng cmocka libxml-2.0 libseccomp)
+CPPFLAGS += $(call pc-cflags,jansson yaml-0.1 libmnl libbpf libnftnl smartcols libcap-ng cmocka libxml-2.0 libseccomp)
 LIBS-pure := $(call pc-libs,jansson yaml-0.1)
-LIBS-kernel := $(call pc-libs,libmnl)
+LIBS-kernel := $(call pc-libs,libmnl libbpf)
 LIBS-netd := $(call pc-libs,libseccomp)
 
 # $(call program,target,objects,libraries)

@@ -5,7 +5,8 @@ nft-edge-src := $(addprefix libvnet/nft/,batch.c commit.c decode.c encode.c expr
 pure-src := $(wildcard libvnet/base/*.c libvnet/model/*.c libvnet/plan/*.c libvnet/dhcp/*.c libvnet/doctor/*.c \
 		libvnet/trace/*.c libvnet/import/*.c libvnet/lab/*.c) \
 	$(filter-out $(nft-edge-src),$(wildcard libvnet/nft/*.c))
-kernel-src := $(wildcard libvnet/kernel/*.c) $(nft-edge-src)
+bpf-src := $(wildcard libvnet/kernel/*.bpf.c)
+kernel-src := $(filter-out $(bpf-src),$(wildcard libvnet/kernel/*.c)) $(nft-edge-src)
 client-src := $(wildcard libvnet/client/*.c)
 
 LIB-pure := $(B)/libvnet-pure.a
@@ -20,6 +21,26 @@ $(1): $$(patsubst %.c,$$(B)/%.o,$(2))
 endef
 $(eval $(call archive,$(LIB-pure),$(pure-src)))
 $(eval $(call archive,$(LIB-kernel),$(kernel-src)))
+
+# Programs that run in the kernel: compiled for it by clang, and kept in the archive as bytes.
+BPF_CLANG ?= clang
+$(patsubst %.c,$(B)/%.o,$(bpf-src)): $(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(BPF_CLANG) --target=bpf -g -O2 $(filter -Wall -Wextra -Wshadow -Werror,$(WARNINGS)) -Ilibvnet \
+		-I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) -MMD -MP -c -o $@ $<
+
+bpf-bytes := $(patsubst %.bpf.c,$(B)/%_bytes.c,$(bpf-src))
+$(bpf-bytes): $(B)/%_bytes.c: $(B)/%.bpf.o
+	$(call say,GEN,$@)
+	$(Q){ echo '#include "$(*:libvnet/%=%).h"'; \
+		echo 'const unsigned char $(*F)_bytes[] __attribute__((aligned(8))) = {'; \
+		od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '};'; \
+		echo 'const size_t $(*F)_bytes_size = sizeof($(*F)_bytes);'; } >$@
+$(bpf-bytes:.c=.o): %.o: %.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(LIB-kernel): $(bpf-bytes:.c=.o)
 $(eval $(call archive,$(LIB-client),$(client-src)))
 
 # The shared library for others: the client and the few basics it stands on.

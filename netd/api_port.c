@@ -121,9 +121,14 @@ static json_t *fds_json(const struct attachment *a)
 	for (size_t i = 0; i < a->n_taps + a->n_vhosts; i++) {
 		bool is_tap = i < a->n_taps;
 
-		json_array_append_new(list, json_pack("{s:I,s:s,s:I}", "index", (json_int_t)i, "role",
-						      is_tap ? "tap" : "vhost", "queue",
-						      (json_int_t)(is_tap ? i : i - a->n_taps)));
+		json_t *fd = json_pack("{s:I,s:s,s:I}", "index", (json_int_t)i, "role",
+				       is_tap ? "tap" : "vhost", "queue",
+				       (json_int_t)(is_tap ? i : i - a->n_taps));
+
+		if (is_tap)
+			json_object_set_new(fd, "vnetHdr",
+					    json_boolean(a->entry->port->vnet_hdr && !a->no_header));
+		json_array_append_new(list, fd);
 	}
 	return list;
 }
@@ -191,6 +196,8 @@ static json_t *attach_notes(const struct attachment *a)
 		json_array_append_new(notes, json_string("the virtual function has no PCI address, so there is nothing to hand to QEMU"));
 	if (a->no_vhost)
 		json_array_append_new(notes, json_string("no vhost descriptors: this host has no /dev/vhost-net (load the module vhost_net); the guest's network works through QEMU itself"));
+	if (a->no_header)
+		json_array_append_new(notes, json_string("no virtio header, and so no offloads: this netd cannot guard against what a guest does with it; `vnetctl version` says why"));
 	if (a->entry->port->learns_mac && !a->entry->port->has_mac)
 		json_array_append_new(notes, json_string("the port carries nothing until its guest's first frame has told its MAC address"));
 	return notes;

@@ -195,6 +195,19 @@ static int ask_legacy(int domain, int *ret_names, int *ret_socket)
 	return 0;
 }
 
+static int ask_checksum(struct checksum_program ret[CHECKSUM_PROGRAMS])
+{
+	struct broker_request request = { .call = BROKER_CHECKSUM };
+	struct answer answer;
+	int r = ask(&request, NULL, 0, &answer, CHECKSUM_PROGRAMS, NULL);
+
+	for (unsigned i = 0; r == 0 && i < CHECKSUM_PROGRAMS; i++) {
+		ret[i] = answer.reply.programs[i];
+		ret[i].fd = answer.fds[i];
+	}
+	return r;
+}
+
 static void ask_owners(const uint32_t *inodes, size_t n, struct socket_owner *ret)
 {
 	struct broker_request request = { .call = BROKER_OWNERS, .n = (uint32_t)n };
@@ -208,7 +221,7 @@ static void ask_owners(const uint32_t *inodes, size_t n, struct socket_owner *re
 
 static const struct privileged asking = {
 	.sysfs = ask_sysfs, .enter = ask_enter, .macvtap = ask_macvtap, .legacy = ask_legacy,
-	.owners = ask_owners
+	.checksum = ask_checksum, .owners = ask_owners
 };
 
 /* ---- broker.h ---- */

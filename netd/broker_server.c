@@ -28,6 +28,8 @@
 struct broker {
 	const char *run_dir;
 	const struct users *users;
+	struct checksum_program programs[CHECKSUM_PROGRAMS];
+	int programs_result;    /* of loading them */
 };
 
 struct exchange {
@@ -92,6 +94,17 @@ static int answer_legacy(struct broker *b, struct exchange *x)
 	r = privileged_self.legacy(domain, &x->out[0], &x->out[1]);
 	x->n_out = r < 0 ? 0 : x->out[1] < 0 ? 1 : 2;
 	return r;
+}
+
+static int answer_checksum(struct broker *b, struct exchange *x)
+{
+	for (x->n_out = 0; b->programs_result == 0 && x->n_out < CHECKSUM_PROGRAMS; x->n_out++) {
+		x->reply.programs[x->n_out] = b->programs[x->n_out];
+		x->out[x->n_out] = fcntl(b->programs[x->n_out].fd, F_DUPFD_CLOEXEC, 0);
+		if (x->out[x->n_out] < 0)
+			return -errno;
+	}
+	return b->programs_result;
 }
 
 static int answer_owners(struct broker *b, struct exchange *x)
@@ -311,6 +324,7 @@ static const struct {
 	[BROKER_NAMESPACE] = { answer_namespace, true, false },
 	[BROKER_MACVTAP] = { answer_macvtap, false, true },
 	[BROKER_LEGACY] = { answer_legacy, false, false },
+	[BROKER_CHECKSUM] = { answer_checksum, false, false },
 	[BROKER_OWNERS] = { answer_owners, false, false },
 	[BROKER_LOOK] = { answer_look, false, false },
 	[BROKER_IS_DNSMASQ] = { answer_is_dnsmasq, true, false },
@@ -346,6 +360,8 @@ int broker_serve(int fd, const char *run_dir, const struct users *users)
 	int r = 1;
 
 	prctl(PR_SET_NAME, "netd-broker");
+	/* bpf(2) is in no filter: these are the only programs that any of us ever loads. */
+	b.programs_result = privileged_self.checksum(b.programs);
 	if (confine(ROLE_BROKER, users, &err) < 0) {
 		log_error("broker: %s", err.message);
 		return 1;

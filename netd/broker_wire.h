@@ -21,7 +21,8 @@ _Static_assert(BROKER_FDS_MAX >= PORT_QUEUES_MAX, "a macvtap's queues travel tog
 
 enum broker_call {
 	/* kernel/privileged.h */
-	BROKER_SYSFS, BROKER_ENTER, BROKER_NAMESPACE, BROKER_MACVTAP, BROKER_LEGACY, BROKER_OWNERS,
+	BROKER_SYSFS, BROKER_ENTER, BROKER_NAMESPACE, BROKER_MACVTAP, BROKER_LEGACY, BROKER_CHECKSUM,
+	BROKER_OWNERS,
 	/* broker.h */
 	BROKER_LOOK, BROKER_IS_DNSMASQ, BROKER_RUN, BROKER_WAIT, BROKER_SIGNAL, BROKER_RELEASE, BROKER_POLICY,
 	BROKER_N_CALLS
@@ -47,6 +48,7 @@ struct broker_reply {
 	uint64_t started;
 	struct vnet_error err;
 	struct socket_owner owners[SOCKET_OWNERS_MAX];
+	struct checksum_program programs[CHECKSUM_PROGRAMS]; /* their descriptors are beside it */
 };
 
 /* One message. A received one is of exactly this size, or -EPROTO; 0: the other end is closed. */

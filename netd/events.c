@@ -459,6 +459,10 @@ static void on_event(void *context, const struct kernel_event *event)
 	case KERNEL_EVENT_BRIDGE_PORT:
 		bridge_port_changed(d, &event->link);
 		break;
+	case KERNEL_EVENT_FILTER:
+		if (registry_port_by_ifindex(&d->registry, event->link.ifindex))
+			suspect(d, CAUSE_PORT);
+		break;
 	case KERNEL_EVENT_FDB:
 		fdb_changed(d, event->link.ifindex);
 		break;

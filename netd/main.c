@@ -256,9 +256,24 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 	return 0;
 }
 
+static void note_checksums(struct netd *d)
+{
+	const char *why;
+	char *note;
+
+	if (kernel_guards_checksums(d->kernel, &why))
+		return;
+	note = mem_printf("no checksum guard: %s. Guarded TAP and macvtap ports get descriptors without virtio header, which costs their guests the offloads; adopted devices and containers can change what rules have read",
+			  why);
+	log_warning("%s", note);
+	vec_push(&d->notes, note);
+}
+
 static void gather_notes(struct netd *d)
 {
 	const char *note;
+
+	note_checksums(d);
 
 	for (size_t i = 0; (note = kernel_note(d->kernel, i)); i++)
 		vec_push(&d->notes, mem_strdup(note));

@@ -209,6 +209,7 @@ struct attachment {
 	int fds[CALL_FDS_MAX];  /* n_taps, then n_vhosts; the receiver's */
 	size_t n_taps, n_vhosts;
 	bool no_vhost;          /* wanted if possible, and was not */
+	bool no_header;         /* wanted, and kept back: what it allows cannot be guarded */
 };
 /* port is taken, also on failure. mac_chosen: the client named the MAC. */
 int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct peer *peer,

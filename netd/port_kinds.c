@@ -109,12 +109,23 @@ static int take_queues(struct netd *d, struct port_entry *entry, int ifindex,
 	return r < 0 ? r : open_vhost(d, entry->port, ret, err);
 }
 
+/* By the virtio header a guest says where checksums are to be written: only where that is guarded. */
+static bool has_header(struct netd *d, const struct port_entry *entry, struct attachment *ret)
+{
+	const struct network net = network_entry_in_force(entry->network);
+	const char *why;
+
+	ret->no_header = entry->port->vnet_hdr && port_wants_checksum_guard(&net, entry->port) &&
+			 !kernel_guards_checksums(d->kernel, &why);
+	return entry->port->vnet_hdr && !ret->no_header;
+}
+
 static int tap_open(struct netd *d, struct port_entry *entry, bool exists, struct attachment *ret,
 		    struct vnet_error *err)
 {
 	const struct port *port = entry->port;
 	struct kernel_tap tap = {
-		.queues = port->queues, .multi_queue = port->queues > 1, .vnet_hdr = port->vnet_hdr,
+		.queues = port->queues, .multi_queue = port->queues > 1, .vnet_hdr = has_header(d, entry, ret),
 		.offload = port->offload, .persistent = port->persistent, .must_exist = exists,
 		.ret_fds = ret->fds,
 	};
@@ -164,7 +175,7 @@ static int macvtap_open(struct netd *d, struct port_entry *entry, bool exists,
 	const struct network *net = entry->network->net;
 	struct kernel_macvtap macvtap = {
 		.mode = macvlan_mode(net), .mac = port->mac, .queues = port->queues,
-		.vnet_hdr = port->vnet_hdr, .offload = port->offload, .must_exist = exists,
+		.vnet_hdr = has_header(d, entry, ret), .offload = port->offload, .must_exist = exists,
 		.ret_fds = ret->fds,
 	};
 	int r;

@@ -56,6 +56,9 @@ static void build_groups(struct netd *d, struct desired *ret)
 static void build_desired(struct netd *d, struct network *const *nets, size_t n_nets,
 			  struct desired *ret)
 {
+	const char *why;
+
+	ret->guards_checksums = kernel_guards_checksums(d->kernel, &why);
 	for (size_t i = 0; i < n_nets; i++) {
 		const struct network_entry *entry = registry_network(&d->registry, nets[i]->name);
 

@@ -20,6 +20,7 @@ needs() {
 	pkg-config        cmd pkg-config
 	clang             cmd clang
 	libmnl-dev        pc libmnl
+	libbpf-dev        pc libbpf
 	libnftnl-dev      pc libnftnl
 	libjansson-dev    pc jansson
 	libyaml-dev       pc yaml-0.1

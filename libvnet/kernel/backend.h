@@ -50,6 +50,7 @@ struct kernel_ops {
 			   struct vnet_error *err);
 	const char *(*note)(struct kernel *k, size_t i);
 	bool (*has_conntrack)(struct kernel *k);
+	bool (*guards_checksums)(struct kernel *k, const char **ret_why);
 	int (*list_flows)(struct kernel *k, ip_vec *addresses, flow_vec *ret, struct vnet_error *err);
 	int (*change_flow)(struct kernel *k, const struct kernel_flow *flow, enum flow_change change,
 			   struct vnet_error *err);

@@ -6,8 +6,8 @@
  * that learn, and one for packets that are traced, which is silent until then.  What nobody here wants is dropped inside the
  * kernel by a socket filter, so that it costs neither a wake-up nor room in the
  * buffer: forwarding entries (a guest can make thousands a second), the local
- * routing table, our own routes, and the notifications of our own nftables
- * transactions.
+ * routing table, our own routes and filters, and the notifications of our own
+ * nftables transactions.
  *
  * A notification that does not fit the buffer, or came when it was full, makes
  * KERNEL_EVENT_OVERRUN; so nothing is ever lost unnoticed.
@@ -201,23 +201,29 @@ static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *e
 {
 	/* RTNLGRP_NEIGH: see events_want_neighbours(). */
 	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_TC};
 	struct sock_filter code[] = {
 		/*  0 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
-		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 3, 0),
-		/*  2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 11, 0),
-		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 5, 0),
-		/*  4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 4, 8),
-		/*  5 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),
-		/*  6 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 7, 0),
-		/*  7 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),
-		/*  8 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NUD_REACHABLE | NUD_FAILED), 4, 5),
-		/*  9 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
-		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 3, 0),
-		/* 11 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
-		/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
-		/* 13 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		/* 14 */ BPF_STMT(BPF_RET | BPF_K, 0),
+		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 9, 0),
+		/*  2 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 17, 0),
+		/*  3 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 11, 0),
+		/*  4 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 10, 0),
+		/*  5 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWQDISC), 11, 0),
+		/*  6 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELQDISC), 10, 0),
+		/*  7 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWTCLASS), 9, 0),
+		/*  8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELTCLASS), 8, 0),
+		/*  9 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWTFILTER), 7, 0),
+		/* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELTFILTER), 6, 8),
+		/* 11 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 16),
+		/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 7, 0),
+		/* 13 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 24),
+		/* 14 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NUD_REACHABLE | NUD_FAILED), 4, 5),
+		/* 15 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+		/* 16 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 3, 0),
+		/* 17 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
+		/* 18 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
+		/* 19 */ BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		/* 20 */ BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog filter = {ARRAY_SIZE(code), code};
 	int r, fd;
@@ -407,6 +413,18 @@ static void read_link(const struct nlmsghdr *m, struct events_sink *sink)
 		sink->handler(sink->context, &event);
 }
 
+/* Of which filter it tells is not looked at: a look at the port is cheap, and this is rare. */
+static void read_filter(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {.kind = KERNEL_EVENT_FILTER};
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(m);
+
+	if (mnl_nlmsg_get_payload_len(m) < sizeof(*tc))
+		return;
+	event.link.ifindex = tc->tcm_ifindex;
+	sink->handler(sink->context, &event);
+}
+
 static void read_route_message(const struct nlmsghdr *m, struct events_sink *sink)
 {
 	struct kernel_event event = {0};
@@ -430,6 +448,11 @@ static void read_route_message(const struct nlmsghdr *m, struct events_sink *sin
 	case RTM_DELROUTE:
 		if (route_parse(m, &route) == 0 && route.table != RT_TABLE_LOCAL)
 			sink->route_changed = true;
+		break;
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+		read_filter(m, sink);
 		break;
 	case RTM_NEWNEIGH:
 		if (neigh_parse(m, &event) == 0)

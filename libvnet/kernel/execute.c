@@ -10,6 +10,7 @@
 
 #include "kernel/execute.h"
 #include "kernel/addr.h"
+#include "kernel/checksum.h"
 #include "kernel/route.h"
 #include "kernel/shaper.h"
 #include "kernel/sysctl.h"
@@ -126,6 +127,12 @@ int op_error(const struct op *op, int number, const char *text, struct vnet_erro
 				    prefix_format(&op->route.route.dst, buf),
 				    op->route.ifname[0] ? op->route.ifname : "(none)",
 				    op->kind == OP_ROUTE_ADD ? "add" : "remove");
+	case OP_CHECKSUM_ADD:
+	case OP_CHECKSUM_DEL:
+		return kernel_error(err, number, text, "device %s: cannot %s its checksum guard%s",
+				    op->checksum.ifname, op->kind == OP_CHECKSUM_ADD ? "set" : "remove",
+				    number == -ENOENT || number == -EOPNOTSUPP ?
+				    " (sch_ingress, cls_bpf; does the kernel lack them?)" : "");
 	default:
 		return kernel_error(err, number, text, "operation failed");
 	}
@@ -446,6 +453,8 @@ static const struct op_runner *runner_of(const struct op *op)
 		[OP_FDB_DEL] = {.run = fdb_delete_run},
 		[OP_SHAPE] = {.run = shaper_set},
 		[OP_SHAPE_ROOT] = {.run = shaper_set_root},
+		[OP_CHECKSUM_ADD] = {.run = checksum_add_run},
+		[OP_CHECKSUM_DEL] = {.run = checksum_delete_run},
 		[OP_FEATURES] = {.run = features_run},
 		[OP_VF] = {.run = vf_set},
 		[OP_SYSCTL] = {.run = write_sysctl},

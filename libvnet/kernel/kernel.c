@@ -230,6 +230,11 @@ int kernel_change_flow(struct kernel *k, const struct kernel_flow *flow, enum fl
 	return k->ops->change_flow(k, flow, change, err);
 }
 
+bool kernel_guards_checksums(struct kernel *k, const char **ret_why)
+{
+	return k->ops->guards_checksums(k, ret_why);
+}
+
 const char *kernel_note(struct kernel *k, size_t i)
 {
 	return k->ops->note(k, i);

@@ -45,6 +45,7 @@ enum kernel_event_kind {
 	KERNEL_EVENT_FDB,        /* a lasting forwarding entry of link.ifindex; see kernel_watch_fdb() */
 	KERNEL_EVENT_TRACE,      /* a rule that a traced packet met: trace; see kernel_trace() */
 	KERNEL_EVENT_SAMPLE,     /* a frame that the guard took from a traced port: sample */
+	KERNEL_EVENT_FILTER,     /* another process changed the traffic control of link.ifindex */
 	KERNEL_EVENT_BRIDGE_PORT, /* of link only ifindex, name, master, flags, mac, mtu and port are told */
 };
 
@@ -147,6 +148,14 @@ const char *kernel_note(struct kernel *k, size_t i);
 /* Can frames on a bridge be told by the connection that they belong to? Tried when first asked. */
 bool kernel_has_conntrack(struct kernel *k);
 
+/*
+ * Can ports be guarded against checksums that are written over what rules have
+ * read?  Else OP_CHECKSUM_ADD does nothing, and *ret_why says why.  The programs
+ * are loaded when this is first asked, or the first such operation runs, and only
+ * for that CAP_BPF and CAP_PERFMON are needed.
+ */
+bool kernel_guards_checksums(struct kernel *k, const char **ret_why);
+
 int kernel_linux_new(struct kernel **ret, struct vnet_error *err);
 int kernel_fake_new(struct kernel **ret, struct vnet_error *err);
 void kernel_free(struct kernel *k);
@@ -177,8 +186,8 @@ int kernel_read_sysctls(struct kernel *k, struct snapshot *snap, struct vnet_err
  * 64 at a time, so that acknowledgements fit.  The kernel does not stop inside
  * of a send: operations on devices, addresses and routes that directly follow
  * the failed one may have run as well, as after a lost answer.  Nothing passes
- * a failed OP_NFT, OP_SYSCTL, OP_TAP_CREATE, OP_LINK_DELETE or OP_GROUP_DELETE,
- * and nothing that names a device passes its failed creation.
+ * a failed OP_NFT, OP_SYSCTL, OP_TAP_CREATE, OP_LINK_DELETE, OP_GROUP_DELETE or
+ * OP_CHECKSUM_ADD, and nothing that names a device passes its failed creation.
  */
 int kernel_execute(struct kernel *k, const struct op *ops, size_t n, size_t *ret_done,
 		   struct vnet_error *err);

@@ -3,6 +3,7 @@
 
 #include "kernel/linux.h"
 #include "kernel/addr.h"
+#include "kernel/checksum.h"
 #include "kernel/conntrack.h"
 #include "kernel/fdb.h"
 #include "kernel/filters.h"
@@ -97,6 +98,7 @@ static void linux_free(struct kernel *base)
 	struct kernel_linux *k = self(base);
 
 	events_close(k->events);
+	checksum_forget(k);
 	if (k->nft)
 		mnl_socket_close(k->nft);
 	nl_close(&k->rt);
@@ -232,6 +234,12 @@ static bool is_wireless(struct kernel_linux *k, const struct link *link)
 	return faccessat(k->sysfs, path, F_OK, 0) == 0;
 }
 
+static void read_port(struct kernel_linux *k, struct link *link)
+{
+	features_read(k->control, &k->features, link->name, &link->features);
+	link->checksum = checksum_read(k, link);
+}
+
 static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct vnet_error *err)
 {
 	struct link_dump d = {k, snap};
@@ -243,7 +251,7 @@ static int snapshot_links(struct kernel_linux *k, struct snapshot *snap, struct 
 	vec_each(link, &snap->links) {
 		link->is_wireless = is_wireless(k, link);
 		if (r >= 0 && !strncmp(link->alias, PORT_ALIAS, strlen(PORT_ALIAS)))
-			features_read(k->control, &k->features, link->name, &link->features);
+			read_port(k, link);
 	}
 	snapshot_sort(snap); /* the other parts look devices up */
 	return r;
@@ -627,6 +635,14 @@ static const char *linux_note(struct kernel *base, size_t i)
 	return events_note(self(base)->events, i);
 }
 
+static bool linux_guards_checksums(struct kernel *base, const char **ret_why)
+{
+	const struct checksum_program *programs = checksum_programs(self(base));
+
+	*ret_why = self(base)->checksum_problem;
+	return programs;
+}
+
 static int linux_probe_neigh(struct kernel *base, const char *ifname, const struct ip *ip,
 			     struct vnet_error *err)
 {
@@ -683,6 +699,7 @@ static const struct kernel_ops linux_ops = {
 	.probe_neigh = linux_probe_neigh,
 	.note = linux_note,
 	.has_conntrack = linux_has_conntrack,
+	.guards_checksums = linux_guards_checksums,
 	.list_flows = linux_list_flows,
 	.change_flow = linux_change_flow,
 };

@@ -19,6 +19,8 @@ struct kernel_linux {
 	int proc_sys;                   /* /proc/sys */
 	int sysfs;                      /* detached.h; opened when first needed */
 	struct feature_bits features;
+	struct checksum_program *checksum; /* checksum_programs(); NULL before, or not to be had */
+	const char *checksum_problem;   /* why not */
 	VEC(int) hardware;              /* devices with some behind them, as of the last list */
 	struct mnl_socket *nft;
 	bool has_conntrack, conntrack_was_tried; /* rules on a bridge can tell connections */

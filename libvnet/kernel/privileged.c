@@ -3,6 +3,7 @@
 
 #include "kernel/privileged.h"
 #include "kernel/backend.h"
+#include "kernel/checksum.h"
 #include "kernel/detached.h"
 
 #include <dirent.h>
@@ -255,5 +256,6 @@ static void owners(const uint32_t *inodes, size_t n, struct socket_owner *ret)
 }
 
 const struct privileged privileged_self = {
-	.sysfs = detached_sysfs, .enter = enter, .macvtap = macvtap, .legacy = legacy, .owners = owners
+	.sysfs = detached_sysfs, .enter = enter, .macvtap = macvtap, .legacy = legacy,
+	.checksum = checksum_load, .owners = owners
 };

@@ -17,6 +17,13 @@
 
 #define SOCKET_OWNERS_MAX 256
 
+/* Of checksum.bpf.c, by the direction in which a port's frames pass its device. */
+enum { CHECKSUM_IN, CHECKSUM_OUT, CHECKSUM_PROGRAMS };
+struct checksum_program {
+	int fd;
+	uint8_t tag[8]; /* a digest of its instructions */
+};
+
 struct socket_owner {
 	int32_t pid; /* 0: not known */
 	char name[16];
@@ -39,6 +46,8 @@ struct privileged {
 	 * root's, its socket a raw one: CAP_DAC_READ_SEARCH, CAP_NET_RAW.
 	 */
 	int (*legacy)(int domain, int *ret_names, int *ret_socket);
+	/* Loads the programs; a negative errno. CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN. */
+	int (*checksum)(struct checksum_program ret[CHECKSUM_PROGRAMS]);
 	/* Whose are the sockets with these inodes? CAP_SYS_PTRACE. */
 	void (*owners)(const uint32_t *inodes, size_t n, struct socket_owner *ret);
 };

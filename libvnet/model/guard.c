@@ -35,6 +35,7 @@ static const char *const reason_names[GUARD_REASONS_END] = {
 	[GUARD_REASON_STORM] = "storm",
 	[GUARD_REASON_EGRESS_GROUP] = "egress-group",
 	[GUARD_REASON_INGRESS_GROUP] = "ingress-group",
+	[GUARD_REASON_CHECKSUM] = "checksum",
 };
 
 static const char *const reason_texts[GUARD_REASONS_END] = {
@@ -56,6 +57,7 @@ static const char *const reason_texts[GUARD_REASONS_END] = {
 	[GUARD_REASON_STORM] = "more broadcasts or multicasts a second than the port may send",
 	[GUARD_REASON_EGRESS_GROUP] = "no egress rule of its security groups allows it",
 	[GUARD_REASON_INGRESS_GROUP] = "no ingress rule of its security groups allows it",
+	[GUARD_REASON_CHECKSUM] = "its checksum would be written over what the rules have read",
 };
 
 #define R(reason) (1u << GUARD_REASON_##reason)

@@ -57,6 +57,7 @@ enum guard_reason {
 	GUARD_REASON_STORM,
 	GUARD_REASON_EGRESS_GROUP = 18,
 	GUARD_REASON_INGRESS_GROUP,
+	GUARD_REASON_CHECKSUM,    /* to be written where rules have read */
 	GUARD_REASONS_END
 };
 /* "dhcp-server"; NULL for a number that is no reason. */

@@ -19,6 +19,7 @@
  */
 
 #include "nft/build.h"
+#include "nft/checksum_mark.h"
 #include "nft/group.h"
 #include "nft/ruleset.h"
 
@@ -251,6 +252,9 @@ static void compile_bridge_table(struct nft_ruleset *rs, const struct network *c
 	nft_compile_guard(rs, NFT_BRIDGE, any(has_trunks, nets, n_nets));
 	compile_learning(rs);
 	chain_begin_base(rs, NFT_BRIDGE, "prerouting", NFT_HOOK_PREROUTING, PRIORITY_RAW, false);
+	BRIDGE_RULE("prerouting", "a checksum that would be written over what rules read",
+		    expr_match(NFT_F_MARK, &(uint32_t){ NFT_CHECKSUM_MARK }, sizeof(uint32_t)),
+		    REFUSE_FOR(GUARD_REASON_CHECKSUM));
 	if (any(has_tags, nets, n_nets))
 		compile_tags(rs);
 	BRIDGE_RULE("prerouting", "what each port is held to", VMAP(NFT_MAP_GUARDS, NFT_F_IIF));

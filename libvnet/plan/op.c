@@ -35,6 +35,7 @@ static const char *op_kind_name(enum op_kind kind)
 		[OP_VLAN_ADD] = "vlan-add",           [OP_VLAN_DEL] = "vlan-delete",
 		[OP_FDB_ADD] = "fdb-add",             [OP_FDB_DEL] = "fdb-delete",
 		[OP_SHAPE] = "shape",                 [OP_SHAPE_ROOT] = "shape-network",
+		[OP_CHECKSUM_ADD] = "checksum-add",   [OP_CHECKSUM_DEL] = "checksum-delete",
 		[OP_FEATURES] = "features",           [OP_VF] = "vf",
 		[OP_SYSCTL] = "sysctl",               [OP_NFT] = "nft",
 		[OP_SERVICE] = "service",

@@ -37,6 +37,11 @@ enum op_kind {
 	OP_FDB_ADD, OP_FDB_DEL,   /* of a VXLAN device; with a peer goes what was learnt from it */
 	OP_SHAPE,          /* a port's limits; both rates 0 take them away, also when the port is gone */
 	OP_SHAPE_ROOT,     /* the IFB's HTB and the limits of all */
+	/*
+	 * The checksum guard of a port (docs/firewall.md); adding it takes the place of an older one.
+	 * Nothing is done on a kernel that does not take it, which kernel_guards_checksums() tells.
+	 */
+	OP_CHECKSUM_ADD, OP_CHECKSUM_DEL,
 	OP_FEATURES,       /* offloads that differ from TRI_DEFAULT */
 	OP_VF,             /* all of a virtual function */
 	OP_SYSCTL,         /* writes sysctl.value to sysctl.path; -ENOENT is success when optional */
@@ -101,6 +106,7 @@ struct op_vlan { char ifname[16]; bool is_bridge; /* the bridge itself */ struct
 struct op_fdb { char ifname[16]; struct vxlan_fdb fdb; /* .ifindex unused */ };
 struct op_shape { char ifname[16], ifb[16]; struct shaper shaper; /* .ifindex, .ifb unused */ };
 struct op_shape_root { char ifb[16]; struct bandwidth in, out; };
+struct op_checksum { char ifname[16], kind[16]; /* as the link's: macvtap, or another */ };
 struct op_features { char ifname[16]; struct port_options options; /* the offloads of it */ };
 struct op_vf { char ifname[16]; struct vf vf; /* .ifindex unused */ };
 struct op_sysctl { struct sysctl sysctl; bool optional; };
@@ -119,6 +125,7 @@ struct op {
 		struct op_fdb fdb;
 		struct op_shape shape;
 		struct op_shape_root shape_root;
+		struct op_checksum checksum;
 		struct op_features features;
 		struct op_vf vf;
 		struct op_sysctl sysctl;

@@ -64,6 +64,9 @@ int op_apply_to(const struct op *op, struct applier *a)
 		return apply_shape(&op->shape, a);
 	case OP_SHAPE_ROOT:
 		return apply_shape_root(&op->shape_root, a);
+	case OP_CHECKSUM_ADD:
+	case OP_CHECKSUM_DEL:
+		return apply_checksum(op->kind, &op->checksum, a);
 	case OP_FEATURES:
 		return apply_features(&op->features, a);
 	case OP_VF:

@@ -64,6 +64,7 @@ int apply_vlan(enum op_kind kind, const struct op_vlan *op, struct applier *a);
 int apply_fdb(enum op_kind kind, const struct op_fdb *op, struct applier *a);
 int apply_shape(const struct op_shape *op, struct applier *a);
 int apply_shape_root(const struct op_shape_root *op, struct applier *a);
+int apply_checksum(enum op_kind kind, const struct op_checksum *op, struct applier *a);
 int apply_features(const struct op_features *op, struct applier *a);
 int apply_vf(const struct op_vf *op, struct applier *a);
 /* VLANs are the bridge's: gone when the device leaves it, the default one given when it joins. */

@@ -137,6 +137,16 @@ int apply_shape_root(const struct op_shape_root *op, struct applier *a)
 	return 0;
 }
 
+int apply_checksum(enum op_kind kind, const struct op_checksum *op, struct applier *a)
+{
+	struct link *link = apply_find_link(a, op->ifname);
+
+	if (!link)
+		return kind == OP_CHECKSUM_DEL ? 0 : apply_no_device(a, op->ifname);
+	link->checksum = kind == OP_CHECKSUM_ADD ? CHECKSUM_GUARDED : CHECKSUM_OPEN;
+	return 0;
+}
+
 static void set_feature(bool *feature, enum tristate wanted)
 {
 	if (wanted != TRI_DEFAULT)

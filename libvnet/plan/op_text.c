@@ -466,6 +466,12 @@ char *op_to_text(const struct op *op)
 	case OP_SHAPE_ROOT:
 		put_shape_root(&out, &op->shape_root);
 		break;
+	case OP_CHECKSUM_ADD:
+		strbuf_printf(&out, "guard the checksums of %s", op->checksum.ifname);
+		break;
+	case OP_CHECKSUM_DEL:
+		strbuf_printf(&out, "no longer guard the checksums of %s", op->checksum.ifname);
+		break;
 	case OP_FEATURES:
 		put_features(&out, &op->features);
 		break;

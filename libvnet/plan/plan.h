@@ -49,6 +49,7 @@ struct desired {
 	/* Security groups that are defined, by name, and whether the kernel can hold ports to them. */
 	VEC(struct security_group *) groups;
 	bool has_conntrack;
+	bool guards_checksums;            /* the kernel takes the checksum guard */
 	VEC(struct saved_sysctl) saved;   /* recorded when first changed, in that order */
 	VEC(struct takeover) takeovers;   /* NICs that are in our bridges now */
 };
@@ -86,11 +87,14 @@ int plan_make(const struct desired *d, const struct snapshot *snap, struct plan 
 int plan_check_host(const struct network *net, struct network *const *others, size_t n_others,
 		    const struct snapshot *snap, struct vnet_error *err);
 
+/* Does the port need the checksum guard (OP_CHECKSUM_ADD)? */
+bool port_wants_checksum_guard(const struct network *net, const struct port *port);
+
 /*
  * The attach path: the operations for one port whose device exists already
- * (down, no master): one nftables transaction, then one LINK_SET that enslaves
- * and raises.  Before that its shaper and offloads, between joining and rising
- * its VLANs, where it has any.  No snapshot is read.  net: with the MTU in force.
+ * (down, no master): one nftables transaction, the checksum guard, then one
+ * LINK_SET that enslaves and raises.  Before that its shaper and offloads, between
+ * joining and rising its VLANs, where it has any.  No snapshot is read.  net: with the MTU in force.
  */
 void plan_port_attach(const struct network *net, const struct port *port, op_vec *ret);
 /* The port is gone or goes: its elements; the device too if nothing else would end it. */

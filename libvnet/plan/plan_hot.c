@@ -3,7 +3,7 @@
  * plan_hot.c - one port comes, changes or goes: no snapshot, no look at the rest
  *
  * Always in the order that lets nothing pass before it may: rules, what hangs on
- * the device alone (shaper, offloads), the bridge with the port's VLANs, and up
+ * the device alone (shaper, offloads, checksum guard), the bridge with the port's VLANs, and up
  * last.  Operations for what is Linux's default anyway are left out.
  *
  * The full plan (plan_port.c) comes to the same end by the same functions.
@@ -225,6 +225,7 @@ void plan_port_attach(const struct network *net, const struct port *port, op_vec
 	add_nft(ret, net, NULL, port);
 	shape_ops_begin(net, port, ret);
 	add_features(ret, net, port);
+	checksum_ops(net, NULL, port, ret);
 	add_link(ret, net, port);
 }
 
@@ -263,6 +264,8 @@ void plan_port_detach(const struct network *net, const struct port *port, bool d
 	if (device_exists)
 		take_off(net, port, ret);
 	shape_ops_end(net, port, ret);
+	if (device_exists && port->adopted)
+		checksum_ops(net, port, NULL, ret);
 	/* While the device exists its name still leads to its elements. */
 	add_nft(ret, net, port, NULL);
 	if (device_exists && deletes_device(port))
@@ -304,6 +307,8 @@ void plan_ports_detach(const struct plan_detach *v, size_t n, op_vec *ret)
 			has_marked |= !v[i].port->adopted;
 		}
 		shape_ops_end(v[i].net, v[i].port, ret);
+		if (v[i].device_exists && v[i].port->adopted)
+			checksum_ops(v[i].net, v[i].port, NULL, ret);
 		nft_txn_add_port(txn, v[i].net, v[i].port, NULL);
 	}
 	if (nft_txn_is_empty(txn))
@@ -403,11 +408,17 @@ static void update_vf(const struct network *net, const struct port *before,
 void plan_port_update(const struct network *net, const struct port *before,
 		      const struct port *after, op_vec *ret)
 {
+	bool is_guarded = port_wants_checksum_guard(net, after);
+
 	if (after->kind == PORT_VF)
 		update_vf(net, before, after, ret);
 	if (!has_device(after))
 		return;
+	if (is_guarded)
+		checksum_ops(net, before, after, ret);
 	add_nft(ret, net, before, after);
+	if (!is_guarded)
+		checksum_ops(net, before, after, ret);
 	update_shape(net, before, after, ret);
 	update_features(net, before, after, ret);
 	update_members(net, before, after, ret);

@@ -221,6 +221,7 @@ void plan_ports(struct planner *p)
 			continue;
 		plan_shape_port(p, pn, port);
 		set_features(p, port);
+		plan_checksum(p, pn->net, port);
 		set_link(p, pn, port);
 		if (network_has_bridge(pn->net))
 			release_held(p, pn, port);

@@ -190,6 +190,12 @@ struct op_shape shape_wanted(const struct network *net, const struct port *port)
 void shape_ops_begin(const struct network *net, const struct port *port, op_vec *ret);
 void shape_ops_end(const struct network *net, const struct port *port, op_vec *ret);
 
+/* plan_checksum.c */
+void plan_checksum(struct planner *p, const struct network *net, const struct port *port);
+/* On the hot path: from before to after, either may be NULL. */
+void checksum_ops(const struct network *net, const struct port *before, const struct port *after,
+		  op_vec *ret);
+
 /* plan_member.c: who is in which VLAN of a VLAN-aware bridge */
 void member_port_map(const struct network *net, const struct port *port, struct vlan_map *ret);
 /* The operations from one map to the other: never through more than either. */

@@ -76,6 +76,13 @@ struct vxlan_state {            /* "vxlan"; on link.parent or 0 */
 /* Offloads of a device, as ETHTOOL_G* tell; only where they were asked for. */
 struct feature_state { bool is_known, rx, tx, sg, tso, gso, gro; };
 
+/* What keeps a port's sender from writing over what rules have read; see kernel/checksum.bpf.c. */
+enum checksum_guard {
+	CHECKSUM_OPEN,
+	CHECKSUM_STALE,         /* an older program, or one that this netd cannot tell from it */
+	CHECKSUM_GUARDED,
+};
+
 struct link {
 	int ifindex;
 	char name[16];
@@ -96,6 +103,7 @@ struct link {
 	struct gre_state gre;
 	struct vxlan_state vxlan;
 	struct feature_state features;
+	enum checksum_guard checksum; /* of our ports */
 	bool is_wireless;       /* IEEE 802.11: takes frames of one MAC only, so no macvtap, no bridge */
 	bool has_netns_peer;    /* veth whose other end is in another namespace */
 };

@@ -56,6 +56,11 @@ static const struct word addr_protocol_words[] = {
 	{ "lo", 1 }, { "ra", 2 }, { "ll", 3 }, { NULL, 0 },
 };
 
+static const struct word checksum_words[] = {
+	{ "open", CHECKSUM_OPEN }, { "stale", CHECKSUM_STALE }, { "guarded", CHECKSUM_GUARDED },
+	{ NULL, 0 },
+};
+
 #define LINK_FLAG_WORDS (IFF_UP | IFF_RUNNING | IFF_LOWER_UP | IFF_LOOPBACK | IFF_POINTOPOINT)
 
 const struct field link_fields[] = {
@@ -76,6 +81,7 @@ const struct field link_fields[] = {
 	F(NAME, "alias", link, alias),
 	F(TRUE, "wireless", link, is_wireless),
 	F(TRUE, "netns_peer", link, has_netns_peer),
+	FE("checksum", link, checksum, CHECKSUM_OPEN, checksum_words),
 	{ 0 },
 };
 

@@ -7,10 +7,8 @@
 """
 
 import socket
-import struct
 
 from vnetlab import HOST4, HOST6, HostCase, corpus, need, patience, wait_until
-from vnetlab.frames import checksum
 from vnetlab.packets import Cast, Person, build
 from vnetlab.range import Range, counted
 from vnetlab.wire import PortWire, Wire, tagged
@@ -174,37 +172,6 @@ class PastTheBridge(CorpusCase):
             return port.receive_until(lambda f: f.ethertype == 0x0806 and f.dst == OWN.mac, timeout=0.3)
         wait_until(forwards, timeout=20)
         self.assert_deaf(cast, port, servers, first=0)
-
-
-class OffloadHeader(CorpusCase):
-    """
-    With virtio's header a guest says where the kernel shall put a checksum, which it does where the
-    receiver has no offloads: behind every rule.  A port without the header has no such way.
-    """
-
-    def forged(self, cast):
-        """A DHCP offer to a harmless port, and the header that makes it another: (header, frame)."""
-        frame = bytearray(build("eth / ip / udp from=67 to=9999 sum=0 / dhcp offer chaddr=victim "
-                                "yiaddr=nobody / zeros 2", cast))
-        start = 34              # of UDP; its second field is the port
-        for tune in range(65536):
-            struct.pack_into("!H", frame, len(frame) - 2, tune)
-            if checksum(bytes(frame[start:])) == 68:
-                break
-        return struct.pack("<BBHHHHH", 1, 0, 0, 0, start, 2, 0), bytes(frame)
-
-    def test_a_port_without_it(self):
-        self.netd = self.netd_with(YAML % "strict")
-        victim = self.attach("blue", VICTIM, "victim", vnetHdr=False)
-        host = Person(self.host.link("vn-blue")["address"], "10.10.0.1", "fd10::1")
-        header, frame = self.forged(Cast(own=OWN, victim=VICTIM, host=host, nobody=NOBODY))
-        wait_until(lambda: self.host.link("vn-blue")["operstate"] in ("UP", "UNKNOWN"), timeout=12)
-        port = self.attach("blue", OWN, "attacker", vnetHdr=False)
-        port.send(header + frame)
-        port.send(frame)
-        got = victim.receive_until(lambda f: b"\x63\x82\x53\x63" in f.payload)
-        self.assertEqual(got.payload[22:24], struct.pack("!H", 9999))
-        self.assertEqual(counted(self.host, port.ifname), {"mac": 1})
 
 
 class MacPolicy(Bridge):

@@ -346,7 +346,7 @@ static void test_reasons(void **state)
 		NULL,	     "mac",	  "vlan-tag",	  "ethertype",	  "ipv4-source", "ipv6-source",
 		"arp",	     "arp-address", "nd",	  "nd-target",	  "router",	 "dhcp-server",
 		"dhcp-client", "header",  "llc",	  "tunnel",	  "storm",	 NULL,
-		"egress-group", "ingress-group", NULL,
+		"egress-group", "ingress-group", "checksum", NULL,
 	};
 	static const struct {
 		enum guard_allow allow;

@@ -251,8 +251,12 @@ static void test_port_text(void **state)
 	struct op shape = shape_op("vp0", 10000000, 1500000), root = { .kind = OP_SHAPE_ROOT };
 	struct op features = { .kind = OP_FEATURES, .features = { .ifname = "vp0" } };
 	struct op vf = { .kind = OP_VF, .vf = { .ifname = "eth0", .vf = { .index = 3 } } };
+	struct op checksum = { .kind = OP_CHECKSUM_ADD, .checksum = { .ifname = "vp0" } };
 
 	(void)state;
+	assert_text(&checksum, "guard the checksums of vp0");
+	checksum.kind = OP_CHECKSUM_DEL;
+	assert_text(&checksum, "no longer guard the checksums of vp0");
 	assert_text(&vlan, "add VLAN 10 to vp0 (tagged)");
 	vlan.vlan.vlan.is_pvid = vlan.vlan.vlan.is_untagged = true;
 	assert_text(&vlan, "add VLAN 10 to vp0 (native, untagged)");
@@ -636,6 +640,7 @@ static void test_port_objects(void **state)
 	struct op root = { .kind = OP_SHAPE_ROOT, .shape_root = { .ifb = "vi-blue", .in = { .rate = 9 } } };
 	struct op features = { .kind = OP_FEATURES, .features = { .ifname = "vp0" } };
 	struct op vf = { .kind = OP_VF, .vf = { .ifname = "eth0", .vf = { .index = 1, .vlan = 5 } } };
+	struct op checksum = { .kind = OP_CHECKSUM_ADD, .checksum = { .ifname = "vp0" } };
 	struct host host;
 
 	(void)state;
@@ -650,8 +655,9 @@ static void test_port_objects(void **state)
 	apply(&host, shape_op("vp9", 0, 0));
 	features.features.options.tso = TRI_FALSE;
 	apply(&host, features);
+	apply(&host, checksum);
 	apply(&host, vf);
-	assert_host(&host, "link 2 eth0\nlink 3 vp0 kind tun features no_tso\nlink 4 vi-blue kind ifb\n"
+	assert_host(&host, "link 2 eth0\nlink 3 vp0 kind tun checksum guarded features no_tso\nlink 4 vi-blue kind ifb\n"
 			   "link 5 vx kind vxlan\n"
 			   "fdb 00:00:00:00:00:00 dev vx dst 10.0.0.2\n"
 			   "fdb 00:00:00:00:00:00 dev vx dst 10.0.0.3\n"
@@ -663,6 +669,10 @@ static void test_port_objects(void **state)
 	apply(&host, shape_op("vp0", 0, 0));
 	root.shape_root.in.rate = 8;
 	apply(&host, root);
+	checksum.kind = OP_CHECKSUM_DEL;
+	apply(&host, checksum);
+	strcpy(checksum.checksum.ifname, "vp9");
+	apply(&host, checksum);
 	features.features.options = (struct port_options){ .gro = TRI_FALSE, .tso = TRI_TRUE };
 	apply(&host, features);
 	assert_host(&host, "link 2 eth0\nlink 3 vp0 kind tun features no_gro\nlink 4 vi-blue kind ifb\n"

@@ -170,7 +170,7 @@ static void read_wish(const struct golden *g, const char *yaml, const char *port
 	struct vnet_error err = { 0 };
 	char *line;
 
-	*wish = (struct wish){ 0 };
+	*wish = (struct wish){ .desired.guards_checksums = true };
 	if (*yaml)
 		check(g, networks_from_yaml(yaml, strlen(yaml), g->path, &wish->networks, &err), &err);
 	vec_each(net, &wish->networks)
@@ -524,7 +524,7 @@ static void check_teardown(const struct golden *g, const struct desired *records
 
 static void copy_desired(const struct desired *from, struct desired *to)
 {
-	*to = (struct desired){ 0 };
+	*to = (struct desired){ .guards_checksums = from->guards_checksums };
 	vec_each(net, &from->networks)
 		vec_push(&to->networks, *net);
 	vec_each(port, &from->ports)

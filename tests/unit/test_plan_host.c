@@ -337,6 +337,7 @@ static void test_attach(void **state)
 	read_network("mode: nat\naddresses: [10.1.0.1/24]\nports: {mtu: 1400}", &nets);
 	plan_port_attach(nets.v[0], port, &ops);
 	assert_ops(&ops, "firewall: 3 elements added\n"
+			 "guard the checksums of vp0\n"
 			 "set vp0: join vn-blue, mac fe:54:00:00:00:01, mtu 1400, txqueuelen 1000, "
 			 "group of ports, ipv6 link-local none, alias \"vnet:port:blue:vm1\", up\n");
 }
@@ -353,6 +354,7 @@ static void test_attach_options(void **state)
 	read_network("mode: isolated\nbridge: {mtu: 9000, name: br7}", &nets);
 	plan_port_attach(nets.v[0], port, &ops);
 	assert_ops(&ops, "firewall: 2 elements added\n"
+			 "guard the checksums of vp0\n"
 			 "set vp0: join br7, mtu 9000, txqueuelen 10, group of ports, "
 			 "ipv6 link-local none, alias \"vnet:port:blue:vm1\", isolated, down\n");
 }
@@ -379,6 +381,7 @@ static void test_detach(void **state)
 			     "delete device vp0\n");
 	plan_port_detach(nets.v[0], adopted, true, &left);
 	assert_ops(&left, "! set vp0: leave its bridge, alias \"\", down\n"
+			  "no longer guard the checksums of vp0\n"
 			  "firewall: 4 elements deleted\n");
 }
 
@@ -467,18 +470,19 @@ static void test_attach_kinds(void **state)
 {
 	(void)state;
 	assert_attach(NAT, "{" VM MAC ", \"kind\": \"veth\", \"netns\": \"/run/netns/a\"}",
-		      "firewall: 3 elements added\nset vp0: " JOIN ", up\n");
+		      "firewall: 3 elements added\nguard the checksums of vp0\nset vp0: " JOIN ", up\n");
 	assert_attach(AWARE, "{" VM MAC ", \"vlan\": {\"native\": 7, \"tagged\": [10, \"20-30\"]}}",
 		      "firewall: 5 elements added\n"
+		      "guard the checksums of vp0\n"
 		      "set vp0: " JOIN "\n"
 		      "add VLAN 10 to vp0 (tagged)\nadd VLANs 20-30 to vp0 (tagged)\n"
 		      "add VLAN 7 to vp0 (native, untagged)\n"
 		      "set vp0: up\n");
 	assert_attach(AWARE, "{" VM MAC ", \"linkDown\": true}",
-		      "firewall: 4 elements added\nset vp0: " JOIN "\n"
+		      "firewall: 4 elements added\nguard the checksums of vp0\nset vp0: " JOIN "\n"
 		      "add VLAN 5 to vp0 (native, untagged)\nset vp0: down\n");
 	assert_attach(WIRE, "{" VM MAC ", \"kind\": \"macvtap\"}",
-		      "firewall: 1 chain added, 1 rule written, 1 element added\nset vp0: " OWN ", up\n");
+		      "firewall: 1 chain added, 1 rule written, 1 element added\nguard the checksums of vp0\nset vp0: " OWN ", up\n");
 	assert_attach(WIRE, "{" VM MAC ", \"kind\": \"macvlan\", \"netns\": \"/run/netns/a\"}", "");
 	assert_attach(SRIOV, "{" VM MAC ", \"kind\": \"vf\", \"vf\": 3, \"bandwidth\": {\"out\": \"1gbit\"}}",
 		      "set virtual function 3 of eth0: mac 52:54:00:00:00:01, vlan 100, spoofchk on, trust "
@@ -487,6 +491,7 @@ static void test_attach_kinds(void **state)
 		      "{" VM MAC ", \"learning\": false, \"multicastFlood\": false, \"hairpin\": true, "
 		      "\"proxyArp\": true, \"offloads\": {\"tso\": false, \"rx\": true}}",
 		      "firewall: 3 elements added\noffloads of vp0: rx on, tso off\n"
+		      "guard the checksums of vp0\n"
 		      "set vp0: " JOIN ", no learning, no flood, no multicast flood, hairpin, proxy arp, up\n");
 }
 
@@ -501,16 +506,19 @@ static void test_attach_shaped(void **state)
 		      "limit of all on vi-blue: in unlimited, out unlimited\n"
 		      "set vi-blue: up\n"
 		      "shape vp0 by vi-blue: in 10mbit burst 15140, out unlimited, slot 9\n"
+		      "guard the checksums of vp0\n"
 		      "set vp0: " JOIN ", up\n");
 	assert_attach(NAT "\nbandwidth: {out: 1gbit}", "{" VM SLOW "}",
 		      "firewall: 3 elements added\n"
 		      "shape vp0 by vi-blue: in 10mbit burst 15140, out 1gbit burst 625000, slot 9\n"
+		      "guard the checksums of vp0\n"
 		      "set vp0: " JOIN ", up\n");
 	assert_attach(NAT "\nbandwidth: {out: 1gbit}", "{" VM MAC "}",
-		      "firewall: 3 elements added\nset vp0: " JOIN ", up\n"); /* no slot, no classes */
+		      "firewall: 3 elements added\nguard the checksums of vp0\nset vp0: " JOIN ", up\n"); /* no slot, no classes */
 	assert_attach(WIRE "\nbandwidth: {out: 1gbit}", "{" VM SLOW ", \"kind\": \"macvtap\"}",
 		      "firewall: 1 chain added, 1 rule written, 1 element added\n"
 		      "shape vp0 by vi-blue: in 1gbit burst 625000, out 10mbit burst 15140, slot 9\n"
+		      "guard the checksums of vp0\n"
 		      "set vp0: " OWN ", up\n");
 }
 
@@ -555,6 +563,12 @@ static void test_update_kinds(void **state)
 		  ", \"offloads\": {\"gro\": false, \"tx\": false}", "offloads of vp0: tx off, tso on\n" },
 		{ NAT, "", ", \"flood\": false", ", \"hairpin\": true", "set vp0: flood, hairpin\n" },
 		{ WIRE, ", \"kind\": \"macvtap\"", "", ", \"linkDown\": true", "set vp0: down\n" },
+		/* Guarded for as long as a rule looks at its frames. */
+		{ NAT, "", ", \"guard\": {\"policy\": \"off\"}", "",
+		  "guard the checksums of vp0\nfirewall: 2 elements added, 1 element deleted\n" },
+		{ NAT, "", "", ", \"guard\": {\"policy\": \"off\"}",
+		  "firewall: 1 element added, 1 element deleted\nfirewall: 1 element deleted\n"
+		  "no longer guard the checksums of vp0\n" },
 		{ SRIOV, ", \"kind\": \"vf\", \"vf\": 3", "", ", \"linkDown\": true",
 		  "set virtual function 3 of eth0: mac 52:54:00:00:00:01, vlan 100, spoofchk on, trust off, "
 		  "link off\n" },
@@ -604,6 +618,7 @@ static void test_detach_many(void **state)
 	}
 	assert_string_equal(text.s, "! set vp0: marked for deletion\n"
 				    "! set tap1: leave its bridge, alias \"\", down\n"
+				    "no longer guard the checksums of tap1\n"
 				    "! set vp0: leave its bridge, marked for deletion, down\n"
 				    "! set vp0: marked for deletion, down\n"
 				    "set virtual function 3 of eth0: mac 00:00:00:00:00:00, no vlan, spoofchk "

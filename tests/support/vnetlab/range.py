@@ -20,7 +20,7 @@ from .witness import nft_elements
 REASONS = {1: "mac", 2: "vlan-tag", 3: "ethertype", 4: "ipv4-source", 5: "ipv6-source", 6: "arp",
            7: "arp-address", 8: "nd", 9: "nd-target", 10: "router", 11: "dhcp-server",
            12: "dhcp-client", 13: "header", 14: "llc", 15: "tunnel", 16: "storm", 17: "unlearned",
-           18: "egress-group", 19: "ingress-group"}
+           18: "egress-group", 19: "ingress-group", 20: "checksum"}
 VOLLEY = 100                    # frames that fit into every queue on the way
 ARRIVAL_SECONDS = 5
 MARK = "eth / ip to=all / udp to=6666 / text <mark>"
