@@ -52,7 +52,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 pc-cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pc-libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
-CPPFLAGS += $(call pc-cflags,jansson yaml-0.1 libmnl libbpf libnftnl smartcols libcap-ng cmocka libxml-2.0 libseccomp)
+CPPFLAGS += $(call pc-cflags,jansson yaml-0.1 libmnl libbpf libnftnl smartcols libcap-ng cmocka libxml-2.0 libseccomp \
+	libvirt)
 LIBS-pure := $(call pc-libs,jansson yaml-0.1)
 LIBS-kernel := $(call pc-libs,libmnl libbpf)
 LIBS-netd := $(call pc-libs,libseccomp)
@@ -122,6 +123,7 @@ install-programs := $(NETD):$(SBINDIR)/netd \
 # profile lets it run programs of /usr/sbin.
 libvirt-hooks := $(addprefix $(SYSCONFDIR)/libvirt/hooks/,qemu.d network.d)
 install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service \
+	configs/systemd/vnet-libvirt.service:$(SYSTEMDDIR)/system/vnet-libvirt.service \
 	libvnet/include/vnet/vnet.h:$(PREFIX)/include/vnet/vnet.h \
 	libvnet/include/vnet/error.h:$(PREFIX)/include/vnet/error.h \
 	libvnet/io.vnet.Netd.varlink:$(PREFIX)/share/vnet/io.vnet.Netd.varlink \
@@ -130,7 +132,7 @@ install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service 
 	configs/unmanaged/90-vnet-NetworkManager.conf:$(PREFIX)/share/vnet/90-vnet-NetworkManager.conf \
 	configs/unmanaged/10-vnet.network:$(PREFIX)/share/vnet/10-vnet.network
 install-manuals := $(wildcard docs/man/*.[0-9])
-install-examples := $(wildcard configs/examples/*.yaml docs/examples/*) configs/access.yaml
+install-examples := $(wildcard configs/examples/*.yaml configs/libvirt/*.xml docs/examples/*) configs/access.yaml
 install-docs := $(wildcard docs/*.md) CHANGELOG.md LICENSE
 
 .PHONY: install

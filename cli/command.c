@@ -7,7 +7,7 @@
 
 const struct command *const command_tables[] = {
 	apply_commands, network_commands, port_commands,    group_commands,  run_commands,
-	list_commands,  monitor_commands, trace_commands,   doctor_commands, import_commands,
+	list_commands,  monitor_commands, trace_commands,   doctor_commands, import_commands, libvirt_commands,
 	general_commands, completion_commands,
 	lab_commands, lab_inside_commands, lab_show_commands,
 	NULL,

@@ -58,7 +58,7 @@ struct command {
 extern const struct command lab_commands[], lab_inside_commands[], lab_show_commands[];
 extern const struct command apply_commands[], network_commands[], port_commands[], group_commands[],
 	run_commands[], list_commands[], monitor_commands[], trace_commands[], doctor_commands[],
-	import_commands[], general_commands[], completion_commands[];
+	import_commands[], libvirt_commands[], general_commands[], completion_commands[];
 /* All of them, ended by NULL. */
 extern const struct command *const command_tables[];
 extern const struct cli_option global_options[];

@@ -32,6 +32,25 @@ bool domain_concerns_us(const struct domain *domain)
 	return false;
 }
 
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* Is there one for the interface's device, in ListPorts' reply? */
+static bool has_port(const json_t *reply, const struct domain_port *port)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "ports"), i, item)
+		if (port->dev && !strcmp(text_of(item, "ifname"), port->dev))
+			return true;
+	return false;
+}
+
 static int attach(struct vnet_client *client, const struct domain *domain,
 		  const struct domain_port *port, const char *network, bool adopts,
 		  struct vnet_error *err)
@@ -134,13 +153,6 @@ int domain_make_ports(struct vnet_client *client, const struct domain *domain,
 
 /* ---- devices that are libvirt's ---- */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 /*
  * *ret: the network whose bridge the interface is on, borrowed from networks; NULL: it
  * is none of ours, and nobody says that it should be.
@@ -177,6 +189,19 @@ static int adopt(struct vnet_client *client, const struct domain *domain, const 
 	return r < 0 || !network ? r : attach(client, domain, port, network, true, err);
 }
 
+/* `vnetctl libvirt watch` may have been faster. */
+static bool was_adopted(struct vnet_client *client, const struct domain *domain,
+			const struct domain_port *port)
+{
+	json_t *parameters = json_pack("{s:s}", "machine", domain->uuid), *reply = NULL;
+	bool is_there = client_call(client, "ListPorts", parameters, &reply, NULL) == 0 &&
+			has_port(reply, port);
+
+	json_decref(parameters);
+	json_decref(reply);
+	return is_there;
+}
+
 static bool is_to_adopt(const struct domain_port *port)
 {
 	return port->bridge && port->dev;
@@ -194,25 +219,23 @@ int domain_adopt_ports(struct vnet_client *client, const struct domain *domain,
 	if (any)
 		r = client_call(client, "ListNetworks", NULL, &networks, err);
 	vec_each(port, &domain->ports)
-		if (r == 0 && is_to_adopt(port))
+		if (r == 0 && is_to_adopt(port)) {
 			r = adopt(client, domain, json_object_get(networks, "networks"), port, err);
+			if (r == -EEXIST && was_adopted(client, domain, port)) {
+				vnet_error_clear(err);
+				r = 0;
+			}
+		}
 	json_decref(networks);
 	return undo(client, domain, r);
 }
 
 /* ---- of a domain that runs ---- */
 
-static bool has_port(const json_t *ports, const struct domain_port *port)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach((json_t *)ports, i, item)
-		if (port->dev && !strcmp(text_of(item, "ifname"), port->dev))
-			return true;
-	return false;
-}
-
+/*
+ * A device that is not there any more is a card that was just unplugged; to make it
+ * again would not help the guest, which had the old one open.
+ */
 static int ensure(struct vnet_client *client, const struct domain *domain, const json_t *networks,
 		  const struct domain_port *port, struct vnet_error *err)
 {
@@ -221,37 +244,31 @@ static int ensure(struct vnet_client *client, const struct domain *domain, const
 	if (!is_made_by_us(port))
 		return adopt(client, domain, networks, port, err);
 	r = check_to_make(port, err);
-	/* A device that the guest has open is taken as it is. */
-	return r < 0 ? r : attach(client, domain, port, port->network, if_nametoindex(port->dev), err);
+	return r < 0 ? r : attach(client, domain, port, port->network, true, err);
 }
 
 int domain_ensure_ports(struct vnet_client *client, const struct domain *domain,
 			unsigned *ret_made, struct vnet_error *err)
 {
-	json_t *parameters = json_pack("{s:s}", "machine", domain->uuid);
 	json_t *networks = NULL, *ports = NULL;
-	unsigned made = 0;
-	int r = client_call(client, "ListPorts", parameters, &ports, err);
+	int r = client_call(client, "ListPorts", NULL, &ports, err);
 
-	json_decref(parameters);
 	if (r == 0)
 		r = client_call(client, "ListNetworks", NULL, &networks, err);
 	if (r == 0)
 		vec_each(port, &domain->ports) {
 			struct vnet_error problem = { 0 };
 
-			if ((!is_made_by_us(port) && !is_to_adopt(port)) ||
-			    has_port(json_object_get(ports, "ports"), port))
+			if ((!is_made_by_us(port) && !is_to_adopt(port)) || has_port(ports, port) ||
+			    !if_nametoindex(port->dev))
 				continue;
-			if (ensure(client, domain, json_object_get(networks, "networks"), port, &problem) == 0)
-				made++;
-			else if (r == 0)
+			if (ensure(client, domain, json_object_get(networks, "networks"), port, &problem) < 0)
 				r = vnet_error_set(err, problem.number, problem.code, "%s",
 						   problem.message);
+			else if (ret_made)
+				++*ret_made;
 		}
 	json_decref(networks);
 	json_decref(ports);
-	if (ret_made)
-		*ret_made = made;
 	return r;
 }

@@ -28,6 +28,7 @@ needs() {
 	libcap-ng-dev     pc libcap-ng
 	libxml2-dev       pc libxml-2.0
 	libseccomp-dev    pc libseccomp
+	libvirt-dev       pc libvirt
 	libcmocka-dev     pc cmocka
 	python3           py unittest,ctypes,ipaddress,json
 	nftables          cmd nft

@@ -3,7 +3,7 @@
 
 import os
 
-from vnetlab import HostCase, has, nft_drops, nft_elements, wait_until
+from vnetlab import HostCase, find_program, has, nft_drops, nft_elements, wait_until
 from vnetlab.libvirt import DomainGuest, Libvirt, domain_xml, interface, need_libvirt
 from vnetlab.qemu import build_guest
 
@@ -18,7 +18,7 @@ networks:
     addresses: [10.20.0.1/24]
     dhcp: true
 """
-MAC, MAC2 = "52:54:00:00:00:05", "52:54:00:00:00:06"
+MAC, MAC2, MAC3 = "52:54:00:00:00:05", "52:54:00:00:00:06", "52:54:00:00:00:07"
 ETHERNET = interface("ethernet", "<target dev='web0' managed='no'/>", MAC)
 BRIDGE = interface("bridge", "<source bridge='vn-blue'/>", MAC)
 
@@ -52,6 +52,10 @@ class LibvirtCase(HostCase):
         self.assertNotIn("tun", kinds)
         for name in ("macs", "guards", "members"):
             self.assertEqual(nft_elements(self.host, "bridge", name), [], name)
+
+    def destroy(self):
+        self.libvirt.virsh("destroy", "web")
+        self.assert_nothing_left()
 
 
 class Ways(LibvirtCase):
@@ -94,10 +98,6 @@ class Ways(LibvirtCase):
         guest = self.console()
         self.pings(guest)
         self.assert_guarded(guest)
-
-    def destroy(self):
-        self.libvirt.virsh("destroy", "web")
-        self.assert_nothing_left()
 
     def test_ethernet_with_metadata(self):
         self.libvirt.define(domain_xml(
@@ -202,6 +202,98 @@ class Hook(LibvirtCase):
         wait_until(lambda: self.ports().get(MAC), what="the port")
         self.libvirt.virsh("destroy", "web")
         self.assert_nothing_left()
+
+
+class Publish(LibvirtCase):
+    """libvirt's list in step with ours; cards that are plugged get their ports."""
+
+    def vnetctl(self, *words):
+        return self.libvirt.inside(find_program("vnetctl"), "libvirt", *words,
+                                   env=dict(os.environ, VNET_SOCKET=self.netd.socket)).stdout
+
+    def networks(self):
+        """{name: state} of those in libvirt's list."""
+        return dict(line.split()[:2] for line in
+                    self.libvirt.virsh("net-list", "--all").splitlines())
+
+    def test_in_step(self):
+        own = os.path.join(self.folder, "own.xml")
+        with open(own, "w", encoding="ascii") as f:
+            f.write("<network><name>green</name><forward mode='bridge'/><bridge name='br0'/></network>")
+        self.libvirt.virsh("net-define", own)
+        before = self.libvirt.virsh("net-dumpxml", "green")
+        self.assertIn("network blue: published", self.vnetctl("publish"))
+        self.assertEqual(self.networks(), {"blue": "active", "green": "inactive"})
+        self.assertEqual(self.vnetctl("publish").splitlines(), [
+            "network green: not published, because libvirt has a network of its own by that name"])
+        self.netd.call("StopNetwork", name="blue")
+        self.vnetctl("publish")
+        self.assertEqual(self.networks()["blue"], "inactive")
+        self.assertIn("network blue is stopped", self.libvirt.fails("net-start", "blue"))
+        self.netd.call("Apply", yaml="networks: {red: {mode: isolated, addresses: [10.30.0.1/24], "
+                       "dhcp: false, bridge: {name: red0}}}")
+        self.vnetctl("publish")
+        self.assertIn("bridge name='red0'", self.libvirt.virsh("net-dumpxml", "red"))
+        # Another bridge, then none: what stood for it goes.
+        self.netd.call("DeleteNetwork", name="red")
+        self.netd.call("Apply", yaml="networks: {red: {mode: isolated, addresses: [10.30.0.1/24], "
+                       "dhcp: false}}")
+        self.vnetctl("publish")
+        self.assertIn("bridge name='vn-red'", self.libvirt.virsh("net-dumpxml", "red"))
+        self.netd.call("DeleteNetwork", name="red")
+        self.vnetctl("publish")
+        self.assertEqual(sorted(self.networks()), ["blue", "green"])
+        self.vnetctl("unpublish")
+        self.assertEqual(self.networks(), {"green": "inactive"})
+        self.assertEqual(self.libvirt.virsh("net-dumpxml", "green"), before)
+
+    def test_a_guest_on_a_published_network_and_cards_plugged_into_it(self):
+        watch = self.popen(self.host, "nsenter", "-m", "-p", "-t", self.libvirt.init, "--",
+                           find_program("vnetctl"), "libvirt", "watch", "--quiet",
+                           env=dict(os.environ, VNET_SOCKET=self.netd.socket))
+        wait_until(lambda: self.networks().get("blue") == "active", what="the network to be published")
+        self.libvirt.define(domain_xml("web", interface("network", "<source network='blue'/>", MAC),
+                                       folder=self.folder))
+        self.libvirt.virsh("start", "web")
+        guest = self.console().wait_ready()
+        self.assertTrue(guest.address()[0].startswith("10.10.0."))
+        # Of one that runs libvirt tells what came of the network.
+        self.assertEqual(self.libvirt.interfaces("web")[0][1:], ("bridge", "blue", "virtio", MAC))
+        self.assertEqual(self.ports()[MAC]["name"], "web.net0")
+        for kind, source, mac in (("network", "blue", MAC2), ("bridge", "vn-green", MAC3)):
+            self.libvirt.virsh("attach-interface", "web", kind, source, "--model", "virtio",
+                               "--mac", mac, "--live")
+            wait_until(lambda m=mac: self.ports().get(m), what="the plugged card's port")
+            self.assertEqual(self.ports()[mac]["machine"], self.libvirt.virsh("domuuid", "web"))
+        status, text = guest.run(
+            "for i in 1 2 3 4 5 6 7 8 9 10; do [ -e /sys/class/net/eth1 ] && break; sleep 1; done; "
+            "ip link set eth0 down; ip link set eth1 up; ip addr add 10.10.0.99/24 dev eth1; "
+            "ping -c 1 -W 10 10.10.0.1")
+        self.assertEqual(status, 0, text)
+        # The card goes, its TAP with it, and the port with that.
+        self.libvirt.virsh("detach-interface", "web", "bridge", "--mac", MAC2, "--live")
+        wait_until(lambda: MAC2 not in self.ports(), what="the port to go")
+        # Without netd no card comes onto a published network, and libvirt says why.
+        self.netd.stop()
+        said = self.libvirt.fails("attach-interface", "web", "network", "blue", "--live")
+        self.assertRegex(said, "vnet-libvirt-hook: .*netd")
+        self.netd.start()
+        self.netd.call("Apply", yaml="networks: {red: {mode: isolated, addresses: [10.30.0.1/24]}}")
+        wait_until(lambda: self.networks().get("red") == "active", timeout=20,
+                   what="a new network after netd's restart")
+        self.assertIsNone(watch.poll())
+        self.destroy()
+
+    def test_sync(self):
+        self.libvirt.define(domain_xml("web", BRIDGE))
+        self.libvirt.virsh("start", "web")
+        self.libvirt.virsh("attach-interface", "web", "bridge", "vn-blue", "--model", "virtio",
+                           "--mac", MAC2, "--live")
+        self.assertEqual(list(self.ports()), [MAC])
+        self.assertEqual(self.vnetctl("sync"), "domain web: 1 port\n")
+        self.assertEqual(sorted(self.ports()), [MAC, MAC2])
+        self.assertEqual(self.vnetctl("sync"), "")
+        self.destroy()
 
 
 class Access(LibvirtCase):
