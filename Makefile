@@ -134,6 +134,8 @@ install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service 
 install-manuals := $(wildcard docs/man/*.[0-9])
 install-examples := $(wildcard configs/examples/*.yaml configs/libvirt/*.xml docs/examples/*) configs/access.yaml
 install-docs := $(wildcard docs/*.md) CHANGELOG.md LICENSE
+# Below share/doc/vnet as they are here, so that the pages' links hold.
+install-labs := $(wildcard configs/labs/*.yaml docs/labs/*.md docs/labs/*/*.md)
 
 .PHONY: install
 install: all
@@ -148,6 +150,8 @@ install: all
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	$(Q)set -e; for file in $(install-examples); do \
 		install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/vnet/examples/$${file##*/}; done
+	$(Q)set -e; for file in $(install-labs); do \
+		install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/vnet/$${file#docs/}; done
 	$(Q)set -e; for file in $(install-docs); do \
 		install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/vnet/$${file##*/}; done
 	$(Q)install -D -m 0755 $(B)/libvnet.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libvnet.so.$(VERSION)

@@ -70,7 +70,7 @@ static int attach_nodes(const struct builder *b, const struct lab_machine *host,
 		vec_each(interface, &(*m)->interfaces) {
 			if (!interface->host || strcmp(interface->host, host->name) != 0 || (*m)->qemu.n)
 				continue;
-			if (host_attach(client, *m, interface, b->err) < 0)
+			if (host_attach(client, host, *m, interface, b->err) < 0)
 				return -EIO;
 		}
 	return 0;

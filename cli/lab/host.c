@@ -67,25 +67,55 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Its first networks run before netd reads the first request. */
+static const struct network *network_called(const struct lab_machine *host, const char *name)
+{
+	vec_each(net, &host->definitions.networks)
+		if (name && strcmp((*net)->name, name) == 0)
+			return *net;
+	return NULL;
+}
+
+/* 0: all run; 1: one is not yet there; or why one cannot run. */
 static int check_networks(const struct lab_machine *host, struct vnet_client *client, struct vnet_error *err)
 {
-	json_t *reply = NULL;
+	json_t *reply = NULL, *network;
 	int r = client_call(client, "ListNetworks", NULL, &reply, err);
-	json_t *network;
 	size_t i;
 
 	json_array_foreach(json_object_get(reply, "networks"), i, network) {
 		const char *name = json_string_value(json_object_get(network, "name"));
-		const json_t *problem = json_object_get(network, "problem");
-		const char *message = json_string_value(json_object_get(problem, "message"));
+		const char *state = json_string_value(json_object_get(network, "state"));
+		const char *message =
+			json_string_value(json_object_get(json_object_get(network, "problem"), "message"));
+		const struct network *net = network_called(host, name);
 
-		if (r == 0 && message)
+		if (r >= 0 && message)
 			r = vnet_error_set(err, -EIO, "network-failed", "network %s of host %s: %s", name, host->name,
 					   message);
+		else if (r == 0 && net && net->autostart && state && strcmp(state, "stopped") == 0)
+			r = 1;
 	}
 	json_decref(reply);
 	return r;
+}
+
+static void look_again(void)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
+/* A NIC that is taken over is watched first: its network runs a moment after netd answers. */
+static int wait_for_networks(const struct lab_machine *host, struct vnet_client *client, int64_t deadline,
+			     struct vnet_error *err)
+{
+	int r;
+
+	while ((r = check_networks(host, client, err)) > 0 && now_ms() < deadline)
+		look_again();
+	return r > 0 ? vnet_error_set(err, -ETIMEDOUT, "timed-out", "a network of host %s does not start", host->name) :
+		       r;
 }
 
 int host_wait(const struct lab_machine *host, pid_t pid, struct vnet_client **ret_client, struct vnet_error *err)
@@ -95,17 +125,15 @@ int host_wait(const struct lab_machine *host, pid_t pid, struct vnet_client **re
 	struct vnet_client *client = NULL;
 
 	while (host_connect(host->name, &client, NULL) < 0) {
-		struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
-
 		if (waitpid(pid, NULL, WNOHANG) == pid || now_ms() > deadline) {
 			AUTO_FREE char *words = spawn_last_words(log);
 
 			return vnet_error_set(err, -EIO, "netd-failed", "netd of host %s does not start: %s",
 					      host->name, words);
 		}
-		nanosleep(&pause, NULL);
+		look_again();
 	}
-	if (check_networks(host, client, err) < 0) {
+	if (wait_for_networks(host, client, deadline, err) < 0) {
 		vnet_client_free(client);
 		return -EIO;
 	}
@@ -139,8 +167,17 @@ static json_t *inside_of(const struct lab_interface *interface)
 	return inside;
 }
 
-int host_attach(struct vnet_client *client, const struct lab_machine *node, const struct lab_interface *interface,
-		struct vnet_error *err)
+/* What a namespace can have of a network: a macvtap network has no bridge. */
+static const char *kind_of(const struct lab_machine *host, const char *network)
+{
+	vec_each(net, &host->definitions.networks)
+		if (strcmp((*net)->name, network) == 0 && !network_has_bridge(*net))
+			return "macvlan";
+	return "veth";
+}
+
+int host_attach(struct vnet_client *client, const struct lab_machine *host, const struct lab_machine *node,
+		const struct lab_interface *interface, struct vnet_error *err)
 {
 	AUTO_FREE char *name = host_port_name(node, interface), *netns = mem_printf(SPACE_RUN "/ns/%s", node->name);
 	json_t *parameters = interface->port ? json_copy(interface->port) : json_object(), *reply = NULL;
@@ -149,7 +186,7 @@ int host_attach(struct vnet_client *client, const struct lab_machine *node, cons
 
 	json_object_set_new(parameters, "network", json_string(interface->network));
 	json_object_set_new(parameters, "name", json_string(name));
-	json_object_set_new(parameters, "kind", json_string("veth"));
+	json_object_set_new(parameters, "kind", json_string(kind_of(host, interface->network)));
 	json_object_set_new(parameters, "netns", json_string(netns));
 	json_object_set_new(parameters, "inside", inside_of(interface));
 	if (interface->has_mac)

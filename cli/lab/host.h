@@ -17,8 +17,8 @@ pid_t host_start(const struct lab_machine *host, const char *netd, struct vnet_e
  */
 int host_wait(const struct lab_machine *host, pid_t pid, struct vnet_client **ret_client, struct vnet_error *err);
 /* Gives a node its interface on one of the host's networks. */
-int host_attach(struct vnet_client *client, const struct lab_machine *node, const struct lab_interface *interface,
-		struct vnet_error *err);
+int host_attach(struct vnet_client *client, const struct lab_machine *host, const struct lab_machine *node,
+		const struct lab_interface *interface, struct vnet_error *err);
 /* The port of a node's interface: the node's name, and for all but the first "-INTERFACE" after it. */
 char *host_port_name(const struct lab_machine *node, const struct lab_interface *interface);
 /* Connects to a host's netd from within the lab. */

@@ -19,6 +19,7 @@
 
 #define RATE_MS 1500            /* measured, after RATE_START_MS */
 #define BROADCAST_MS 500
+#define ADDRESS_LOOKS 50        /* 100 ms apart */
 
 static void say(struct probe_result *ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -153,11 +154,22 @@ bool probe_address(const struct lab *lab, const char *from, const char *to, int 
 	return found;
 }
 
+/* An address may still be on its way: router advertisements and duplicate address detection take seconds. */
+static void look_again(void)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+
+	nanosleep(&pause, NULL);
+}
+
 /* Where the other side is; without an address, what must not work does not. */
 static bool find_target(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
 {
-	if (probe_address(lab, e->from, e->to, e->family, &ret->to))
-		return true;
+	for (int i = 0; i < ADDRESS_LOOKS; i++) {
+		if (probe_address(lab, e->from, e->to, e->family, &ret->to))
+			return true;
+		look_again();
+	}
 	ret->holds = e->is_denied;
 	say(ret, "%s has no %s", e->to, e->family == AF_INET6 ? "IPv6 address" : e->family ? "IPv4 address" : "address");
 	return false;
@@ -176,7 +188,7 @@ static void probe_ping(const struct lab *lab, const struct expectation *e, struc
 {
 	if (!find_target(lab, e, ret))
 		return;
-	judge(e, net_ping(&ret->to, e->is_denied ? 2 : 4, ret->reason, sizeof(ret->reason)), ret);
+	judge(e, net_ping(&ret->to, e->is_denied ? 2 : 6, ret->reason, sizeof(ret->reason)), ret);
 }
 
 static void probe_reach(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
@@ -203,29 +215,33 @@ static void probe_http(const struct lab *lab, const struct expectation *e, struc
 	judge(e, works, ret);
 }
 
-static void probe_lease(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
+static void judge_addresses(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
 {
 	const struct lab_machine *m = lab_find_machine(lab, e->from);
 	prefix_list addresses = { 0 };
 	char buf[ADDR_TEXT_MAX];
 
-	if (m->qemu.n) {
+	if (m->qemu.n)
 		list_guest_addresses(m, &addresses);
-	} else {
-		probe_enter(e->from);
+	else
 		list_addresses(&addresses);
-	}
-	ret->holds = e->is_denied;
+	ret->holds = e->is_denied && !addresses.n;
 	if (!addresses.n)
 		say(ret, "it has none");
 	vec_each(address, &addresses) {
-		if (e->is_denied)
-			ret->holds = false;
-		else if (prefix_contains(&e->prefix, &address->addr))
-			ret->holds = true;
+		ret->holds |= !e->is_denied && prefix_contains(&e->prefix, &address->addr);
 		say(ret, "it has %s", ip_format(&address->addr, buf));
 	}
 	vec_free(&addresses);
+}
+
+static void probe_lease(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
+{
+	judge_addresses(lab, e, ret);
+	for (int i = 0; i < ADDRESS_LOOKS && !ret->holds && !e->is_denied; i++) {
+		look_again();
+		judge_addresses(lab, e, ret);
+	}
 }
 
 static void probe_resolve(const struct lab *lab, const struct expectation *e, struct probe_result *ret)

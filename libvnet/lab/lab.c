@@ -195,7 +195,7 @@ static const struct schema_field interface_fields[] = {
 	FIELD("on", type_on, 0),
 	FIELD("wire", type_string, F(wire), .check = wire_name_check),
 	FIELD("mac", type_mac, F(mac), .has = HAS(struct lab_interface, has_mac)),
-	FIELD("dhcp", type_bool, F(dhcp)),
+	FIELD("dhcp", type_bool, F(dhcp), .has = HAS(struct lab_interface, has_dhcp)),
 	FIELD("addresses", type_list, F(addresses), .item = &address_item, .max = NETWORK_ADDRESSES_MAX),
 	FIELD("gateway", type_list, F(gateway), .item = &gateway_item, .max = 2),
 	FIELD("port", type_port, 0),
@@ -227,13 +227,6 @@ static const struct schema interface_schema = {
 	.finish = interface_finish,
 };
 
-/* Of a network with DHCP who says nothing else asks for an address. */
-static void default_dhcp(const struct node *n, struct lab_interface *interface)
-{
-	if (interface->host && !interface->addresses.n && !node_get(n, "dhcp"))
-		interface->dhcp = true;
-}
-
 static int interfaces_decode(struct decoder *d, const struct schema_field *f, const struct node *map, void *value)
 {
 	struct lab_machine *m = value;
@@ -257,7 +250,6 @@ static int interfaces_decode(struct decoder *d, const struct schema_field *f, co
 		r = schema_decode(d, &interface_schema, *item, interface);
 		if (r < 0)
 			return r;
-		default_dhcp(*item, interface);
 	}
 	return 0;
 }

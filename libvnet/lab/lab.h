@@ -68,6 +68,7 @@ struct lab_interface {
 	bool has_mac;
 	struct mac mac;
 	bool dhcp;              /* IPv4 by DHCP; IPv6 comes by itself where routers announce it */
+	bool has_dhcp;          /* else it follows from the network */
 	VEC(struct prefix) addresses;
 	VEC(struct ip) gateway; /* at most one of each family */
 	json_t *port;           /* further parameters of AttachPort, as io.vnet.Netd has them; or NULL */

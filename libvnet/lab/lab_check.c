@@ -109,9 +109,16 @@ static int check_definitions(struct checker *c, struct lab_machine *host)
 	return r;
 }
 
+/* Who serves a network that has neither DHCP nor an address of ours is not known here. */
+static bool may_have_dhcp(const struct network *net)
+{
+	return net->dhcp.enabled || net->mode == NETWORK_BRIDGED || net->mode == NETWORK_MACVTAP;
+}
+
 static int check_on(struct checker *c, struct lab_machine *m, struct lab_interface *interface)
 {
 	struct lab_machine *host = machine_of(c, interface->host);
+	struct network *net;
 
 	if (m->is_host)
 		return refuse(&interface->source, "bad-interface", c->err,
@@ -119,10 +126,13 @@ static int check_on(struct checker *c, struct lab_machine *m, struct lab_interfa
 	if (!host || !host->is_host)
 		return refuse(&interface->source, "unknown-host", c->err, "there is no host %s for interface %s of %s",
 			      interface->host, interface->name, m->name);
-	if (!network_of(host, interface->network))
+	net = network_of(host, interface->network);
+	if (!net)
 		return refuse(&interface->source, "unknown-network", c->err,
 			      "host %s has no network %s, where interface %s of %s should be", interface->host,
 			      interface->network, interface->name, m->name);
+	if (!interface->has_dhcp)
+		interface->dhcp = !interface->addresses.n && may_have_dhcp(net);
 	return 0;
 }
 
