@@ -177,6 +177,7 @@ def report(all_ways, resident):
 
 def main():
     with tempfile.TemporaryDirectory(dir="/run/lab") as folder:
+        os.chmod(folder, 0o755)     # netd, which has a user of its own, comes by here
         netd, all_ways = ways(folder)
         try:
             for existing in EXISTING:

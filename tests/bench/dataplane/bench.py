@@ -317,6 +317,7 @@ def main():
     rounds = ROUNDS // 4 if options.quick else ROUNDS
     ways = []
     with tempfile.TemporaryDirectory(dir="/run/lab") as folder:
+        os.chmod(folder, 0o755)     # netd, which has a user of its own, comes by here
         try:
             make = (alternative_ways(folder, counts) if options.what == "alternatives"
                     else users_ways(folder, counts))

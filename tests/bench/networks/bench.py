@@ -475,6 +475,7 @@ def main():
     hooks = Namespace("hooks")
     hooks.run("nft", "-f", os.path.join(HERE, "floor.nft"))
     with tempfile.TemporaryDirectory(dir="/run/lab") as folder:
+        os.chmod(folder, 0o755)     # netd, which has a user of its own, comes by here
         if "plain" in wanted:
             bench_networks(folder, rounds, False)
         if "vlan" in wanted and has_vlan():

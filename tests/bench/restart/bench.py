@@ -35,6 +35,7 @@ networks:
 
 def measure(guard):
     with tempfile.TemporaryDirectory(dir="/run/lab") as folder:
+        os.chmod(folder, 0o755)     # netd, which has a user of its own, comes by here
         ns = Namespace("restart-" + guard)
         netd = Netd(ns, folder, {"networks.d/bench.yaml": NETWORK % guard}).start()
         ports = ns.popen(find_program("api"), netd.socket, "bench", PORTS, stdin=subprocess.PIPE,

@@ -206,6 +206,7 @@ def main():
             guard, elements, FILLED, changed, os.uname().release))
     tools = with_tools(max(rounds // 4, 2))
     with tempfile.TemporaryDirectory(dir="/run/lab") as folder:
+        os.chmod(folder, 0o755)     # netd, which has a user of its own, comes by here
         update = through_netd(folder, CHANGES)
     report(in_turns, tools, update)
 
