@@ -15,7 +15,7 @@ from .varlink import Client
 SANITIZER_REPORT = re.compile(
     r"(ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error:).*", re.S)
 # $VNET_MEMCHECK: netd runs under valgrind (`make valgrind`).
-MEMCHECK = ("valgrind", "-q", "--child-silent-after-fork=yes", "--leak-check=full", "--show-leak-kinds=definite",
+MEMCHECK = ("valgrind", "-q", "--vgdb=no", "--child-silent-after-fork=yes", "--leak-check=full", "--show-leak-kinds=definite",
             "--errors-for-leak-kinds=definite", "--track-fds=yes",
             "--error-exitcode=99") if os.environ.get("VNET_MEMCHECK") else ()
 MEMCHECK_REPORT = re.compile(
@@ -78,6 +78,8 @@ class Netd:
         notify.bind(notify_path)
         os.chmod(notify_path, 0o666)  # as systemd's is: netd is not root when it is ready
         environment = dict(os.environ, NOTIFY_SOCKET=notify_path, **self.environment)
+        if prefix is MEMCHECK and MEMCHECK:
+            environment["LD_PRELOAD"] = os.path.abspath(build_path("tests/support/no-filter.so"))
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = self.ns.popen(
                 *prefix, self.program, "--config-dir", self.config_dir,
