@@ -192,7 +192,8 @@ compile_commands.json: Makefile $(wildcard */module.mk)
 # what asks for system calls that valgrind 3.19 does not know (pidfd_open, close_range, fsopen):
 # owners, macvtap and dnsmasq; what confines itself to a few system calls, of which valgrind's own
 # are none; and the longest one, test_plan, of which there is a fuzzer.
-memcheck-tests = $(filter-out %/test_plan %/test_ports %/test_dnsmasq %/test_cli_xml,$(unit-tests) $(netd-tests))
+memcheck-tests = $(filter-out %/test_plan %/test_ports %/test_dnsmasq \
+	%/test_cli_xml %/test_cli_domain %/test_cli_import,$(unit-tests) $(netd-tests))
 memcheck-labs := OurGuard:test_trace Others:test_trace Subscribers:test_trace \
 	Namespaces:test_port_kinds Repairs:test_port_kinds
 $(B)/tests/support/no-filter.so: tests/support/no-filter.c
