@@ -16,6 +16,8 @@ LIBEXECDIR ?= $(PREFIX)/libexec/vnet
 MANDIR ?= $(PREFIX)/share/man
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd
 DESTDIR ?=
+# A script below /etc/init.d would be in systemd's way on Debian.
+OPENRC ?= $(if $(wildcard /run/openrc),yes)
 SHELL := /bin/bash
 
 CC ?= cc
@@ -105,7 +107,7 @@ help:
 	@echo 'make fuzz        runs the fuzzers, TIME= seconds each; fuzz-coverage: what they reach'
 	@echo 'make valgrind    units, corpora and a few labs under memcheck (root)'
 	@echo 'make coverage    line coverage of units and labs (root); coverage-unit: of units'
-	@echo 'make check-unit, check-backend, check-lab, check-bad-input, check-guest: parts of test'
+	@echo 'make check-unit, check-backend, check-lab, check-bad-input, check-service, check-guest: parts of test'
 	@echo 'make check-kernel  the same on a Debian kernel: KERNEL=6.1, LABS="test_modes ..."'
 	@echo 'make kernel-lab  a shell there'
 	@echo 'make tidy, compile_commands.json, clean'
@@ -122,8 +124,11 @@ install-programs := $(NETD):$(SBINDIR)/netd \
 # libvirt runs what it finds there (without libvirt the folders do no harm), and Debian's AppArmor
 # profile lets it run programs of /usr/sbin.
 libvirt-hooks := $(addprefix $(SYSCONFDIR)/libvirt/hooks/,qemu.d network.d)
-install-files := configs/systemd/netd.service:$(SYSTEMDDIR)/system/netd.service \
-	configs/systemd/vnet-libvirt.service:$(SYSTEMDDIR)/system/vnet-libvirt.service \
+install-files := $(foreach unit,netd.service netd.socket netd-broker.service netd-broker.socket \
+			vnet-libvirt.service,\
+		configs/systemd/$(unit):$(SYSTEMDDIR)/system/$(unit)) \
+	configs/systemd/vnet.sysusers:$(PREFIX)/lib/sysusers.d/vnet.conf \
+	configs/systemd/vnet.tmpfiles:$(PREFIX)/lib/tmpfiles.d/vnet.conf \
 	libvnet/include/vnet/vnet.h:$(PREFIX)/include/vnet/vnet.h \
 	libvnet/include/vnet/error.h:$(PREFIX)/include/vnet/error.h \
 	libvnet/io.vnet.Netd.varlink:$(PREFIX)/share/vnet/io.vnet.Netd.varlink \
@@ -160,13 +165,25 @@ install: all
 	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		libvnet/vnet.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/vnet.pc
+	$(Q)install -D -m 0755 configs/openrc/netd $(DESTDIR)$(if $(OPENRC),$(SYSCONFDIR)/init.d,$(PREFIX)/share/vnet/openrc)/netd
 	$(Q)install -d $(DESTDIR)$(SYSCONFDIR)/vnet/networks.d
+	$(if $(DESTDIR),,$(announce))
+
+# On the machine itself: its users, its folders, and systemd is told. Elsewhere a package does that.
+define announce
+	$(Q)if command -v systemd-sysusers >/dev/null; then \
+		systemd-sysusers $(PREFIX)/lib/sysusers.d/vnet.conf; \
+		systemd-tmpfiles --create $(PREFIX)/lib/tmpfiles.d/vnet.conf; \
+	else echo 'netd needs the users vnet and vnet-dnsmasq: useradd -r -s /usr/sbin/nologin vnet, and vnet-dnsmasq'; fi
+	$(Q)if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+endef
 
 # Takes away what install put there; what an administrator wrote stays.
 .PHONY: uninstall
 uninstall:
 	$(Q)for pair in $(install-programs) $(install-files); do rm -f $(DESTDIR)$${pair#*:}; done
 	$(Q)rm -f $(addprefix $(DESTDIR),$(libvirt-hooks:%=%/vnet))
+	$(Q)rm -f $(DESTDIR)$(SYSCONFDIR)/init.d/netd
 	$(Q)rm -f $(DESTDIR)$(LIBEXECDIR)/vnet-qemu-ifdown $(DESTDIR)$(LIBDIR)/libvnet.so* \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/vnet.pc
 	$(Q)for page in $(install-manuals); do \

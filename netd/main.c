@@ -117,7 +117,7 @@ static void on_signal(void *arg, uint32_t events)
 	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		notify_send("RELOADING=1");
+		notify_reloading();
 		config_reload(d);
 		notify_send("READY=1");
 	} else {

@@ -3,10 +3,14 @@
 
 #include "netd/notify.h"
 
+#include "netd/loop.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,6 +37,15 @@ void notify_send(const char *state)
 	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
+}
+
+void notify_reloading(void)
+{
+	char text[64];
+
+	/* The same clock: it tells this reload from one that was asked for before. */
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, loop_now());
+	notify_send(text);
 }
 
 /* A number of the environment, or 0. */

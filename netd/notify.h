@@ -14,6 +14,8 @@
 
 /* "READY=1\nSTATUS=..." */
 void notify_send(const char *state);
+/* Until the next READY=1, which Type=notify-reload (systemd 253) waits for. */
+void notify_reloading(void);
 /* The first passed socket, close-on-exec, or -1. */
 int notify_listen_fd(void);
 /* At start: closes whatever else somebody left open for us. */

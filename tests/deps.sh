@@ -40,6 +40,7 @@ needs() {
 	iptables          cmd ebtables-nft
 	ufw               cmd ufw
 	dnsmasq-base      cmd dnsmasq
+	systemd           file /lib/systemd/systemd
 	qemu-system-x86   cmd qemu-system-x86_64
 	qemu-system-common file /usr/lib/qemu/qemu-bridge-helper
 	libvirt-daemon    cmd libvirtd

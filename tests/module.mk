@@ -53,7 +53,7 @@ bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/test
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
 
-.PHONY: tests check check-unit check-backend check-lab check-fault fault check-bad-input check-guest check-kernel \
+.PHONY: tests check check-unit check-backend check-lab check-fault fault check-service check-bad-input check-guest check-kernel \
 	guest-asleep kernel-lab test demo bench bench-guard-alternatives bench-kernel deps
 # Everything that the checks need built, but not run.
 tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
@@ -80,6 +80,10 @@ check-fault: all $(test-programs)
 
 fault:
 	$(Q)$(MAKE) --no-print-directory check-fault FAULT_SHARE=1
+
+# As installed, under systemd and OpenRC.
+check-service: all
+	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/service/test_*.py))
 
 check-bad-input: all $(test-programs)
 	$(Q)$(pytest) $(LAB) tests/lab/test_bad_input.py
