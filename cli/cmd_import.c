@@ -306,6 +306,9 @@ const struct command import_commands[] = {
 	  .details = "What is not carried over, or works otherwise, is told on standard error with its\n"
 		     "line, reason and remedy; docs/reference-import.md explains the codes.  A file that\n"
 		     "cannot be imported does not stop the others." },
+	{ .group = "import", .name = "nwfilter", .arguments = "FILE.xml...", .min_words = 1,
+	  .max_words = -1, .completes = COMPLETE_FILE, .run = run_import_nwfilter,
+	  .summary = "Print filters of libvirt as guard and security group, and what that leaves out" },
 	{ .group = "export", .name = "libvirt", .arguments = "NETWORK...", .max_words = -1,
 	  .completes = COMPLETE_NETWORK, .options = export_options,
 	  .options_size = sizeof(struct import_options), .run = run_export_libvirt,

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+/* libvirt makes files of it. */
+#define LIBVIRT_NAME_MAX 250
+
 static char *choose_name(struct libvirt_import *im, const char *wanted);
 static void import_general(struct libvirt_import *im);
 static void import_bridge(struct libvirt_import *im);
@@ -273,10 +276,10 @@ static char *choose_name(struct libvirt_import *im, const char *wanted)
 	AUTO_FREE char *name = mem_strdup(own);
 	char *chosen;
 
-	if (!element || !*own || strchr(own, '/') || *own == '.') {
+	if (!element || !*own || strlen(own) > LIBVIRT_NAME_MAX || strchr(own, '/') || *own == '.') {
 		import_refuse(im, element ? element : im->root, NULL, "bad-name",
 			      element && *own ? "\"%.40s\" is no network's name: it has a slash, or "
-						"a dot in front" :
+						"a dot in front, or is too long" :
 						"a network needs a <name>%s",
 			      own);
 		return NULL;

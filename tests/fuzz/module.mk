@@ -11,11 +11,11 @@ $(B)/libvnet-fuzz.a: $(netd-parts) $(addprefix $(B)/tests/fuzz/,talk.o wish.o qu
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-fuzz-libs := $(B)/libvnet-fuzz.a $(LIB-client) $(LIB-kernel) $(LIB-pure)
+fuzz-libs := $(B)/libvnet-fuzz.a $(LIB-cli) $(LIB-client) $(LIB-kernel) $(LIB-pure)
 
 $(fuzz-replays): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay_main.o $(fuzz-libs)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure) $(LIBS-cli)
 
 .PHONY: check-corpus fuzz
 check-corpus: $(fuzz-replays)
@@ -48,4 +48,4 @@ fuzz-figures: $(fuzz-replays)
 
 $(fuzz-names:%=$(B)/tests/fuzz/fuzz_%): $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(fuzz-libs)
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS-kernel) $(LIBS-netd) $(LIBS-pure) $(LIBS-cli)

@@ -134,6 +134,25 @@ class Networks(CorpusCase):
                 self.assertEqual(valid.returncode, 0, valid.stderr + exported.stdout)
 
 
+class Filters(CorpusCase):
+    def test_all_are_imported_as_documented(self):
+        """libvirt warns of what is invalid in a rule and drops that; here it is in the report."""
+        for name, folder in (("nwfilterxml2xmlin", "tests/nwfilterxml2xmlin"),
+                             ("nwfilter", "src/nwfilter/xml")):
+            files = corpus(folder)
+            self.assertTrue(files)
+            done = vnetctl("-o", "json", "import", "nwfilter", *files)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            text = ""
+            for answer in json.loads(done.stdout):
+                text += describe(name_of(answer["file"]), answer, None)
+                for key in ("guard", "groups"):
+                    if key in answer:
+                        text += "    %s: %s\n" % (key, json.dumps(answer[key]))
+                self.assertFalse([i for i in answer["report"] if i["code"] == "unknown"])
+            self.compare_golden(name, text)
+
+
 # --- the same answers ------------------------------------------------------------------
 
 LEASE = "3600"  # dnsmasq's own, and ours
