@@ -16,6 +16,8 @@ void import_add_report(json_t *list, const char *file, const struct import_repor
 /* Commands in files of their own. */
 int run_import_nwfilter(struct cli *cli, const void *options, const text_vec *words,
 			const text_vec *rest);
+int run_import_qemu(struct cli *cli, const void *options, const text_vec *words,
+		    const text_vec *rest);
 
 /* The XML in a file ("-": standard input); *ret_text is for excerpts, to be freed. Reports; 0 or an exit status. */
 int import_read_xml(const struct cli *cli, const char *path, struct xml_element **ret,

@@ -118,6 +118,19 @@ const struct import_code import_codes[] = {
 	{ "filter-rule", IMPORT_LOST, "a group's rule has protocol, ports, type and one prefix",
 	  "write what comes near, or do without" },
 
+	/* --- QEMU's scripts --- */
+	{ "qemu-found", IMPORT_NOTE, "it is in the definition", NULL },
+	{ "qemu-done", IMPORT_NOTE, "netd does it without being told", NULL },
+	{ "qemu-access", IMPORT_NOTE, "netd reads QEMU's bridge.conf itself, with the same meaning",
+	  NULL },
+	{ "qemu-shell", IMPORT_CHANGED, "the script decides or waits, which a definition does not",
+	  "see whether what is around it holds always" },
+	{ "qemu-ebtables", IMPORT_LOST, "rules of frames are a guard's business",
+	  "ports.guard: strict holds guests to their MAC and addresses" },
+	{ "qemu-unplaced", IMPORT_LOST, "it was found, but does not fit what it belongs to", NULL },
+	{ "qemu-unknown", IMPORT_LOST, "not understood",
+	  "see whether docs/reference-network.md has a key for what it does" },
+
 	/* --- to libvirt --- */
 	{ "not-in-libvirt", IMPORT_LOST, "libvirt has nothing like it", NULL },
 	{ "guard-in-domain", IMPORT_LOST, "libvirt holds guests to their addresses in each domain",

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz_import.c - XML as libvirt's network and filter, and the network back as XML */
+/* fuzz_import.c - XML as libvirt's network and filter, the network back as XML; behind a '#', QEMU's scripts */
 
 #include "base/strbuf.h"
 #include "cli/xml.h"
 #include "import/libvirt.h"
 #include "import/nwfilter.h"
+#include "import/qemu.h"
 
 #include <stdint.h>
 
@@ -46,6 +47,19 @@ static void export_again(const struct network *net)
 		abort();
 }
 
+static void read_script(const uint8_t *data, size_t size)
+{
+	AUTO(qemu_import_free) struct qemu_import *q = qemu_import_new();
+	AUTO_IMPORT_REPORT struct import_report report = { 0 };
+	AUTO_FREE char *text = mem_strndup((const char *)data, size);
+	AUTO_NETWORKS network_vec nets = { 0 };
+	struct vnet_error err = { 0 };
+
+	qemu_import_read(q, text, &report);
+	if ((qemu_import_finish(q, &nets, &report, &err) < 0) != vnet_error_is_set(&err))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_IMPORT_REPORT struct import_report report = { 0 };
@@ -61,6 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	json_decref(probe);
+	if (size && data[0] == '#') {
+		read_script(data, size);
+		return 0;
+	}
 	root = parse((const char *)data, size, &err);
 	if (root && !strcmp(root->name, "filter"))
 		nwfilter_import(root, "input", &filter, &report, &err);

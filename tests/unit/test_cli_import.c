@@ -4,7 +4,7 @@
  *
  * tests/golden/import/NAME.xml is imported; what comes out is NAME.expected: the
  * canonical form or the error, the report, and the XML that is exported again.
- * Those that begin with "filter" are filters.
+ * Those that begin with "filter" are filters; NAME.ifup are scripts of QEMU's.
  * UPDATE_GOLDEN=1 rewrites it: read the difference before committing.
  */
 
@@ -12,6 +12,7 @@
 #include "cli/xml.h"
 #include "import/libvirt.h"
 #include "import/nwfilter.h"
+#include "import/qemu.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,6 +92,23 @@ static int put_filter(struct strbuf *b, struct xml_element *root, const char *fi
 	return r;
 }
 
+static void explain_script(struct strbuf *b, const char *path)
+{
+	AUTO(qemu_import_free) struct qemu_import *q = qemu_import_new();
+	AUTO_IMPORT_REPORT struct import_report report = { 0 }, left = { 0 };
+	AUTO_NETWORKS network_vec nets = { 0 };
+	AUTO_FREE char *text = read_text(path);
+	struct vnet_error err = { 0 };
+
+	qemu_import_read(q, text, &report);
+	if (qemu_import_finish(q, &nets, &left, &err) < 0)
+		strbuf_printf(b, "%s: %s [%s]\n", err.path, err.message, err.code);
+	vec_each(net, &nets)
+		put_network(b, *net);
+	put_report(b, &report);
+	put_report(b, &left);
+}
+
 static void import_into(struct strbuf *b, const char *path)
 {
 	const char *file = strrchr(path, '/') + 1;
@@ -128,13 +146,17 @@ static void test_goldens(void **state)
 
 	(void)state;
 	assert_int_equal(glob(GOLDEN "*.xml", 0, NULL, &found), 0);
+	assert_int_equal(glob(GOLDEN "*.ifup", GLOB_APPEND, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		const char *path = found.gl_pathv[i];
-		AUTO_FREE char *golden = mem_printf("%.*s.expected", (int)strlen(path) - 4, path);
+		AUTO_FREE char *golden = mem_printf("%.*s.expected", (int)(strrchr(path, '.') - path), path);
 		AUTO_FREE char *expected = read_text(golden);
 		AUTO_STRBUF struct strbuf b = { 0 };
 
-		import_into(&b, path);
+		if (strstr(path, ".ifup"))
+			explain_script(&b, path);
+		else
+			import_into(&b, path);
 		if (getenv("UPDATE_GOLDEN")) {
 			FILE *f = fopen(golden, "we");
 
