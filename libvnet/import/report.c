@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static void add(struct import_report *report, const char *code, unsigned line, const char *what,
+		const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 static void unread(void *context, const struct xml_element *e,
 		   const struct xml_attribute *attribute);
 
