@@ -12,11 +12,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LEASES_MS 10000         /* after the last one that came */
 #define LOOK_MS 20
+#define COMMAND_MS 30000
 
 struct builder {
 	const struct lab *lab;
@@ -141,17 +143,65 @@ static int start_services(const struct builder *b, const struct lab_machine *m)
 	return r >= 0 && s->dns.n ? start_dns(b, m) : r < 0 ? r : 0;
 }
 
-static int start_commands(const struct builder *b, const struct lab_machine *m)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void look_again(void)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
+/* The exit status of a command; -1 when it does not end. */
+static int wait_for_end(pid_t pid)
+{
+	int64_t deadline = now_ms() + COMMAND_MS;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (now_ms() > deadline)
+			return -1;
+		look_again();
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int run_command(const struct builder *b, const struct lab_machine *m, size_t i)
+{
+	AUTO_FREE char *log = mem_printf("run.%s.%zu", m->name, i + 1), *words = NULL;
+	const char *argv[] = { "/bin/sh", "-c", m->run.v[i], NULL };
+	pid_t pid = spawn(m->name, log, argv, b->err);
+	int status;
+
+	if (pid < 0)
+		return pid;
+	status = wait_for_end(pid);
+	if (status == 0)
+		return 0;
+	words = spawn_last_words(log);
+	if (status < 0)
+		vnet_error_set(b->err, -ETIMEDOUT, "timed-out",
+			       "%s: run[%zu] does not end; a command that stays needs a & behind it", m->name, i);
+	else
+		vnet_error_set(b->err, -EIO, "command-failed", "%s: run[%zu] ends with status %d: %s", m->name, i,
+			       status, words);
+	vnet_error_at(b->err, m->source.file, m->source.line, m->source.column, NULL);
+	return -EIO;
+}
+
+static int run_commands(const struct builder *b, const struct lab_machine *m)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < m->run.n && r >= 0; i++) {
-		AUTO_FREE char *log = mem_printf("run.%s.%zu", m->name, i + 1);
-		const char *argv[] = { "/bin/sh", "-c", m->run.v[i], NULL };
-
-		r = spawn(m->name, log, argv, b->err);
-	}
-	return r < 0 ? r : 0;
+	for (size_t i = 0; i < m->run.n && r == 0; i++)
+		r = run_command(b, m, i);
+	return r;
 }
 
 static int start_dhcp(const struct builder *b, const struct lab_machine *m)
@@ -211,20 +261,12 @@ static int start_machines(const struct builder *b)
 		if (r == 0)
 			r = start_services(b, m);
 		if (r == 0)
-			r = start_commands(b, m);
+			r = run_commands(b, m);
 	}
 	return r;
 }
 
 /* --- addresses --- */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 struct waiting { const struct lab_machine *machine; const struct lab_interface *interface; };
 typedef VEC(struct waiting) waiting_vec;
@@ -258,12 +300,10 @@ static int wait_for_leases(const struct builder *b)
 	left = waiting.n;
 	r = left ? tell(b, "%zu addresses by DHCP", left) : 0;
 	while (r == 0 && drop_served(&waiting) && now_ms() < deadline) {
-		struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
-
 		if (waiting.n < left)
 			deadline = now_ms() + LEASES_MS;
 		left = waiting.n;
-		nanosleep(&pause, NULL);
+		look_again();
 		r = tell(b, "%s", "");
 	}
 	vec_each(w, &waiting)

@@ -188,7 +188,7 @@ static void probe_ping(const struct lab *lab, const struct expectation *e, struc
 {
 	if (!find_target(lab, e, ret))
 		return;
-	judge(e, net_ping(&ret->to, e->is_denied ? 2 : 6, ret->reason, sizeof(ret->reason)), ret);
+	judge(e, net_ping(&ret->to, e->is_denied ? 2 : 8, ret->reason, sizeof(ret->reason)), ret);
 }
 
 static void probe_reach(const struct lab *lab, const struct expectation *e, struct probe_result *ret)

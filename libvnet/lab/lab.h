@@ -98,7 +98,7 @@ struct lab_machine {
 	bool is_host;
 	VEC(struct lab_interface) interfaces; /* of a host: on wires only */
 	VEC(struct lab_route) routes;
-	VEC(char *) run;        /* shell commands, each started when all interfaces are up */
+	VEC(char *) run;        /* shell commands, in order, when all interfaces are up */
 	/* of a host */
 	bool has_definitions;
 	struct definitions definitions;

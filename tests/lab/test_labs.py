@@ -268,7 +268,7 @@ nodes:
   a: {interfaces: {eth0: {wire: lan, addresses: [10.0.0.1/24, "2001:db8::1/64"]}}}
   b: {interfaces: {eth0: {wire: lan, addresses: [10.0.0.2/24], gateway: [10.0.0.3]}}}
   r: {forwarding: true, interfaces: {eth0: {wire: lan, addresses: [10.0.0.3/24]}, eth1: {wire: far, addresses: [10.1.0.3/24]}}}
-  c: {interfaces: {eth0: {wire: lan, addresses: ["2001:db8::2/64"]}}, run: ["echo started >/tmp/../run/lab/marker"]}
+  c: {interfaces: {eth0: {wire: lan, addresses: ["2001:db8::2/64"]}}, run: ["echo started >/run/lab/marker", "sleep 1000 &"]}
   d: {interfaces: {eth0: {wire: far, addresses: [10.1.0.1/24]}}, routes: [{to: 10.0.0.0/24, via: 10.1.0.3}]}
 expect:
   - a can ping b
@@ -280,7 +280,7 @@ expect:
   - broadcast of a seen by b, r, c only
 """.replace("wires: {lan: {}}", "wires: {lan: {}, far: {}}"), "segments")
         self.vnetctl("lab", "test", "segments")
-        wait_until(lambda: self.exec("segments", "c", "--", "cat", "/run/lab/marker", check=False).stdout == "started\n")
+        self.assertEqual(self.exec("segments", "c", "--", "cat", "/run/lab/marker").stdout, "started\n")
 
 
 class Failures(LabsCase):
@@ -313,6 +313,12 @@ class Failures(LabsCase):
         result = self.vnetctl("lab", "up", self.write(text), check=False)
         self.assertNotEqual(result.returncode, 0)
         self.assertRegex(result.stderr, r"nat\.yaml:12:\d+: mtu: b eth0 on h1/blue: mtu is")
+        self.assertEqual(self.labs(), [])
+
+    def test_a_command_that_fails(self):
+        result = self.vnetctl("lab", "up", self.write('nodes: {a: {run: ["true", "echo no >&2; exit 3"]}}'),
+                              check=False)
+        self.assertIn("nat.yaml:1:9: a: run[1] ends with status 3: no", result.stderr)
         self.assertEqual(self.labs(), [])
 
     def test_a_netd_that_does_not_start(self):
