@@ -15,6 +15,7 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 			  json_t **ret_reply);
 static void print_operations(const struct cli *cli, FILE *f, const json_t *operations);
 static int report_networks(const struct cli *cli, const json_t *networks);
+static void print_outcomes(const json_t *networks);
 
 static void print_reply(struct cli *cli, const json_t *reply, const char *nothing)
 {
@@ -149,7 +150,28 @@ static int call_with_file(struct cli *cli, const char *method, const struct appl
 	status = report_error_in(cli, &err, is_inside ? text.s : NULL, text.len);
 	print_operations(cli, stderr,
 			 json_object_get(client_error_parameters(cli->client), "operations"));
+	print_outcomes(json_object_get(client_error_parameters(cli->client), "networks"));
 	return status;
+}
+
+/* Of several networks, when one has failed: the error tells of the first only. */
+static void print_outcomes(const json_t *networks)
+{
+	const json_t *network;
+	size_t i;
+
+	if (json_array_size(networks) < 2)
+		return;
+	json_array_foreach((json_t *)networks, i, network) {
+		const char *name = json_string_value(json_object_get(network, "name"));
+		const char *outcome = json_string_value(json_object_get(network, "outcome"));
+
+		fputs("network ", stderr);
+		print_safe(stderr, name ? name : "");
+		fputs(": ", stderr);
+		print_safe(stderr, outcome ? outcome : "");
+		fputc('\n', stderr);
+	}
 }
 
 /* "! blue: set vn-blue mtu 9000": the mark says that running guests notice. */

@@ -171,6 +171,7 @@ struct pending_apply {
 	struct outcome planned; /* and done, where no error is told */
 	VEC(char *) names;
 	size_t n_open;
+	struct vnet_error problem;
 };
 
 static void pending_apply_free(struct pending_apply *p)
@@ -182,32 +183,30 @@ static void pending_apply_free(struct pending_apply *p)
 	free(p);
 }
 
-static void apply_done(void *arg)
+/* problem: of one of its networks, whose NIC could not be taken. */
+static void apply_done(void *arg, struct vnet_error *problem)
 {
 	struct pending_apply *p = arg;
-	struct vnet_error err = { 0 };
 	json_t *infos;
 
+	if (problem && !vnet_error_is_set(&p->problem))
+		p->problem = *problem;
 	if (--p->n_open)
 		return;
+	if (vnet_error_is_set(&p->problem)) {
+		call_fail(p->call, &p->problem, NULL);
+		pending_apply_free(p);
+		return;
+	}
 	infos = json_array();
 	vec_each(name, &p->names) {
 		struct network_entry *entry = registry_network(&p->d->registry, *name);
 
-		if (!entry)
-			continue;
-		if (entry->state == NETWORK_FAILED && !vnet_error_is_set(&err))
-			err = entry->problem;
-		json_array_append_new(infos, network_info(p->d, entry));
+		if (entry)
+			json_array_append_new(infos, network_info(p->d, entry));
 	}
-	if (vnet_error_is_set(&err)) {
-		json_decref(infos);
-		call_fail(p->call, &err, NULL);
-	} else {
-		call_reply(p->call, json_pack("{s:o,s:o,s:o}", "operations",
-					      operations_json(&p->planned), "notes",
-					      notes_json(&p->planned), "networks", infos));
-	}
+	call_reply(p->call, json_pack("{s:o,s:o,s:o}", "operations", operations_json(&p->planned),
+				      "notes", notes_json(&p->planned), "networks", infos));
 	pending_apply_free(p);
 }
 
@@ -230,14 +229,32 @@ static int prepare(struct netd *d, struct definitions *defs, struct preparation 
 
 /* Groups first: networks may name them. What was planned is no more than for the networks then. */
 static int carry_out(struct netd *d, struct definitions *defs, bool from_file,
-		     struct preparation *prepared, struct vnet_error *err)
+		     struct preparation *prepared, network_outcome_vec *ret, struct vnet_error *err)
 {
 	bool has_groups = defs->groups.n;
 	int r = has_groups ? groups_apply(d, &defs->groups, from_file, err) : 0;
 
 	if (r < 0 || (has_groups && !defs->networks.n))
 		return r;
-	return networks_apply(d, &defs->networks, from_file, has_groups ? NULL : prepared, err);
+	return networks_apply(d, &defs->networks, from_file, has_groups ? NULL : prepared, ret, err);
+}
+
+/* What became of each, when not all went well. */
+static json_t *outcomes_json(const network_outcome_vec *outcomes)
+{
+	json_t *list = json_array();
+
+	vec_each(outcome, outcomes) {
+		const char *word = !outcome->is_undone ? "applied" :
+				   outcome->is_amiss   ? "failed" :
+							 "rolled-back";
+		json_t *item = json_pack("{s:s,s:s}", "name", outcome->name, "outcome", word);
+
+		if (outcome->is_undone)
+			json_object_set_new(item, "problem", problem_to_json(&outcome->problem));
+		json_array_append_new(list, item);
+	}
+	return list;
 }
 
 /* Checks, plans and carries out; 0, or the call is still to be failed with err and more. */
@@ -245,6 +262,7 @@ static int apply(struct pending_apply *p, const json_t *parameters, struct defin
 		 bool disruptive, struct vnet_error *err, json_t **ret_more)
 {
 	AUTO_PREPARATION struct preparation prepared = { 0 };
+	AUTO_OUTCOMES network_outcome_vec outcomes = { 0 };
 	int r = prepare(p->d, defs, &prepared, err);
 	bool from_file;
 
@@ -259,7 +277,9 @@ static int apply(struct pending_apply *p, const json_t *parameters, struct defin
 	vec_each(net, &defs->networks)
 		vec_push(&p->names, mem_strdup((*net)->name));
 	from_file = is_from_file(p->d, parameters, defs, &p->planned);
-	r = carry_out(p->d, defs, from_file, &prepared, err);
+	r = carry_out(p->d, defs, from_file, &prepared, &outcomes, err);
+	if (r < 0 && outcomes.n)
+		*ret_more = json_pack("{s:o}", "networks", outcomes_json(&outcomes));
 	preparation_take(&prepared, &p->planned);
 	return r;
 }
@@ -294,7 +314,7 @@ void api_apply(void *context, struct call *call, const json_t *parameters)
 		else
 			p->n_open--;
 	}
-	apply_done(p);
+	apply_done(p, NULL);
 }
 
 void api_plan(void *context, struct call *call, const json_t *parameters)
@@ -367,16 +387,16 @@ struct pending_start {
 	struct outcome outcome;
 };
 
-static void start_done(void *arg)
+static void start_done(void *arg, struct vnet_error *problem)
 {
 	struct pending_start *p = arg;
 	struct network_entry *entry = registry_network(&p->d->registry, p->name);
 	struct vnet_error err = { 0 };
 
-	if (!entry)
+	if (problem)
+		err = *problem;
+	else if (!entry)
 		vnet_error_set(&err, -ENOENT, "network-unknown", "network %s was deleted", p->name);
-	else if (entry->state == NETWORK_FAILED)
-		err = entry->problem;
 	if (vnet_error_is_set(&err))
 		call_fail(p->call, &err, NULL);
 	else

@@ -532,10 +532,12 @@ static void mark_undefined(struct gathering *g)
 
 static void apply(struct netd *d, network_vec *nets)
 {
-	struct vnet_error err = { 0 };
+	AUTO_OUTCOMES network_outcome_vec outcomes = { 0 };
 
-	if (networks_apply(d, nets, true, NULL, &err) < 0)
-		log_problem(&err, "; the network stays as it was");
+	networks_apply(d, nets, true, NULL, &outcomes, NULL);
+	vec_each(outcome, &outcomes)
+		if (outcome->is_undone)
+			log_problem(&outcome->problem, "");
 }
 
 /* One by one: a network that cannot be does not stop the others. */

@@ -9,7 +9,8 @@
  *   confine.c    users, capabilities and (filter.c) system calls of its processes
  *   broker.c     what needs more than CAP_NET_ADMIN is asked of another process
  *   config.c     /etc/vnet: networks.d, access policy, settings
- *   networks.c   define, start, stop, delete: the life of a network
+ *   apply.c      definitions take the place of former ones, or go back
+ *   networks.c   start, stop, delete: the life of a network
  *   network_check.c  whether it may be
  *   devices.c    which network a device of some name matters to
  *   ports.c      attach and update: the life of a port (see port.h)
@@ -168,15 +169,29 @@ size_t networks_retry_refused(struct netd *d, const struct snapshot *snap);
 int network_check_to_start(struct netd *d, struct network_entry *entry, const struct snapshot *snap,
 			   struct vnet_error *err);
 
-/* ---- networks.c ---- */
+/* ---- apply.c ---- */
+
+struct network_outcome {
+	char *name;
+	bool is_undone;         /* it is as it was before, or not there, as it was not before */
+	bool is_amiss;          /* or should be, but that failed, too: netd goes on trying */
+	struct vnet_error problem;
+};
+typedef VEC(struct network_outcome) network_outcome_vec;
+void network_outcomes_free(network_outcome_vec *outcomes);
+#define AUTO_OUTCOMES __attribute__((cleanup(network_outcomes_free)))
 
 /*
  * Defines and, where autostart or running, starts them. nets is taken. All or
  * nothing per network: one that cannot be brought up goes back to its former
- * definition. prepared: for these very nets, or NULL.
+ * definition, and the others stay; how it went with each is added to ret. An
+ * error, the first, tells why and that. prepared: for these very nets, or NULL.
  */
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file,
-		   struct preparation *prepared, struct vnet_error *err);
+int networks_apply(struct netd *d, network_vec *nets, bool is_from_file, struct preparation *prepared,
+		   network_outcome_vec *ret, struct vnet_error *err);
+
+/* ---- networks.c ---- */
+
 int network_start(struct netd *d, struct network_entry *entry, struct outcome *outcome,
 		  struct vnet_error *err);
 /*
@@ -198,9 +213,17 @@ void network_unknown(const char *name, struct vnet_error *err);
 int network_save_runtime(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
 /* The subnets that `subnet: auto` was given are the network's for ever. */
 int network_save_subnets(struct netd *d, const struct network *net, struct vnet_error *err);
+/* All that is kept of it, runtime and subnets too: a file's definition is not stored as applied. */
+int network_persist(struct netd *d, const struct network_entry *entry, struct vnet_error *err);
+/* Ends store_begin(); r is how it went until here. */
+int networks_commit(struct netd *d, int r, struct vnet_error *err);
+/* Every trace of a network that is stopped and has no ports. */
+void network_forget(struct netd *d, struct network_entry *entry);
 /* Set the state, saying so to log (at log_priority) and subscribers when it changed. */
 void network_set_failed(struct netd *d, struct network_entry *entry, const struct vnet_error *err);
 void network_set_running(struct netd *d, struct network_entry *entry, int log_priority);
+/* Nothing of it is left in the kernel. */
+void network_set_stopped(struct netd *d, struct network_entry *entry, int log_priority);
 
 /* ---- ports.c ---- */
 

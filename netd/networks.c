@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * networks.c - define, start, stop, delete: the life of a network
- *
- * A definition is checked three times before anything is touched: alone, beside
- * all others, and against the host. Then it replaces the old one in the registry
- * and reconcile() does the rest; should that fail, the old definition comes back
- * the same way.
+ * networks.c - start, stop, delete: the life of a network; how it begins is in apply.c
  */
 
 #include "netd/netd.h"
@@ -46,8 +41,6 @@ bool network_problem(struct netd *d, const struct network_entry *entry, struct v
 		dnsmasq_state(d->dnsmasq, entry->net->name, ret);
 	return vnet_error_is_set(ret);
 }
-
-static void forget(struct netd *d, struct network_entry *entry);
 
 /* ---- state and its echo ---- */
 
@@ -119,18 +112,9 @@ void network_set_running(struct netd *d, struct network_entry *entry, int log_pr
 		     entry->net->name);
 }
 
-/* ---- apply ---- */
+/* ---- what is kept ---- */
 
-/* One definition on its way in, and what was there before it. */
-struct change {
-	struct network_entry *entry;
-	struct network *before; /* NULL: it is new */
-	bool had_before, was_wanted, was_due, was_from_file, was_orphan;
-	bool must_watch;        /* takes a NIC: started by uplink.c */
-	bool is_undone;
-};
-
-static int persist(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
+int network_persist(struct netd *d, const struct network_entry *entry, struct vnet_error *err)
 {
 	json_t *definition = network_to_json(entry->net), *object;
 	int r = network_save_subnets(d, entry->net, err);
@@ -147,154 +131,11 @@ static int persist(struct netd *d, const struct network_entry *entry, struct vne
 	return r;
 }
 
-/* Ends store_begin(); r is how it went until here. */
-static int commit(struct netd *d, int r, struct vnet_error *err)
+int networks_commit(struct netd *d, int r, struct vnet_error *err)
 {
 	int committed = store_commit(d->store, r < 0 ? NULL : err);
 
 	return r < 0 ? r : committed;
-}
-
-static void put(struct netd *d, struct network *net, bool is_from_file, struct change *ret)
-{
-	struct network_entry *entry = registry_network(&d->registry, net->name);
-
-	*ret = (struct change){ 0 };
-	if (entry) {
-		ret->was_due = entry->is_due;
-		uplink_cancel(d, entry);
-		ret->before = network_copy(entry->net);
-		ret->had_before = true;
-		ret->was_wanted = entry->is_wanted;
-		ret->was_from_file = entry->is_from_file;
-		ret->was_orphan = entry->is_orphan;
-	}
-	ret->entry = registry_put_network(&d->registry, net);
-	ret->entry->is_from_file = is_from_file;
-	ret->entry->is_orphan = false;
-	ret->entry->is_wanted = ret->before ? ret->was_wanted || ret->was_due : net->autostart;
-	ret->entry->is_due = false;
-	/* A failure of the former definition says nothing of this one. */
-	if (ret->entry->state == NETWORK_FAILED)
-		ret->entry->state = NETWORK_STOPPED;
-	/* Its NIC is taken under watch, by uplink.c, not by a plain reconcile. */
-	ret->must_watch = ret->entry->is_wanted && uplink_must_watch(d, net);
-	if (ret->must_watch) {
-		ret->entry->is_wanted = false;
-		ret->entry->is_due = true;
-	}
-}
-
-/* Back to what was; the reconcile that follows does it. */
-static void put_back(struct netd *d, struct change *change)
-{
-	struct network_entry *entry = change->entry;
-
-	uplink_cancel(d, entry);
-	if (change->before)
-		registry_put_network(&d->registry, TAKE(change->before));
-	entry->is_wanted = change->was_wanted;
-	entry->is_due = change->was_due;
-	entry->is_from_file = change->was_from_file;
-	entry->is_orphan = change->was_orphan;
-}
-
-static void change_done(struct netd *d, struct change *change)
-{
-	struct network_entry *entry = change->entry;
-
-	if (!change->is_undone) {
-		if (change->must_watch)
-			uplink_begin(d, entry);
-		if (change->before)
-			monitor_emit(d, "network-changed", entry->net->name, NULL, NULL,
-				     "network %s has a new definition", entry->net->name);
-	} else if (change->had_before) {
-		persist(d, entry, NULL);
-	} else {
-		forget(d, entry);
-	}
-	network_free(change->before);
-}
-
-typedef VEC(struct change) change_vec;
-
-/* Puts the definitions into the registry and into the files. nets is emptied. */
-static int define_all(struct netd *d, network_vec *nets, bool is_from_file, change_vec *changes,
-		      struct vnet_error *err)
-{
-	int r = 0;
-
-	vec_each(net, nets) {
-		struct network_entry *old = registry_network(&d->registry, (*net)->name);
-
-		if (old && old->is_from_file == is_from_file && old->state != NETWORK_FAILED &&
-		    network_equal(old->net, *net))
-			/* The same definition from another line: nothing to do but to know where. */
-			registry_put_network(&d->registry, *net)->is_orphan = false;
-		else
-			put(d, *net, is_from_file, vec_add(changes));
-	}
-	nets->n = 0;
-	store_begin(d->store);
-	vec_each(change, changes)
-		if (r == 0)
-			r = persist(d, change->entry, err);
-	return commit(d, r, err);
-}
-
-/* Whether this change did not come to be, and why. */
-static bool change_failed(const struct change *change, int host_failure, struct vnet_error *err)
-{
-	if (host_failure < 0)
-		return true;
-	if (change->entry->state != NETWORK_FAILED)
-		return false;
-	if (!vnet_error_is_set(err))
-		*err = change->entry->problem;
-	return true;
-}
-
-/*
- * Is what was prepared, before the registry had the definitions, what a plan of now
- * would be? Not where a NIC is taken under watch, ports get what they lack first,
- * or another network waits for its time.
- */
-static bool is_still_good(struct netd *d, const change_vec *changes)
-{
-	vec_each(change, changes)
-		if (change->must_watch || change->entry->n_ports)
-			return false;
-	vec_each(entry, &d->registry.networks)
-		if ((*entry)->is_due)
-			return false;
-	return true;
-}
-
-int networks_apply(struct netd *d, network_vec *nets, bool is_from_file,
-		   struct preparation *prepared, struct vnet_error *err)
-{
-	change_vec changes = { 0 };
-	bool undo = false;
-	int r = define_all(d, nets, is_from_file, &changes, err);
-
-	if (r == 0)
-		r = prepared && is_still_good(d, &changes) ? reconcile_prepared(d, prepared, err)
-							    : reconcile(d, NULL, err);
-	vec_each(change, &changes) {
-		change->is_undone = change_failed(change, r, err);
-		if (change->is_undone)
-			put_back(d, change);
-		undo |= change->is_undone;
-	}
-	if (undo)
-		reconcile(d, NULL, NULL);
-	store_begin(d->store);
-	vec_each(change, &changes)
-		change_done(d, change);
-	store_commit(d->store, NULL);
-	vec_free(&changes);
-	return r < 0 ? r : undo ? err->number : 0;
 }
 
 /* ---- start, stop, delete ---- */
@@ -316,7 +157,7 @@ int network_start(struct netd *d, struct network_entry *entry, struct outcome *o
 		uplink_begin(d, entry);
 		return 0;
 	}
-	entry->is_due = false;
+	entry->is_due = entry->is_stopping = false;
 	entry->is_wanted = true;
 	r = network_save_runtime(d, entry, err);
 	if (r == 0)
@@ -365,48 +206,71 @@ static bool is_stopped(const struct network_entry *entry)
 	return !entry->is_wanted && !entry->is_due && entry->state == NETWORK_STOPPED;
 }
 
-/* All that are not wanted any more from here on, known so to the next netd. */
+/* All that are not wanted any more from here on, known so to the next netd; or nothing is changed. */
 static int set_unwanted(struct netd *d, const network_entry_vec *entries, struct vnet_error *err)
 {
+	VEC(struct { bool is_wanted; bool is_due; }) before = { 0 };
 	int r = 0;
 
 	store_begin(d->store);
 	vec_each(it, entries) {
 		struct network_entry *entry = *it;
 
-		uplink_cancel(d, entry);
+		vec_add(&before);
+		before.v[before.n - 1].is_wanted = entry->is_wanted;
+		before.v[before.n - 1].is_due = entry->is_due;
 		entry->is_wanted = entry->is_due = false;
-		entry->state = NETWORK_STOPPED;
 		if (r == 0)
 			r = network_save_runtime(d, entry, err);
 	}
-	return commit(d, r, err);
+	r = networks_commit(d, r, err);
+	for (size_t i = 0; i < entries->n; i++) {
+		struct network_entry *entry = entries->v[i];
+
+		if (r == 0) {
+			uplink_cancel(d, entry);
+			entry->state = NETWORK_STOPPED;
+			entry->is_stopping = true;
+		} else {
+			entry->is_wanted = before.v[i].is_wanted;
+			entry->is_due = before.v[i].is_due;
+			network_save_runtime(d, entry, NULL);
+		}
+	}
+	vec_free(&before);
+	return r;
 }
 
-/* Says so of each that is; returns the first failure of the others. */
+void network_set_stopped(struct netd *d, struct network_entry *entry, int log_priority)
+{
+	entry->state = NETWORK_STOPPED;
+	entry->is_stopping = false;
+	vnet_error_clear(&entry->problem);
+	log_msg(log_priority, "network %s: stopped", entry->net->name);
+	monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL, "network %s is stopped",
+		     entry->net->name);
+	if (entry->is_orphan)
+		reconcile_later(d, 0);
+}
+
+/* Says so of each that is; returns the first failure of the others, which are stopped when that can be. */
 static int tell_stopped(struct netd *d, const network_entry_vec *entries, struct vnet_error *err)
 {
-	int r = 0;
+	struct vnet_error problem = { 0 };
 
 	if (entries->n > NETWORKS_LOGGED_MAX)
 		log_info("%zu networks are stopped", entries->n);
-	vec_each(it, entries) {
-		struct network_entry *entry = *it;
-
-		if (entry->state == NETWORK_FAILED) {
-			if (r == 0 && err)
-				*err = entry->problem;
-			if (r == 0)
-				r = entry->problem.number;
-			continue;
-		}
-		vnet_error_clear(&entry->problem);
-		log_msg(entries->n > NETWORKS_LOGGED_MAX ? LOG_DEBUG : LOG_INFO, "network %s: stopped",
-			entry->net->name);
-		monitor_emit(d, "network-stopped", entry->net->name, NULL, NULL,
-			     "network %s is stopped", entry->net->name);
+	vec_each(entry, entries) {
+		if ((*entry)->state != NETWORK_FAILED)
+			network_set_stopped(d, *entry,
+					    entries->n > NETWORKS_LOGGED_MAX ? LOG_DEBUG : LOG_INFO);
+		else if (!vnet_error_is_set(&problem))
+			problem = (*entry)->problem;
 	}
-	return r;
+	if (vnet_error_is_set(&problem) && err)
+		vnet_error_set(err, problem.number, problem.code,
+			       "%.400s; what is left is taken away as soon as that can be", problem.message);
+	return problem.number;
 }
 
 /* The order matters: what an error refuses has changed nothing. */
@@ -439,8 +303,7 @@ int networks_stop(struct netd *d, struct network_entry *const *v, size_t n, bool
 	return r;
 }
 
-/* Every trace of a network that is stopped and has no ports. */
-static void forget(struct netd *d, struct network_entry *entry)
+void network_forget(struct netd *d, struct network_entry *entry)
 {
 	store_remove(d->store, STORE_DEFINITIONS, entry->net->name, NULL);
 	store_remove(d->store, STORE_NETWORKS, entry->net->name, NULL);
@@ -449,23 +312,59 @@ static void forget(struct netd *d, struct network_entry *entry)
 	registry_remove_network(&d->registry, entry);
 }
 
+/*
+ * They are not defined any more, whatever becomes of netd from here on; or all are as
+ * they were. What still runs the next start finds in the copy of what ran, and ends.
+ */
+static int undefine(struct netd *d, struct network_entry *const *v, size_t n, struct vnet_error *err)
+{
+	int r = 0;
+
+	store_begin(d->store);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = store_remove(d->store, STORE_DEFINITIONS, v[i]->net->name, err);
+	r = networks_commit(d, r, err);
+	for (size_t i = 0; i < n && r < 0; i++)
+		network_persist(d, v[i], NULL);
+	return r;
+}
+
+/* What is left of one that could not be stopped: nothing has changed, or it goes when that can be. */
+static void keep_undeleted(struct netd *d, struct network_entry *entry)
+{
+	if (entry->is_wanted || entry->is_due) {
+		network_persist(d, entry, NULL);
+		return;
+	}
+	entry->is_orphan = true;
+}
+
 int networks_delete(struct netd *d, struct network_entry *const *v, size_t n, bool force,
 		    struct vnet_error *err)
 {
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (v[i]->is_from_file && !v[i]->is_orphan)
 			return vnet_error_set(err, -EBUSY, "network-in-file",
 					      "network %s is defined in %s; remove it there and reload netd, or only stop it",
 					      v[i]->net->name, v[i]->net->source.file);
+		if (v[i]->n_ports && !force)
+			return refuse_in_use(v[i], err);
+	}
+	r = undefine(d, v, n, err);
+	if (r < 0)
+		return r;
 	r = networks_stop(d, v, n, force, err);
-	/* Those that are stopped go, though another failed. */
 	store_begin(d->store);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (is_stopped(v[i]) && !v[i]->n_ports)
-			forget(d, v[i]);
-	return commit(d, r, err);
+			network_forget(d, v[i]);
+		else
+			keep_undeleted(d, v[i]);
+	}
+	store_commit(d->store, NULL);
+	return r;
 }
 
 void networks_drop_orphans(struct netd *d)

@@ -26,6 +26,7 @@
 
 #define RETRY_FIRST 2   /* s */
 #define RETRY_LAST 60   /* s */
+#define LOOKS_MAX 3      /* in a row, at rules that somebody changes while we plan */
 #define OPS_LOGGED_MAX 500 /* of one plan, each by a line */
 
 void outcome_free(struct outcome *outcome)
@@ -109,6 +110,8 @@ struct run {
 	VEC(const char *) failed; /* networks whose later operations are skipped */
 	struct vnet_error *err;   /* the host's first failure, for the caller */
 	size_t n_refused;         /* networks that cannot be started yet */
+	unsigned n_looks;
+	bool is_stale;            /* the rules were not what the plan was made for */
 };
 
 static bool run_skips(const struct run *run, const char *network)
@@ -145,6 +148,15 @@ static void run_host_failed(struct run *run, const struct vnet_error *err)
 	log_error("%s; trying again", vnet_error_text(err, text, sizeof(text)));
 }
 
+/* Somebody changed our tables between the look and the transaction; nothing of it was done then. */
+static bool is_stale(const struct run *run, const struct op *op, const struct vnet_error *err)
+{
+	int n = err->number;
+
+	return op->kind == OP_NFT && run->n_looks < LOOKS_MAX &&
+	       (n == -ENOENT || n == -EEXIST || n == -EINTR || n == -EAGAIN);
+}
+
 /* False: the rules could not be set, so nothing that relies on them may follow. */
 static bool run_ops(struct run *run, const op_vec *ops)
 {
@@ -165,6 +177,9 @@ static bool run_ops(struct run *run, const op_vec *ops)
 			continue;
 		}
 		i += done;
+		run->is_stale = is_stale(run, &ops->v[i], &err);
+		if (run->is_stale)
+			return false;
 		if (ops->v[i].network[0])
 			run_network_failed(run, ops->v[i].network, &err);
 		else
@@ -329,6 +344,14 @@ static void report_plan(const struct plan *plan)
 		log_notice("%s", *note);
 }
 
+/* Those whose end had failed. */
+static void set_stopped(const struct run *run)
+{
+	vec_each(entry, &run->d->registry.networks)
+		if ((*entry)->is_stopping && (*entry)->state == NETWORK_FAILED && !run_failed(run, *entry))
+			network_set_stopped(run->d, *entry, LOG_INFO);
+}
+
 static void set_running(const struct run *run)
 {
 	const struct registry *reg = &run->d->registry;
@@ -357,6 +380,7 @@ static void run_plan(struct run *run, const struct plan *plan)
 	run_services(run);
 	egress_refresh(d, &plan->ops);
 	set_running(run);
+	set_stopped(run);
 	flows_changed(d);
 }
 
@@ -404,14 +428,26 @@ static void outcome_take(struct outcome *ret, struct plan *plan)
 /* Runs the plan, or tells why there is none. */
 static int carry_out(struct run *run, struct plan *plan, int planned)
 {
-	if (planned < 0) {
-		run_host_failed(run, run->err);
-	} else {
-		report_plan(plan);
-		run_plan(run, plan);
-		if (!run->err->number && !run->failed.n)
-			host_forget(run->d, plan, NULL);
+	AUTO_PLAN struct plan again = { 0 };
+	const struct plan *now = plan;
+
+	while (planned == 0) {
+		report_plan(now);
+		run->n_looks++;
+		run->is_stale = false;
+		run_plan(run, now);
+		if (!run->is_stale)
+			break;
+		log_notice("our nftables tables were changed while this was planned; looking again");
+		plan_free(&again);
+		memset(&again, 0, sizeof(again));
+		planned = plan_now(run->d, &again, &run->n_refused, run->err);
+		now = &again;
 	}
+	if (planned < 0)
+		run_host_failed(run, run->err);
+	else if (!run->err->number && !run->failed.n)
+		host_forget(run->d, now, NULL);
 	schedule_retry(run->d, run->err->number || run->failed.n || run->n_refused);
 	vec_free(&run->failed);
 	doctor_look_soon(run->d);

@@ -36,6 +36,7 @@ struct network_entry {
 	bool is_from_file;        /* below networks.d; else applied over the API */
 	bool is_orphan;           /* not defined any more: goes with its last port */
 	bool is_ending;           /* while networks_stop() gathers its ports */
+	bool is_stopping;         /* stopped, but not all of it could be taken away yet */
 	bool is_replaced;         /* by registry_mark_replaced(), until its next call */
 	struct network *fallback; /* at start: the definition that ran before, or NULL */
 	struct vnet_error problem;

@@ -26,7 +26,7 @@ struct uplink_watch {
 	bool answered_before;
 	uint64_t since, until; /* answers count from, and up to */
 	struct loop_source *timer;
-	VEC(struct waiter { void (*fn)(void *arg); void *arg; }) waiters;
+	VEC(struct waiter { uplink_fn fn; void *arg; }) waiters;
 };
 
 static void tick(void *arg);
@@ -50,8 +50,8 @@ bool uplink_must_watch(const struct netd *d, const struct network *net)
 	return true;
 }
 
-/* Takes w out of the list and tells who waits. */
-static void finish(struct uplink_watch *w)
+/* Takes w out of the list and tells who waits. problem: NULL where there is none. */
+static void finish(struct uplink_watch *w, struct vnet_error *problem)
 {
 	struct uplink_watch **place = &w->d->uplinks;
 
@@ -61,7 +61,7 @@ static void finish(struct uplink_watch *w)
 	w->entry->is_due = false;
 	loop_remove(w->timer);
 	vec_each(waiter, &w->waiters)
-		waiter->fn(waiter->arg);
+		waiter->fn(waiter->arg, problem);
 	vec_free(&w->waiters);
 	free(w);
 }
@@ -106,13 +106,14 @@ static void give_back(struct uplink_watch *w)
 	char gateway[ADDR_TEXT_MAX];
 
 	vnet_error_set(&err, -EHOSTUNREACH, "gateway-lost",
-		       "the default gateway %s did not answer any more with %s in the bridge, so the step was undone; check the switch port (port security, spanning tree) and start the network again",
+		       "the default gateway %s did not answer any more with %s in the bridge, so the step was undone; check the switch port (port security, spanning tree) and try again",
 		       ip_format(&w->gateway, gateway), entry->net->uplink);
 	vnet_error_prefix(&err, "network %s", entry->net->name);
 	entry->is_wanted = false;
 	reconcile(d, NULL, NULL);
 	network_set_failed(d, entry, &err);
 	network_save_runtime(d, entry, NULL);
+	finish(w, &err);
 }
 
 static void take(struct uplink_watch *w)
@@ -131,12 +132,12 @@ static void take(struct uplink_watch *w)
 		entry->is_wanted = false;
 		reconcile(d, NULL, NULL);
 		network_set_failed(d, entry, &problem);
-		finish(w);
+		finish(w, &problem);
 		return;
 	}
 	network_save_runtime(d, entry, NULL);
 	if (!w->answered_before) {
-		finish(w);
+		finish(w, NULL);
 		return;
 	}
 	w->phase = WATCHING;
@@ -156,11 +157,12 @@ static void step(struct uplink_watch *w)
 		take(w);
 		return;
 	}
-	if (!w->answered)
+	if (!w->answered) {
 		give_back(w);
-	else
-		log_info("network %s: the gateway answers through the bridge", w->entry->net->name);
-	finish(w);
+		return;
+	}
+	log_info("network %s: the gateway answers through the bridge", w->entry->net->name);
+	finish(w, NULL);
 }
 
 static void tick(void *arg)
@@ -228,21 +230,21 @@ void uplink_cancel(struct netd *d, struct network_entry *entry)
 	struct uplink_watch *w = find(d, entry);
 
 	if (w)
-		finish(w);
+		finish(w, NULL);
 }
 
-void uplink_when_done(struct netd *d, struct network_entry *entry, void (*fn)(void *arg), void *arg)
+void uplink_when_done(struct netd *d, struct network_entry *entry, uplink_fn fn, void *arg)
 {
 	struct uplink_watch *w = find(d, entry);
 
 	if (w)
 		vec_push(&w->waiters, (struct waiter){ .fn = fn, .arg = arg });
 	else
-		fn(arg);
+		fn(arg, entry->state == NETWORK_FAILED ? &entry->problem : NULL);
 }
 
 void uplink_free_all(struct netd *d)
 {
 	while (d->uplinks)
-		finish(d->uplinks);
+		finish(d->uplinks, NULL);
 }

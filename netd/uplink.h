@@ -27,8 +27,13 @@ void uplink_begin(struct netd *d, struct network_entry *entry);
 bool uplink_is_under_way(const struct netd *d, const struct network_entry *entry);
 /* The network is stopped or replaced: no more steps. */
 void uplink_cancel(struct netd *d, struct network_entry *entry);
-/* Calls back when no step is under way for the network (at once if so now). */
-void uplink_when_done(struct netd *d, struct network_entry *entry, void (*fn)(void *arg), void *arg);
+/*
+ * Calls back when no step is under way for the network (at once if so now), in the
+ * order in which that was asked for. problem: why the NIC could not be taken, else
+ * NULL; who undoes more because of that says so in it. The entry may be gone then.
+ */
+typedef void (*uplink_fn)(void *arg, struct vnet_error *problem);
+void uplink_when_done(struct netd *d, struct network_entry *entry, uplink_fn fn, void *arg);
 /* A neighbour event. */
 void uplink_neighbour(struct netd *d, const struct kernel_event *event);
 void uplink_free_all(struct netd *d);

@@ -73,7 +73,7 @@ check-lab: all $(test-programs) build/libvirt-source/version
 		$(filter-out tests/lab/test_bad_input.py,$(sort $(wildcard tests/lab/test_*.py)))
 
 # A part of what may go wrong, drawn anew each time; `make fault` is all of it.
-FAULT_SHARE ?= 0.06
+FAULT_SHARE ?= 0.02
 check-fault: all $(test-programs)
 	$(Q)VNET_FAULT_SHARE=$(FAULT_SHARE) VNET_TEST_SECONDS=3600 $(pytest) $(LAB) \
 		$(sort $(wildcard tests/fault/test_*.py))

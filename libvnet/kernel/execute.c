@@ -145,21 +145,22 @@ int op_no_device(const char *name, struct vnet_error *err)
 
 /* What the parts share. */
 
-/* A device that may well be gone; 0 then. */
-static int find_index(struct kernel_linux *k, const char *name)
-{
-	struct link link;
-
-	return linux_find(k, name, &link, NULL) == 0 ? link.ifindex : 0;
-}
-
 int op_resolve(struct kernel_linux *k, const char *name, bool may_be_gone, int *ret,
 	       struct vnet_error *err)
 {
-	*ret = may_be_gone ? find_index(k, name) : device_index(k->control, name);
-	if (*ret)
-		return 0;
-	return may_be_gone ? 1 : op_no_device(name, err);
+	struct link link;
+	int r;
+
+	if (!may_be_gone) {
+		*ret = device_index(k->control, name);
+		return *ret ? 0 : op_no_device(name, err);
+	}
+	/* Only the kernel's word counts: what could not be asked is not gone. */
+	r = linux_find(k, name, &link, err);
+	if (r == -ENODEV)
+		return 1;
+	*ret = link.ifindex;
+	return r;
 }
 
 int op_send(struct kernel_linux *k, struct nl_answer *ret_answer)

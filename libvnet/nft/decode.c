@@ -58,6 +58,16 @@ static int read_error(const struct nlmsghdr *head)
 	return mnl_nlmsg_get_payload_len(head) < sizeof(*e) || e->error > 0 ? -EPROTO : e->error;
 }
 
+/* How a list ended: the kernel may have given up in the middle of it. */
+static int read_end(const struct nlmsghdr *head)
+{
+	int r = 0;
+
+	if (mnl_nlmsg_get_payload_len(head) >= sizeof(r))
+		memcpy(&r, mnl_nlmsg_get_payload(head), sizeof(r));
+	return r < 0 ? r : 0;
+}
+
 typedef void (*reply_fn)(void *context, const struct nlmsghdr *head);
 
 /*
@@ -89,7 +99,7 @@ static int talk(struct mnl_socket *socket, struct request *r, reply_fn reply, vo
 			if (head->nlmsg_type == NLMSG_ERROR)
 				return read_error(head);
 			if (head->nlmsg_type == NLMSG_DONE)
-				return was_interrupted ? -EINTR : 0;
+				return was_interrupted ? -EINTR : read_end(head);
 			reply(context, head);
 			if (!is_dump && !(r->head->nlmsg_flags & NLM_F_ACK))
 				return 0;

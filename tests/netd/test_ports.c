@@ -56,12 +56,13 @@ static void restart(struct host *host)
 
 static void apply(struct host *host, const char *yaml)
 {
+	AUTO_OUTCOMES network_outcome_vec outcomes = { 0 };
 	network_vec nets = { 0 };
 	struct vnet_error err = { 0 };
 	int r = networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err);
 
 	if (r == 0)
-		r = networks_apply(&host->d, &nets, false, NULL, &err);
+		r = networks_apply(&host->d, &nets, false, NULL, &outcomes, &err);
 	if (r < 0)
 		fail_msg("%s", err.message);
 	network_vec_free(&nets);

@@ -52,6 +52,7 @@ static int make_host(void **state)
 				   "  blue: {mode: isolated, dns: false}\n"
 				   "  fast: {mode: sriov, uplink: pf0, sriov: {vfs: 1-2}}\n";
 	struct vnet_error err = { 0 };
+	AUTO_OUTCOMES network_outcome_vec outcomes = { 0 };
 	network_vec nets = { 0 };
 	int fd;
 
@@ -62,7 +63,7 @@ static int make_host(void **state)
 	snprintf(path, sizeof(path), "%s/sock", host.run);
 	assert_int_equal(fake_host_start(&host, &err), 0);
 	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err), 0);
-	assert_int_equal(networks_apply(&host.d, &nets, false, NULL, &err), 0);
+	assert_int_equal(networks_apply(&host.d, &nets, false, NULL, &outcomes, &err), 0);
 	assert_int_equal(server_listen(path, &fd, &err), 0);
 	assert_int_equal(server_new(host.d.loop, fd, api_init(&host.d), &host.d.server, &err), 0);
 	return 0;
