@@ -110,39 +110,6 @@ static int start_hosts(const struct builder *b)
 
 /* --- what runs on machines --- */
 
-static int start_dns(const struct builder *b, const struct lab_machine *m)
-{
-	AUTO_FREE char *log = mem_printf("dns.%s", m->name);
-	VEC(const char *) argv = { 0 };
-	static const char *const fixed[] = { "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
-					     "--no-resolv", "--no-hosts", "--user=root", "--group=root", "--pid-file",
-					     "--log-facility=-" };
-	char buf[ADDR_TEXT_MAX];
-	int r;
-
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		vec_push(&argv, fixed[i]);
-	vec_each(record, &m->services.dns)
-		vec_push(&argv, mem_printf("--host-record=%s,%s", record->name, ip_format(&record->address, buf)));
-	vec_push(&argv, NULL);
-	r = spawn(m->name, log, argv.v, b->err);
-	for (size_t i = ARRAY_SIZE(fixed); i < argv.n; i++)
-		free((char *)argv.v[i]);
-	vec_free(&argv);
-	return r < 0 ? r : 0;
-}
-
-static int start_services(const struct builder *b, const struct lab_machine *m)
-{
-	AUTO_FREE char *log = mem_printf("serve.%s", m->name);
-	const struct lab_services *s = &m->services;
-	int r = 0;
-
-	if (s->http.n || s->tcp.n || s->udp.n)
-		r = spawn_function(m->name, log, serve, m, b->err);
-	return r >= 0 && s->dns.n ? start_dns(b, m) : r < 0 ? r : 0;
-}
-
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -170,6 +137,54 @@ static int wait_for_end(pid_t pid)
 		look_again();
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* What puts itself into the background ends when it is ready. */
+static int wait_for_server(const struct builder *b, const struct lab_machine *m, pid_t pid, const char *log)
+{
+	AUTO_FREE char *words = NULL;
+
+	if (pid < 0)
+		return pid;
+	if (wait_for_end(pid) == 0)
+		return 0;
+	words = spawn_last_words(log);
+	vnet_error_set(b->err, -EIO, "service-failed", "%s: its services do not start: %s", m->name, words);
+	vnet_error_at(b->err, m->source.file, m->source.line, m->source.column, NULL);
+	return -EIO;
+}
+
+static int start_dns(const struct builder *b, const struct lab_machine *m)
+{
+	AUTO_FREE char *log = mem_printf("dns.%s", m->name);
+	VEC(const char *) argv = { 0 };
+	static const char *const fixed[] = { "dnsmasq", "--conf-file=/dev/null",
+					     "--no-resolv", "--no-hosts", "--user=root", "--group=", "--pid-file",
+					     "--log-facility=-" };
+	char buf[ADDR_TEXT_MAX];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		vec_push(&argv, fixed[i]);
+	vec_each(record, &m->services.dns)
+		vec_push(&argv, mem_printf("--host-record=%s,%s", record->name, ip_format(&record->address, buf)));
+	vec_push(&argv, NULL);
+	r = wait_for_server(b, m, spawn(m->name, log, argv.v, b->err), log);
+	for (size_t i = ARRAY_SIZE(fixed); i < argv.n; i++)
+		free((char *)argv.v[i]);
+	vec_free(&argv);
+	return r;
+}
+
+static int start_services(const struct builder *b, const struct lab_machine *m)
+{
+	AUTO_FREE char *log = mem_printf("serve.%s", m->name);
+	const struct lab_services *s = &m->services;
+	int r = 0;
+
+	if (s->http.n || s->tcp.n || s->udp.n)
+		r = wait_for_server(b, m, spawn_function(m->name, log, serve, m, b->err), log);
+	return r == 0 && s->dns.n ? start_dns(b, m) : r;
 }
 
 static int run_command(const struct builder *b, const struct lab_machine *m, size_t i)

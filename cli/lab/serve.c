@@ -138,6 +138,9 @@ int serve(const void *context)
 			fds[n] = (struct pollfd){ .fd = fd, .events = POLLIN };
 			servers[n++] = (struct server){ kinds[i].service, m->name };
 		}
+	/* Whoever waits for us knows that it can be asked now. */
+	if (fork() > 0)
+		return 0;
 	for (;;) {
 		while (n_children && waitpid(-1, NULL, WNOHANG) > 0)
 			n_children--;

@@ -6,7 +6,10 @@
 
 #include "lab/lab.h"
 
-/* Listens on all that the services name and serves for ever.  context: struct lab_machine.  Returns only on failure. */
+/*
+ * Listens on all that the services name; a child serves for ever.  context: struct
+ * lab_machine.  0 as soon as it can be asked, or an exit status.
+ */
 int serve(const void *context);
 
 #endif
