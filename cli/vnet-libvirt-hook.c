@@ -181,6 +181,9 @@ static int serve(const struct hook_options *o, size_t operation, struct vnet_err
 	AUTO_STRBUF struct strbuf text = { 0 };
 	int r = read_input(&text, err);
 
+	/* A network that is not published, which most hosts have: its cards must not wait for us. */
+	if (r == 0 && !operations[operation].domain && !strstr(text.s, DOMAIN_METADATA_NS))
+		return 0;
 	if (r == 0)
 		r = xml_read(text.s, text.len, NULL, &root, err);
 	if (r < 0)

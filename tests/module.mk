@@ -135,6 +135,7 @@ bench: all $(bench-programs)
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/attach/bench.py
 	$(Q)tests/bench/networks/deps.sh
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/networks/bench.py
+	$(Q)$(sandbox) /usr/bin/python3 tests/bench/libvirt/bench.py
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/rules/bench.py
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/restart/bench.py
 	$(Q)$(sandbox) /usr/bin/python3 tests/bench/dataplane/bench.py

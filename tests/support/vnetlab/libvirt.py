@@ -80,7 +80,7 @@ def need_libvirt():
         raise SkipFeature("the sandbox has no /etc of its own")
 
 
-def domain_xml(name, interfaces, metadata="", folder=None):
+def domain_xml(name, interfaces, metadata="", folder=None, slots=6):
     """
     With a folder the guest of tests/guest, its console there; without, a machine that finds
     nothing to boot.
@@ -99,7 +99,7 @@ def domain_xml(name, interfaces, metadata="", folder=None):
         "kind": "kvm" if has_kvm() else "qemu", "name": name, "boot": boot, "cpu": cpu,
         "metadata": METADATA % metadata if metadata else "",
         "emulator": shutil.which("qemu-system-x86_64"),
-        "ports": "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 6,
+        "ports": "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * slots,
         "interfaces": interfaces, "console": console,
     }
 
@@ -137,10 +137,10 @@ class Libvirt:
     def write(self, path, text, mode=0o644):
         self.inside("sh", "-c", "cat >%s && chmod %o %s" % (path, mode, path), input=text)
 
-    def install_hooks(self, netd, options=()):
+    def install_hooks(self, netd, options=(), script="#!/bin/sh\nexec %s \"$@\"\n"):
         """libvirt gives its hooks no environment, so which netd is written down."""
         words = [find_program("vnet-libvirt-hook"), "--socket", netd.socket, *options]
-        script = "#!/bin/sh\nexec %s \"$@\"\n" % " ".join(words)
+        script = script % " ".join(words)
         for kind in ("qemu", "network"):
             self.write("/etc/libvirt/hooks/%s.d/vnet" % kind, script, 0o755)
 
