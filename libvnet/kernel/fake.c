@@ -491,7 +491,7 @@ static int make_device(struct kernel_fake *k, const struct kernel_tap *tap, stru
 	struct link *link;
 	struct op op = {.kind = OP_TAP_CREATE,
 			.tap = {.multi_queue = tap->multi_queue, .vnet_hdr = tap->vnet_hdr,
-				.owner = UINT32_MAX, .group = UINT32_MAX}};
+				.group = UINT32_MAX}};
 	int r;
 
 	memcpy(op.tap.name, tap->name, sizeof(op.tap.name));

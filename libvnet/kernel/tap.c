@@ -145,6 +145,12 @@ static int open_queue(const char *name, int flags, int *ret_fd, struct vnet_erro
 					      name);
 		return kernel_error(err, r, NULL, "TAP %s: cannot open it", name);
 	}
+	/* One of nobody's is anybody's who may open /dev/net/tun: to add a queue, or to take an idle one's place. */
+	if (flags & IFF_TUN_EXCL && ioctl(fd, TUNSETOWNER, 0UL) < 0) {
+		r = kernel_error(err, -errno, NULL, "TAP %s: cannot keep others from it", name);
+		close(fd);
+		return r;
+	}
 	*ret_fd = fd;
 	return 0;
 }

@@ -96,7 +96,7 @@ struct op_link {
 struct op_tap {
 	char name[16];
 	bool multi_queue, vnet_hdr;
-	uint32_t owner, group;  /* who may open it; UINT32_MAX: only the privileged */
+	uint32_t owner, group;  /* who may open it; UINT32_MAX: only root and who has CAP_NET_ADMIN */
 	char alias[LINK_ALIAS_MAX];
 };
 

@@ -570,6 +570,7 @@ static void tap_carries_frames(void **state)
 	assert_true(fcntl(a, F_GETFD) & FD_CLOEXEC);
 	assert_false(fcntl(a, F_GETFL) & O_NONBLOCK);
 	link = get_link("vp1");
+	assert_int_equal(link.tun.owner, 0); /* of nobody, any user could add a queue to it */
 	assert_true(link.tun.is_tap && link.tun.has_vnet_hdr);
 	assert_false(link.tun.is_persistent || link.tun.is_multi_queue);
 	if (is_linux) {

@@ -107,6 +107,27 @@ class Descriptors(PortCase):
         port.fds = []
         wait_until(lambda: not self.host.link(port.ifname))
 
+    def test_nobody_adds_a_queue(self):
+        """/dev/net/tun is for everybody; a TAP that is nobody's would be, too."""
+        port = self.raw_port(self.netd, "blue", queues=2)
+        with self.host:
+            fd = os.open("/dev/net/tun", os.O_RDWR)
+        self.addCleanup(os.close, fd)
+        child = os.fork()
+        if not child:
+            status = 2
+            try:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+                fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", port.ifname.encode(), tap_flags(port.fd)))
+                status = 0
+            except PermissionError:
+                status = 1
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 1)
+
     def test_without_vnet_hdr(self):
         port = self.raw_port(self.netd, "blue", vnetHdr=False, mac=MAC1)
         self.assertFalse(tap_flags(port.fd) & IFF_VNET_HDR)
