@@ -109,10 +109,10 @@ static int check_definitions(struct checker *c, struct lab_machine *host)
 	return r;
 }
 
-/* Who serves a network that has neither DHCP nor an address of ours is not known here. */
+/* Its own, or somebody's on a wire or at the other end of a link. */
 static bool may_have_dhcp(const struct network *net)
 {
-	return net->dhcp.enabled || net->mode == NETWORK_BRIDGED || net->mode == NETWORK_MACVTAP;
+	return net->dhcp.enabled || net->links.n || net->mode == NETWORK_BRIDGED || net->mode == NETWORK_MACVTAP;
 }
 
 static int check_on(struct checker *c, struct lab_machine *m, struct lab_interface *interface)

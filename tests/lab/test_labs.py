@@ -14,7 +14,7 @@ from vnetlab import LabCase, find_program, has, patience, wait_until
 FOLDER = "/run/vnet-labs"
 NAT = """
 title: Bridge with NAT
-wires: {internet: {rate: 20mbit}}
+wires: {internet: {rate: 5mbit}}
 hosts:
   h1:
     interfaces:
@@ -39,7 +39,7 @@ expect:
   - a resolves b
   - a cannot resolve nowhere.example.net
   - broadcast of a seen by b only
-  - rate a -> web about 19 Mbit/s within 15 %
+  - rate a -> web about 4.8 Mbit/s within 20 %
 """
 # One thing wrong with each: an address that no rule lets out, a server that is not there, …
 BROKEN = """
@@ -184,11 +184,13 @@ class Life(LabsCase):
 
     def test_fifty_hosts_with_two_hundred_nodes(self):
         before = processes()
+        # An emulated machine, or one that checks every access, has its own idea of many.
+        n_hosts = 50 if patience(1) == 1 else 8
         text = "wires: {backbone: {}}\nhosts:\n" + "".join(
             "  h%d: {interfaces: {eth0: {wire: backbone, addresses: [172.16.0.%d/24]}}, networks: "
-            "{blue: {mode: nat, addresses: [10.%d.0.1/24], dhcp: true}}}\n" % (i, i + 1, i) for i in range(50))
-        text += "nodes:\n" + "".join("  n%d: {interfaces: {eth0: h%d/blue}}\n" % (i, i % 50) for i in range(200))
-        text += "expect:\n" + "".join("  - n%d gets an address in 10.%d.0.0/24\n" % (i, i % 50) for i in range(200))
+            "{blue: {mode: nat, addresses: [10.%d.0.1/24], dhcp: true}}}\n" % (i, i + 1, i) for i in range(n_hosts))
+        text += "nodes:\n" + "".join("  n%d: {interfaces: {eth0: h%d/blue}}\n" % (i, i % n_hosts) for i in range(4 * n_hosts))
+        text += "expect:\n" + "".join("  - n%d gets an address in 10.%d.0.0/24\n" % (i, i % n_hosts) for i in range(4 * n_hosts))
         self.up(text, "big")
         self.vnetctl("lab", "test", "big")
         self.vnetctl("lab", "down", "big")
@@ -219,12 +221,12 @@ class Inside(LabsCase):
         self.assertEqual(machines[2]["state"], "down")
 
     def test_impair(self):
-        self.up(NAT.replace("{rate: 20mbit}", "{}") .replace("about 19 Mbit/s within 15 %", "at least 100mbit"))
+        self.up(NAT.replace("{rate: 5mbit}", "{}") .replace("about 4.8 Mbit/s within 20 %", "at least 8mbit"))
         self.vnetctl("lab", "test", "nat")
-        self.vnetctl("lab", "impair", "nat", "internet", "--rate", "5mbit")
+        self.vnetctl("lab", "impair", "nat", "internet", "--rate", "2mbit")
         result = self.vnetctl("lab", "test", "nat", check=False)
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stdout, r"not ok 12 .*\n# [0-9.]+ Mbit/s, wanted at least 100 Mbit/s")
+        self.assertRegex(result.stdout, r"not ok 12 .*\n# [0-9.]+ Mbit/s, wanted at least 8 Mbit/s")
         self.vnetctl("lab", "impair", "nat", "internet", "--clear")
         self.vnetctl("lab", "test", "nat")
 
