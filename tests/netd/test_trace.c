@@ -64,6 +64,7 @@ static int make_host(void **state)
 	assert_int_equal(fake_host_start(&host, &err), 0);
 	assert_int_equal(networks_from_yaml(yaml, strlen(yaml), "test", &nets, &err), 0);
 	assert_int_equal(networks_apply(&host.d, &nets, false, NULL, &outcomes, &err), 0);
+	network_vec_free(&nets);
 	assert_int_equal(server_listen(path, &fd, &err), 0);
 	assert_int_equal(server_new(host.d.loop, fd, api_init(&host.d), &host.d.server, &err), 0);
 	return 0;
