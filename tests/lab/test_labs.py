@@ -39,7 +39,7 @@ expect:
   - a resolves b
   - a cannot resolve nowhere.example.net
   - broadcast of a seen by b only
-  - rate a -> web about 4.8 Mbit/s within 20 %
+  - rate a -> web about 5 Mbit/s within 20 %
 """
 # One thing wrong with each: an address that no rule lets out, a server that is not there, …
 BROKEN = """
@@ -221,7 +221,7 @@ class Inside(LabsCase):
         self.assertEqual(machines[2]["state"], "down")
 
     def test_impair(self):
-        self.up(NAT.replace("{rate: 5mbit}", "{}") .replace("about 4.8 Mbit/s within 20 %", "at least 8mbit"))
+        self.up(NAT.replace("{rate: 5mbit}", "{}") .replace("about 5 Mbit/s within 20 %", "at least 8mbit"))
         self.vnetctl("lab", "test", "nat")
         self.vnetctl("lab", "impair", "nat", "internet", "--rate", "2mbit")
         result = self.vnetctl("lab", "test", "nat", check=False)
