@@ -10,7 +10,7 @@ it is to be after it, and nothing else, down to the last rule, device, file and 
 next try, or the next start, it must be what was asked for. Two guests that have nothing to do with any
 of it exchange a thousand numbered frames a second all the while, and none may be lost.
 
-The whole takes the better part of an hour (`make fault`). VNET_FAULT_SHARE is the part of it that is done, drawn by
+The whole takes more than an hour (`make fault`). VNET_FAULT_SHARE is the part of it that is done, drawn by
 VNET_FAULT_SEED, which is printed.
 """
 

@@ -13,7 +13,7 @@ import sys
 import time
 
 HEADER = bytes(12)  # struct virtio_net_hdr, as RawPort's descriptors have it
-KIND = 0x88b5       # local experimental (RFC 7042)
+KIND, FIRST = 0x88b5, 0x88b6 # local experimental (RFC 7042)
 TICK = 0.001
 
 
@@ -46,8 +46,20 @@ def _mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
 
+def begin(source, target, addresses):
+    """Until a frame passes: the bridge hears a little late that a port has carrier (linkwatch)."""
+    while True:
+        os.write(source, addresses + struct.pack(">H", FIRST).ljust(50, b"\0"))
+        if select.select([target], [], [], 0.1)[0]:
+            frame = os.read(target, 2048)[len(HEADER):]
+            if frame[12:14] == struct.pack(">H", FIRST):
+                return
+
+
 def main(source, target, from_mac, to_mac):
-    head = HEADER + _mac(to_mac) + _mac(from_mac) + struct.pack(">H", KIND)
+    addresses = HEADER + _mac(to_mac) + _mac(from_mac)
+    head = addresses + struct.pack(">H", KIND)
+    begin(source, target, addresses)
     sent = received = 0
     due = time.monotonic()
 

@@ -233,6 +233,8 @@ class Observation:
         links = []
         for link in _strip(self.links):
             link["addr_info"] = _sorted(a for a in link.get("addr_info", []) if a["scope"] != "link")
+            for number in ("id", "no"): # in the order of their joining
+                link.get("linkinfo", {}).get("info_slave_data", {}).pop(number, None)
             if link["ifname"].startswith("vx"):
                 link.pop("address") # the kernel's choice
             links.append(link)
