@@ -87,8 +87,8 @@ static int allow_if(scmp_filter_ctx filter, int number, struct scmp_arg_cmp cond
 /* Rules of it have to hold together, which several conditions of one rule do. */
 static int allow_ids(scmp_filter_ctx filter, int number, unsigned id)
 {
-	const struct scmp_arg_cmp all[] = { SCMP_A0_32(SCMP_CMP_EQ, id), SCMP_A1_32(SCMP_CMP_EQ, id),
-					    SCMP_A2_32(SCMP_CMP_EQ, id) };
+	const struct scmp_arg_cmp all[] = { SCMP_A0_32(SCMP_CMP_EQ, id, 0), SCMP_A1_32(SCMP_CMP_EQ, id, 0),
+					    SCMP_A2_32(SCMP_CMP_EQ, id, 0) };
 
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 3, all);
 }
@@ -98,7 +98,7 @@ static int allow_sockets(scmp_filter_ctx filter, const int *families, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = allow_if(filter, SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, (unsigned)families[i]));
+		r = allow_if(filter, SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, (unsigned)families[i], 0));
 	return r;
 }
 
@@ -133,7 +133,7 @@ static int add_netd(scmp_filter_ctx filter)
 	if (r == 0)
 		r = allow_data_only(filter);
 	/* Its own limits only. */
-	return r < 0 ? r : allow_if(filter, SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0));
+	return r < 0 ? r : allow_if(filter, SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0, 0));
 }
 
 static int add_dnsmasq(scmp_filter_ctx filter)
@@ -157,9 +157,9 @@ static int add_broker(scmp_filter_ctx filter, const struct users *users)
 	if (r == 0)
 		r = allow(filter, broker_only);
 	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(setns), SCMP_A1_32(SCMP_CMP_EQ, CLONE_NEWNET));
+		r = allow_if(filter, SCMP_SYS(setns), SCMP_A1_32(SCMP_CMP_EQ, CLONE_NEWNET, 0));
 	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(setgroups), SCMP_A0(SCMP_CMP_EQ, 0));
+		r = allow_if(filter, SCMP_SYS(setgroups), SCMP_A0(SCMP_CMP_EQ, 0, 0));
 	if (r == 0)
 		r = allow_ids(filter, SCMP_SYS(setresuid), users->dnsmasq_uid);
 	return r < 0 ? r : allow_ids(filter, SCMP_SYS(setresgid), users->dnsmasq_gid);
