@@ -92,6 +92,8 @@ struct nft_txn *nft_txn_new(void);
  * this moment may still be asked for; NULL: nothing.
  */
 struct nft_txn *nft_txn_split_late(struct nft_txn *txn);
+/* The same for one that goes before: new chains to which packets are sent by the rest. */
+struct nft_txn *nft_txn_split_early(struct nft_txn *txn);
 /* The rule that lets the kernel trace, in table bridge; once for all ports that are traced. */
 void nft_txn_add_tracing(struct nft_txn *txn, bool is_used);
 

@@ -149,8 +149,10 @@ static bool has_device(const struct port *port)
 
 void plan_add_nft(op_vec *ops, const char *network, struct nft_txn *txn)
 {
-	struct nft_txn *late = nft_txn_split_late(txn);
+	struct nft_txn *early = nft_txn_split_early(txn), *late = nft_txn_split_late(txn);
 
+	if (early)
+		op_add(ops, OP_NFT, network)->nft = early;
 	if (nft_txn_is_empty(txn))
 		nft_txn_free(txn);
 	else

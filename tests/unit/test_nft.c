@@ -672,10 +672,39 @@ static void test_what_a_chain_asks_for_goes_late(void **state)
 		    "delete element bridge vnet sources4 { \"vp1\" . 52:54:00:00:00:01 . 10.0.0.9 }\n", NULL);
 }
 
+/* A packet that is older than the transaction finds rules in a chain that it is sent to. */
+static void test_new_chains_go_early(void **state)
+{
+	AUTO(nft_ruleset_free) struct nft_ruleset *have = compile_yaml(
+		"networks: {blue: {mode: nat, addresses: [10.0.0.1/24]}}");
+	AUTO(nft_ruleset_free) struct nft_ruleset *want = compile_yaml(
+		"networks: {blue: {mode: nat, addresses: [10.0.0.1/24], egress: [192.0.2.0/24]}}");
+	AUTO(nft_txn_free) struct nft_txn *txn = nft_diff(want, have), *back = nft_diff(have, want);
+	AUTO(nft_txn_free) struct nft_txn *early = nft_txn_split_early(txn);
+	AUTO_FREE char *first = NULL, *then = nft_txn_to_text(txn);
+
+	(void)state;
+	assert_non_null(early);
+	first = nft_txn_to_text(early);
+	assert_non_null(strstr(first, "add chain inet vnet "));
+	assert_null(strstr(first, "delete "));
+	assert_null(strstr(first, "flush "));
+	assert_non_null(strstr(first, "add element inet vnet egress4 "));
+	assert_null(strstr(then, "add chain inet vnet "));
+	assert_null(strstr(then, "add set "));
+	assert_non_null(strstr(then, "add rule inet vnet from/blue "));
+	assert_int_equal(nft_txn_apply(early, &have, NULL), 0);
+	assert_int_equal(nft_txn_apply(txn, &have, NULL), 0);
+	assert_true(nft_ruleset_equal(want, have));
+	/* Nothing new to go to: one transaction. */
+	assert_null(nft_txn_split_early(back));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_chain_asks_for_goes_late),
+		cmocka_unit_test(test_new_chains_go_early),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_diff_of_every_pair),
 		cmocka_unit_test(test_nothing_wanted_is_no_table),
