@@ -174,7 +174,29 @@ static void print_outcomes(const json_t *networks)
 	}
 }
 
-/* "! blue: set vn-blue mtu 9000": the mark says that running guests notice. */
+/* " (guests may still send larger packets; ports web, db and 7 more)" */
+static void print_disturbed(FILE *f, const json_t *op)
+{
+	const char *why = json_string_value(json_object_get(op, "why"));
+	const json_t *ports = json_object_get(op, "ports"), *port;
+	json_int_t more = json_integer_value(json_object_get(op, "portCount"));
+	size_t i;
+
+	if (!why)
+		return;
+	fputs(" (", f);
+	print_safe(f, why);
+	json_array_foreach((json_t *)ports, i, port) {
+		fputs(i ? ", " : "; ports ", f);
+		print_safe(f, json_string_value(port));
+		more--;
+	}
+	if (more > 0)
+		fprintf(f, " and %lld more", (long long)more);
+	fputc(')', f);
+}
+
+/* "! blue: set vn-blue mtu 1400 (…)": the mark says that running guests notice. */
 static void print_operations(const struct cli *cli, FILE *f, const json_t *operations)
 {
 	const json_t *op;
@@ -192,6 +214,8 @@ static void print_operations(const struct cli *cli, FILE *f, const json_t *opera
 			fputs(": ", f);
 		}
 		print_safe(f, text ? text : "");
+		if (loses)
+			print_disturbed(f, op);
 		fputc('\n', f);
 	}
 }

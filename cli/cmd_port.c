@@ -66,7 +66,7 @@ struct port_attach_options {
 struct port_update_options {
 	const char *mac, *isolated, *link;
 	text_vec addresses;
-	bool no_addresses;
+	bool no_addresses, disruptive;
 	unsigned mtu, txqueuelen;
 	struct setting_options settings;
 };
@@ -195,6 +195,8 @@ static int run_update(struct cli *cli, const void *options, const text_vec *word
 		return report_usage(cli, "nothing to change: give an option, see "
 					 "`vnetctl port update --help`");
 	}
+	if (o->disruptive)
+		json_object_set_new(parameters, "disruptive", json_true());
 	status = cli_call(cli, "UpdatePort", parameters, &reply);
 	if (!status && (!cli->quiet || output_format(cli) != FORMAT_TABLE))
 		output_record(cli, port_columns, json_object_get(reply, "port"));
@@ -239,6 +241,8 @@ static const struct cli_option update_options[] = {
 	SETTING_OPTIONS(struct port_update_options, settings),
 	{ .name = "link", .kind = OPTION_CHOICE, .offset = FIELD(link), .value = "up|down",
 	  .choices = "up|down", .help = "plug or pull the cable" },
+	{ .name = "disruptive", .kind = OPTION_FLAG, .offset = FIELD(disruptive),
+	  .help = "also what makes the guest lose packets (--txqueuelen)" },
 	{ 0 },
 };
 

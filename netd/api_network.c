@@ -57,12 +57,37 @@ json_t *network_info(struct netd *d, const struct network_entry *entry)
 	return info;
 }
 
-static json_t *operations_json(const struct outcome *outcome)
+#define OPERATION_PORTS_MAX 16 /* whose ports are named; the others are counted */
+
+/* Whom an operation disturbs: the port that it is about, or all of its network. */
+static void add_disturbed(const struct netd *d, const struct op *op, json_t *ret)
+{
+	const struct port_entry *port =
+		op->kind == OP_LINK_SET ? registry_port_by_ifname(&d->registry, op->link.name) : NULL;
+	json_t *names = json_array();
+	size_t n = 0;
+
+	vec_each(entry, &d->registry.ports) {
+		if (port ? *entry != port : strcmp((*entry)->port->network, op->network) != 0)
+			continue;
+		if (n++ < OPERATION_PORTS_MAX)
+			json_array_append_new(names, json_string((*entry)->port->name));
+	}
+	json_object_set_new(ret, "ports", names);
+	json_object_set_new(ret, "portCount", json_integer((json_int_t)n));
+}
+
+static json_t *operations_json(const struct netd *d, const struct outcome *outcome)
 {
 	json_t *list = json_array();
 
-	vec_each(op, &outcome->ops)
-		json_array_append_new(list, op_to_json(op));
+	vec_each(op, &outcome->ops) {
+		json_t *json = op_to_json(op);
+
+		if (op->loses_traffic)
+			add_disturbed(d, op, json);
+		json_array_append_new(list, json);
+	}
 	return list;
 }
 
@@ -205,7 +230,7 @@ static void apply_done(void *arg, struct vnet_error *problem)
 		if (entry)
 			json_array_append_new(infos, network_info(p->d, entry));
 	}
-	call_reply(p->call, json_pack("{s:o,s:o,s:o}", "operations", operations_json(&p->planned),
+	call_reply(p->call, json_pack("{s:o,s:o,s:o}", "operations", operations_json(p->d, &p->planned),
 				      "notes", notes_json(&p->planned), "networks", infos));
 	pending_apply_free(p);
 }
@@ -270,7 +295,7 @@ static int apply(struct pending_apply *p, const json_t *parameters, struct defin
 		return r;
 	if (loses_traffic(&prepared.plan.ops) && !disruptive) {
 		preparation_take(&prepared, &p->planned);
-		*ret_more = json_pack("{s:o}", "operations", operations_json(&p->planned));
+		*ret_more = json_pack("{s:o}", "operations", operations_json(p->d, &p->planned));
 		return vnet_error_set(err, -EBUSY, "needs-disruption",
 				      "running guests would notice this change; apply it with disruptive (--disruptive) if that is meant");
 	}
@@ -337,7 +362,7 @@ void api_plan(void *context, struct call *call, const json_t *parameters)
 	if (r < 0)
 		call_fail(call, &err, NULL);
 	else
-		call_reply(call, json_pack("{s:o,s:o}", "operations", operations_json(&planned),
+		call_reply(call, json_pack("{s:o,s:o}", "operations", operations_json(d, &planned),
 					   "notes", notes_json(&planned)));
 }
 

@@ -329,15 +329,18 @@ void api_update_port(void *context, struct call *call, const json_t *parameters)
 	json_t *changes;
 	const char *name;
 	size_t n_reserved;
+	bool may_disrupt;
 	int r;
 
-	if (!api_string(call, parameters, "name", true, &name))
+	if (!api_string(call, parameters, "name", true, &name) ||
+	    !api_bool(call, parameters, "disruptive", &may_disrupt))
 		return;
 	entry = api_port(d, call, name);
 	if (!entry)
 		return;
 	changes = json_copy((json_t *)parameters);
 	json_object_del(changes, "name");
+	json_object_del(changes, "disruptive");
 	after = port_copy(entry->port);
 	n_reserved = after->addresses.n;
 	r = port_update_from_json(after, changes, &err);
@@ -346,7 +349,7 @@ void api_update_port(void *context, struct call *call, const json_t *parameters)
 		r = access_check_update(d->policy, call_peer(call), entry->network->net, entry->port,
 					after, &err);
 	if (r == 0)
-		r = port_change(d, entry, TAKE(after), &err);
+		r = port_change(d, entry, TAKE(after), may_disrupt, &err);
 	if (r < 0)
 		call_fail(call, &err, NULL);
 	else if (n_reserved || entry->port->addresses.n)

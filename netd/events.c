@@ -161,7 +161,7 @@ static void learn(struct netd *d, const struct kernel_event *event)
 	after->mac = event->mac;
 	after->has_mac = true;
 	/* port_check() in there refuses an address that another port or the bridge has. */
-	if (port_change(d, entry, after, &err) < 0) {
+	if (port_change(d, entry, after, false, &err) < 0) {
 		static struct log_limit limit = LOG_LIMIT(10, 5);
 
 		if (log_limit_pass(&limit)) {

@@ -80,7 +80,7 @@ static void change(struct netd *d, struct port_entry *entry, struct port *after)
 	struct vnet_error err = { 0 };
 
 	/* The entry is not looked at afterwards: it may be gone. */
-	if (port_change(d, entry, after, &err) < 0 && log_limit_pass(&limit))
+	if (port_change(d, entry, after, false, &err) < 0 && log_limit_pass(&limit))
 		log_warning("learned addresses not changed: %s", err.message);
 }
 

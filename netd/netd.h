@@ -237,8 +237,12 @@ struct attachment {
 /* port is taken, also on failure. mac_chosen: the client named the MAC. */
 int port_attach(struct netd *d, struct port *port, bool mac_chosen, const struct peer *peer,
 		struct attachment *ret, struct vnet_error *err);
-/* Replaces the port's definition on the running device. after is taken. */
-int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err);
+/*
+ * Replaces the port's definition on the running device. after is taken. -EBUSY
+ * "needs-disruption": its guest would lose packets, and may_disrupt is false.
+ */
+int port_change(struct netd *d, struct port_entry *entry, struct port *after, bool may_disrupt,
+		struct vnet_error *err);
 int port_detach(struct netd *d, struct port_entry *entry, struct vnet_error *err);
 /* Many at once, for little more than the price of one. */
 typedef VEC(struct port_entry *) port_entry_vec;

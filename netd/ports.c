@@ -344,7 +344,19 @@ static int check_changed(struct netd *d, const struct port_entry *entry, const s
 	return r;
 }
 
-int port_change(struct netd *d, struct port_entry *entry, struct port *after, struct vnet_error *err)
+static int check_disruption(const struct port *port, const op_vec *ops, bool may_disrupt,
+			    struct vnet_error *err)
+{
+	vec_each(op, ops)
+		if (op->loses_traffic && !may_disrupt)
+			return vnet_error_set(err, -EBUSY, "needs-disruption",
+					      "port %s: the guest would notice: %s; change it with disruptive (--disruptive) if that is meant",
+					      port->name, op->why);
+	return 0;
+}
+
+int port_change(struct netd *d, struct port_entry *entry, struct port *after, bool may_disrupt,
+		struct vnet_error *err)
 {
 	const struct network net = network_entry_in_force(entry->network);
 	AUTO(port_free) struct port *new = after;
@@ -360,12 +372,14 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, st
 	held_complete(d, entry, new);
 	held_give_way(d, entry, new);
 	r = port_choose_slot(&d->registry, entry->network, new, err);
+	plan_port_update(entry->network->net, entry->port, new, &ops);
+	if (r == 0)
+		r = check_disruption(entry->port, &ops, may_disrupt, err);
 	/* A netd killed from here on finishes it at its next start. */
 	if (r == 0)
 		r = port_save(d, entry, new, err);
 	if (r < 0)
 		return r;
-	plan_port_update(entry->network->net, entry->port, new, &ops);
 	r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
 	if (r < 0) {
 		/*

@@ -27,6 +27,7 @@ $(netd-tests): $(B)/%: $(B)/%.o $(netd-parts) $(LIB-kernel) $(LIB-pure)
 
 $(eval $(call program,$(B)/tests/support/tapguest,$(B)/tests/support/tapguest.o,))
 $(eval $(call program,$(B)/tests/support/dnsmasqfiles,$(B)/tests/support/dnsmasqfiles.o $(LIB-pure),$(LIBS-pure)))
+$(eval $(call program,$(B)/tests/support/flow,$(B)/tests/support/flow.o,))
 # For the test guest, which has no libraries, of sanitizers either.
 $(B)/tests/guest/send-frames: tests/guest/send-frames.c
 	@mkdir -p $(@D)
@@ -45,7 +46,7 @@ $(B)/tests/bench/rules/rules: $(B)/tests/bench/rules/rules.o $(LIB-kernel) $(LIB
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS-kernel) $(LIBS-pure) $(call pc-libs,libnftnl)
 # The daemon as it is, with system calls that go wrong where a test wants them to.
 $(eval $(call program,$(B)/tests/fault/netd,$(netd-obj) $(B)/tests/fault/inject.o $(LIB-kernel) $(LIB-pure),$(LIBS-kernel) $(LIBS-netd) $(LIBS-pure)))
-test-programs := $(B)/tests/support/tapguest $(B)/tests/support/dnsmasqfiles $(B)/tests/guest/send-frames \
+test-programs := $(addprefix $(B)/tests/support/,tapguest flow dnsmasqfiles) $(B)/tests/guest/send-frames \
 	$(B)/tests/fault/netd
 bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/tests/bench/networks/floor \
 	$(addprefix $(B)/tests/bench/,dataplane/frames rules/rules restart/floor restart/ready)

@@ -2,7 +2,11 @@
 #ifndef VNET_MODEL_NETWORK_SCHEMA_H
 #define VNET_MODEL_NETWORK_SCHEMA_H
 
-/* network_schema.h - the tables of struct network and its parts; for network.c alone. */
+/*
+ * network_schema.h - the tables of struct network and its parts, and of struct port
+ *
+ * For network.c and port.c, and for tests that go through every key.
+ */
 
 #include "model/schema.h"
 
@@ -17,6 +21,8 @@ extern const struct schema macvtap_schema; /* struct macvtap_config */
 extern const struct schema sriov_schema; /* struct sriov_config */
 extern const struct schema bandwidth_schema; /* struct network: in, out */
 extern const struct schema ports_schema; /* struct port_defaults */
+extern const struct schema port_update_schema;  /* struct port: UpdatePort's keys */
+extern const struct schema port_request_schema; /* struct port: AttachPort's, with those of UpdatePort */
 extern const struct schema_type type_vlans; /* checked only: network.c makes a network of each id */
 
 #endif

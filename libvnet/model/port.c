@@ -6,6 +6,7 @@
 #include "model/group_rule.h"
 #include "model/mac_name.h"
 #include "model/names.h"
+#include "model/network_schema.h"
 #include "model/schema_wire.h"
 
 #include <errno.h>
@@ -118,16 +119,16 @@ static const struct schema inside_schema = {
 
 /* --- the port --- */
 
-static const struct schema_field bandwidth_fields[] = {
+static const struct schema_field port_bandwidth_fields[] = {
 	FIELD("in", type_struct, offsetof(struct port, in), .schema = &port_limit_schema,
 	      .has = HAS(struct port, has_in)),
 	FIELD("out", type_struct, offsetof(struct port, out), .schema = &port_limit_schema,
 	      .has = HAS(struct port, has_out)),
 };
-static const struct schema bandwidth_schema = {
+static const struct schema port_bandwidth_schema = {
 	.what = "bandwidth",
 	.size = sizeof(struct port),
-	SCHEMA_FIELDS(bandwidth_fields),
+	SCHEMA_FIELDS(port_bandwidth_fields),
 };
 
 /*
@@ -152,7 +153,7 @@ static const struct schema_field port_fields[] = {
 	FIELD("hairpin", type_tristate, P(options.hairpin)),
 	FIELD("proxyArp", type_tristate, P(options.proxy_arp)),
 	FIELD("offloads", type_struct, P(options), .schema = &offloads_schema),
-	FIELD("bandwidth", type_struct, 0, .schema = &bandwidth_schema),
+	FIELD("bandwidth", type_struct, 0, .schema = &port_bandwidth_schema),
 	FIELD("guard", type_struct, P(guard), .schema = &guard_schema,
 	      .has = HAS(struct port, has_guard)),
 	FIELD("groups", type_group_names, P(groups), .has = HAS(struct port, has_groups)),
@@ -183,13 +184,13 @@ static const struct schema_field port_fields[] = {
 };
 _Static_assert(ARRAY_SIZE(port_fields) == N_REQUEST_FIELDS + 5, "the views cut where they say");
 
-static const struct schema update_schema = {
+const struct schema port_update_schema = {
 	.what = "UpdatePort",
 	.size = sizeof(struct port),
 	.fields = port_fields,
 	.n_fields = N_UPDATE_FIELDS,
 };
-static const struct schema request_schema = {
+const struct schema port_request_schema = {
 	.what = "AttachPort",
 	.size = sizeof(struct port),
 	.fields = port_fields,
@@ -294,8 +295,8 @@ int port_from_request(const json_t *json, struct port **ret, struct vnet_error *
 	AUTO(port_free) struct port *port = mem_alloc(sizeof(*port));
 	int r;
 
-	schema_init(&request_schema, port);
-	r = decode_port(json, &request_schema, port, err);
+	schema_init(&port_request_schema, port);
+	r = decode_port(json, &port_request_schema, port, err);
 	reset_guard(port);
 	if (r == 0)
 		r = check_request(port, err);
@@ -308,7 +309,7 @@ int port_update_from_json(struct port *port, const json_t *changes, struct vnet_
 {
 	AUTO(port_free) struct port *changed = port_copy(port);
 	struct port old;
-	int r = decode_port(changes, &update_schema, changed, err);
+	int r = decode_port(changes, &port_update_schema, changed, err);
 
 	if (r < 0)
 		return r;

@@ -57,5 +57,7 @@ json_t *op_to_json(const struct op *op)
 	json_object_set_new_nocheck(json, "text",
 				    line ? line : json_string("(names that are not UTF-8)"));
 	json_object_set_new_nocheck(json, "losesTraffic", json_boolean(op->loses_traffic));
+	if (op->loses_traffic && op->why)
+		json_object_set_new_nocheck(json, "why", json_string_nocheck(op->why));
 	return json;
 }

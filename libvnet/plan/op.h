@@ -116,6 +116,7 @@ struct op {
 	enum op_kind kind;
 	char network[16];       /* whose it is; "": the host's.  A failure skips the later ones of the same network. */
 	bool loses_traffic;     /* running guests notice: apply asks for it (--disruptive) */
+	const char *why;        /* they do: a part of a sentence, static */
 	union {
 		struct op_link link;
 		struct op_tap tap;
@@ -141,7 +142,12 @@ void op_vec_free(op_vec *ops);
 
 /* One line in words: "create bridge vn-blue (52:54:00:…, mtu 1500)".  For --dry-run, logs, golden tests. */
 char *op_to_text(const struct op *op);
-json_t *op_to_json(const struct op *op); /* {"op","network","text","losesTraffic"} */
+json_t *op_to_json(const struct op *op); /* {"op","network","text","losesTraffic"}, and "why" then */
+static inline void op_loses(struct op *op, bool loses, const char *why)
+{
+	op->loses_traffic = loses;
+	op->why = loses ? why : NULL;
+}
 
 /* What the operation makes of a snapshot: the fake kernel, and the proof that plan ∘ apply = nothing left. */
 int op_apply(const struct op *op, struct snapshot *snap, struct vnet_error *err);

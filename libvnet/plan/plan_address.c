@@ -59,7 +59,8 @@ static void remove_strays(struct planner *p, const struct planned_network *pn, i
 		strcpy(op.addr.ifname, pn->bridge);
 		op.addr.addr = *stray;
 		op.addr.addr.ifindex = 0;
-		op.loses_traffic = plan_bridge_has_ports(p, pn->bridge);
+		op_loses(&op, plan_bridge_has_ports(p, pn->bridge),
+			 "guests may use the address as their gateway or name server");
 		plan_emit(p, &op);
 	}
 }

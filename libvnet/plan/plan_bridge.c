@@ -85,13 +85,19 @@ static void create(struct planner *p, const struct planned_network *pn)
  * Guests notice: an MTU that gets smaller, a gateway with another MAC (until
  * their ARP entry is renewed), STP that starts to listen before it forwards.
  */
-static bool disturbs(const struct link *is, const struct op_link *wanted)
+static const char *why_disturbs(const struct link *is, const struct op_link *wanted)
 {
-	return (wanted->set & LINK_SET_MTU && wanted->mtu < is->mtu) ||
-	       wanted->set & LINK_SET_MAC ||
-	       (wanted->set & LINK_SET_BRIDGE && wanted->bridge.stp && !is->bridge.stp) ||
-	       (wanted->set & LINK_SET_BRIDGE &&
-		wanted->bridge.vlan_filtering != is->bridge.vlan_filtering);
+	bool has_options = wanted->set & LINK_SET_BRIDGE;
+
+	if (wanted->set & LINK_SET_MTU && wanted->mtu < is->mtu)
+		return "guests may still send larger packets";
+	if (wanted->set & LINK_SET_MAC)
+		return "guests have the bridge's former address in their caches";
+	if (has_options && wanted->bridge.stp && !is->bridge.stp)
+		return "ports listen for other bridges before they forward";
+	if (has_options && wanted->bridge.vlan_filtering != is->bridge.vlan_filtering)
+		return "the ports' VLANs are said anew";
+	return NULL;
 }
 
 /* Nobody is in a VLAN then; what the kernel keeps of that would count when VLANs are on again. */
@@ -111,6 +117,7 @@ static void switch_to_plain(struct planner *p, const struct planned_network *pn,
 static void adjust(struct planner *p, const struct planned_network *pn, const struct link *is)
 {
 	struct op op = plan_op(OP_LINK_SET, pn->net->name);
+	const char *why;
 
 	op.link = wanted_link(pn);
 	if (strcmp(is->alias, op.link.alias) == 0)
@@ -123,7 +130,8 @@ static void adjust(struct planner *p, const struct planned_network *pn, const st
 		op.link.set &= ~(uint32_t)LINK_SET_BRIDGE;
 	if (!op.link.set)
 		return;
-	op.loses_traffic = plan_bridge_has_ports(p, pn->bridge) && disturbs(is, &op.link);
+	why = plan_bridge_has_ports(p, pn->bridge) ? why_disturbs(is, &op.link) : NULL;
+	op_loses(&op, why, why);
 	if (op.link.set & LINK_SET_MTU)
 		plan_note_mtu(p, pn);
 	if (is->bridge.vlan_filtering && !op.link.bridge.vlan_filtering)

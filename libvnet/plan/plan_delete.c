@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define GROUP_MIN 4 /* devices; fewer are deleted one by one */
+#define DELETE_LOSES "guests reach others by the device"
 
 struct victim {
 	int ifindex;
@@ -167,7 +168,7 @@ static void delete_group(struct planner *p, const victim_vec *victims)
 
 		if (link->group != LINK_GROUP_DELETE)
 			emit_group(p, link, LINK_GROUP_DELETE);
-		op.loses_traffic |= victim->is_missed;
+		op_loses(&op, op.loses_traffic || victim->is_missed, DELETE_LOSES);
 	}
 	op.link.group = LINK_GROUP_DELETE;
 	plan_emit(p, &op);
@@ -183,7 +184,7 @@ static void delete_each(struct planner *p, const victim_vec *victims)
 			continue; /* it stood on one that has gone */
 		network_of(link, op.network);
 		snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
-		op.loses_traffic = victim->is_missed;
+		op_loses(&op, victim->is_missed, DELETE_LOSES);
 		plan_emit(p, &op);
 	}
 }

@@ -253,7 +253,7 @@ static void take_off(const struct network *net, const struct port *port, op_vec 
 			set |= LINK_SET_GROUP;
 	}
 	add_set(ret, net, port->ifname, set);
-	ret->v[ret->n - 1].loses_traffic = true;
+	op_loses(&ret->v[ret->n - 1], true, "the port is detached");
 }
 
 void plan_port_detach(const struct network *net, const struct port *port, bool device_exists,
@@ -291,7 +291,7 @@ static void take_off_many(const struct plan_detach *d, op_vec *ret)
 	else if (!network_owns_bridge(d->net))
 		set |= LINK_SET_MASTER | LINK_SET_UP;
 	add_set(ret, d->net, d->port->ifname, set)->group = LINK_GROUP_DELETE;
-	ret->v[ret->n - 1].loses_traffic = true;
+	op_loses(&ret->v[ret->n - 1], true, "the port is detached");
 }
 
 void plan_ports_detach(const struct plan_detach *v, size_t n, op_vec *ret)
@@ -340,8 +340,10 @@ static void update_link(const struct network *net, const struct port *before,
 	if (old.set & LINK_SET_MAC && mac_cmp(&old.mac, &new.mac) == 0)
 		new.set &= ~(uint32_t)LINK_SET_MAC;
 	new.set |= port_differing_options(&old.port, &new.port);
-	if (new.set)
-		op_add(ret, OP_LINK_SET, net->name)->link = new;
+	if (!new.set)
+		return;
+	op_add(ret, OP_LINK_SET, net->name)->link = new;
+	op_loses(&ret->v[ret->n - 1], new.set & LINK_SET_TXQUEUELEN && old.up, TXQUEUELEN_LOSES);
 }
 
 static bool same_bandwidth(const struct bandwidth *a, const struct bandwidth *b)

@@ -198,7 +198,10 @@ static void set_link(struct planner *p, const struct planned_network *pn, const 
 	if (pn->mtu && (pn->is_ours || !network_has_bridge(pn->net)) && op.link.mtu > pn->mtu)
 		op.link.mtu = pn->mtu;
 	op.link.set = differing(p, link, &op.link);
-	op.loses_traffic = op.link.set & LINK_SET_MASTER && is_our_bridge(p, link->master);
+	if (op.link.set & LINK_SET_TXQUEUELEN)
+		op_loses(&op, link->flags & IFF_UP, TXQUEUELEN_LOSES);
+	if (op.link.set & LINK_SET_MASTER && is_our_bridge(p, link->master))
+		op_loses(&op, true, "the port moves to another bridge");
 	/* On a VLAN-aware bridge its VLANs are said between joining and rising. */
 	rises = pn->net->bridge.vlan_filtering && op.link.up ? op.link.set & LINK_SET_UP : 0;
 	up.link = op.link;
@@ -295,7 +298,7 @@ void plan_strays(struct planner *p)
 			continue;
 		snprintf(op.link.name, sizeof(op.link.name), "%s", link->name);
 		op.link.set = LINK_SET_UP;
-		op.loses_traffic = true;
+		op_loses(&op, true, "no network has this port any more");
 		plan_note(p, "%s is a guest's port %s without rules of ours: lowered", link->name,
 			  link->master ? "on a bridge" : "on a NIC");
 		plan_emit(p, &op);

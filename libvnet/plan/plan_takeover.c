@@ -525,7 +525,8 @@ static void release(struct planner *p, const struct takeover *record, const stru
 
 	snprintf(name, sizeof(name), "%s", bridge->name);
 	plan_emit(p, &op);
-	p->plan->ops.v[p->plan->ops.n - 1].loses_traffic = plan_bridge_has_ports(p, name);
+	op_loses(&p->plan->ops.v[p->plan->ops.n - 1], plan_bridge_has_ports(p, name),
+		 "the NIC leaves the bridge");
 	ask_routers(p, record->network, nic->name);
 }
 

@@ -215,6 +215,8 @@ struct op_vf vf_wanted(const struct network *net, const struct port *port);
 struct op_vf vf_unused(const struct network *net, const struct port *port);
 
 /* plan_hot.c */
+/* dev_qdisc_change_tx_queue_len() takes a device that is up out of work for a moment. */
+#define TXQUEUELEN_LOSES "Linux drops what is sent to the port while it makes the queue anew"
 #define PORT_OPTIONS ((uint32_t)(LINK_SET_ISOLATED | LINK_SET_ROOT_GUARD | LINK_SET_LEARNING | \
 				 LINK_SET_FLOOD | LINK_SET_MCAST_FLOOD | LINK_SET_HAIRPIN | \
 				 LINK_SET_PROXY_ARP))

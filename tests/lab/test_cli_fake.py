@@ -415,9 +415,14 @@ class Apply(Case):
     def test_needs_disruption(self):
         self.fail("Apply", "NeedsDisruption", "guests would notice; --disruptive", extra={
             "operations": [{"op": "x", "network": "blue", "text": "recreate vn-blue",
-                            "losesTraffic": True}]})
+                            "losesTraffic": True}, {
+                                "op": "x", "network": "blue", "text": "set vn-blue mtu 1400",
+                                "losesTraffic": True, "why": "guests may still send larger packets",
+                                "ports": ["web", "db"], "portCount": 9}]})
         done = self.vnetctl("apply", "-f", self.file("a.yaml", "x"), status=IN_USE)
-        self.assertEqual(done.stderr.splitlines()[1], "! blue: recreate vn-blue")
+        self.assertEqual(done.stderr.splitlines()[1:3], [
+            "! blue: recreate vn-blue",
+            "! blue: set vn-blue mtu 1400 (guests may still send larger packets; ports web, db and 7 more)"])
 
     def test_files_that_cannot_be_sent(self):
         for content, message in ((b"a: b\nc\xff: d\n", ":2:2: this is not UTF-8"),

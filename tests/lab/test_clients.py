@@ -108,7 +108,7 @@ class Vnetctl(Case):
 
     def test_update_of_a_running_port(self):
         guest = self.guest(self.netd, "blue", name="web")
-        self.vnetctl("port", "update", "web", "--mtu", "1400", "--txqueuelen", "321")
+        self.vnetctl("port", "update", "web", "--mtu", "1400", "--txqueuelen", "321", "--disruptive")
         link = self.host.link(guest.ifname)
         self.assertEqual((link["mtu"], link["txqlen"]), (1400, 321))
         self.vnetctl("port", "update", "web", "--link", "down")

@@ -263,7 +263,7 @@ class Update(PortCase):
     def test_mtu_queue_length_and_link(self):
         guest = self.guest(self.netd, "blue", mac=MAC1)
         guest.address("10.10.0.5/24")
-        self.netd.call("UpdatePort", name=guest.name, mtu=1300, txqueuelen=77)
+        self.netd.call("UpdatePort", name=guest.name, mtu=1300, txqueuelen=77, disruptive=True)
         link = self.host.link(guest.ifname)
         self.assertEqual((link["mtu"], link["txqlen"]), (1300, 77))
         self.netd.call("UpdatePort", name=guest.name, linkDown=True)

@@ -675,7 +675,7 @@ static void change(struct host *host, const char *name, json_t *changes)
 	struct vnet_error err = { 0 };
 
 	if (port_update_from_json(after, changes, &err) < 0 ||
-	    port_change(&host->d, entry, after, &err) < 0)
+	    port_change(&host->d, entry, after, true, &err) < 0)
 		fail_msg("%s", err.message);
 	json_decref(changes);
 }
@@ -736,7 +736,7 @@ static int try_change(struct host *host, const char *name, json_t *changes)
 	json_decref(changes);
 	if (r < 0)
 		port_free(after);
-	return r < 0 ? r : port_change(&host->d, entry, after, NULL);
+	return r < 0 ? r : port_change(&host->d, entry, after, true, NULL);
 }
 
 static void a_change_of_the_guard_that_fails_leaves_the_old_one(void **state)

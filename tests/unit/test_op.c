@@ -301,10 +301,11 @@ static void test_json(void **state)
 
 	/* The kernel takes any byte in a name; JSON does not. */
 	op = link_op(OP_LINK_DELETE, "a\xff", 0);
-	op.loses_traffic = true;
+	op_loses(&op, true, "the wire goes");
 	json = op_to_json(&op);
 	assert_non_null(json);
 	assert_true(json_is_true(json_object_get(json, "losesTraffic")));
+	assert_string_equal(json_string_value(json_object_get(json, "why")), "the wire goes");
 	json_decref(json);
 }
 

@@ -390,7 +390,7 @@ static void test_update(void **state)
 	static const struct { const char *change, *ops; } updates[] = {
 		{ "", "" },
 		{ ", \"mtu\": 1400", "set vp0: mtu 1400\n" },
-		{ ", \"txqueuelen\": 5", "set vp0: txqueuelen 5\n" },
+		{ ", \"txqueuelen\": 5", "! set vp0: txqueuelen 5\n" },
 		{ ", \"linkDown\": true", "set vp0: down\n" },
 		{ ", \"isolated\": true", "set vp0: isolated\n" },
 		{ ", \"isolated\": false", "" },
