@@ -166,7 +166,12 @@ static int sweep(struct mnl_socket *socket, enum nft_set_id set, const struct nf
 	return r;
 }
 
-/* The same transaction with deletions by unknown names replaced by those of all that is stale. */
+/*
+ * The same transaction without what it adds for devices that are not there, and with deletions by
+ * unknown names replaced by those of all that is stale. A device that comes later is in no set,
+ * so nothing passes it, and the next plan adds what is missing: better than that one device
+ * which somebody has just deleted keeps the rules of all others from being put back.
+ */
 static int replace_unknown(struct mnl_socket *socket, const struct nft_txn *txn,
 			   const struct nft_devices *devices, struct nft_txn *ret,
 			   struct vnet_error *err)
@@ -174,10 +179,10 @@ static int replace_unknown(struct mnl_socket *socket, const struct nft_txn *txn,
 	bool is_swept[NFT_SETS] = { false };
 
 	vec_each (op, &txn->ops) {
-		if (op->kind == NFT_OP_DEL_ELEMS) {
+		if (op->kind == NFT_OP_DEL_ELEMS || op->kind == NFT_OP_ADD_ELEMS) {
 			for (size_t i = 0; i < op->n; i++) {
 				if (is_unknown(devices, txn, op, i))
-					is_swept[op->set] = true;
+					is_swept[op->set] |= op->kind == NFT_OP_DEL_ELEMS;
 				else
 					nft_txn_add_elem(ret, op->kind, op->set,
 							 &txn->elems.v[op->first + i]);
@@ -199,7 +204,7 @@ static int replace_unknown(struct mnl_socket *socket, const struct nft_txn *txn,
 
 static int commit_once(struct mnl_socket *socket, const struct nft_txn *txn,
 		       const struct nft_devices *devices, bool add_before_del,
-		       bool *ret_unknown_in_deletion, struct vnet_error *err)
+		       struct vnet_error *err)
 {
 	struct batch b __attribute__((cleanup(batch_free))) = {
 		.devices = devices, .add_before_del = add_before_del,
@@ -207,13 +212,9 @@ static int commit_once(struct mnl_socket *socket, const struct nft_txn *txn,
 	struct batch_answer answer = { 0 };
 	int r = nft_encode(&b, txn);
 
-	if (r < 0) {
-		uint32_t op = b.op_of_message.v[b.op_of_message.n - 1];
-
-		*ret_unknown_in_deletion = txn->ops.v[op].kind == NFT_OP_DEL_ELEMS;
+	if (r < 0)
 		return vnet_error_set(err, r, "unknown-device", "nftables: there is no device %.16s",
 				      b.unknown_device);
-	}
 	if (!b.op_of_message.n)
 		return 0;
 	r = batch_send(socket, &b, &answer);
@@ -228,18 +229,17 @@ int nft_netlink_commit(struct mnl_socket *socket, const struct nft_txn *txn,
 {
 	AUTO(nft_txn_free) struct nft_txn *swept = NULL;
 	struct vnet_error first = { 0 };
-	bool is_unknown_in_deletion = false;
 	int r;
 
 	if (nft_txn_is_empty(txn))
 		return 0;
-	r = commit_once(socket, txn, devices, false, &is_unknown_in_deletion, &first);
-	if (r == -ENODEV && is_unknown_in_deletion) {
+	r = commit_once(socket, txn, devices, false, &first);
+	if (r == -ENODEV) {
 		vnet_error_clear(&first);
 		swept = nft_txn_new();
 		r = replace_unknown(socket, txn, devices, swept, &first);
 		if (r == 0)
-			r = commit_once(socket, swept, devices, false, &is_unknown_in_deletion, &first);
+			r = commit_once(socket, swept, devices, false, &first);
 		txn = swept;
 	}
 	/*
@@ -248,7 +248,7 @@ int nft_netlink_commit(struct mnl_socket *socket, const struct nft_txn *txn,
 	 */
 	if (r == -ENOENT && has_element_deletion(txn)) {
 		vnet_error_clear(&first);
-		r = commit_once(socket, txn, devices, true, &is_unknown_in_deletion, &first);
+		r = commit_once(socket, txn, devices, true, &first);
 	}
 	if (r < 0 && err && !vnet_error_is_set(err))
 		*err = first;
