@@ -56,11 +56,21 @@ static struct op_link wanted_link(const struct planned_network *pn)
 	return link;
 }
 
+/*
+ * While the spanning tree changes, the kernel forgets addresses after twice the forward delay,
+ * and tells that as the ageing time (__br_set_topology_change(), Linux 4.10).
+ */
+static bool same_ageing(const struct bridge_state *is, const struct bridge_state *wanted)
+{
+	return is->ageing == wanted->ageing ||
+	       (is->stp && wanted->stp && is->ageing == 2 * is->forward_delay);
+}
+
 static bool same_options(const struct bridge_state *a, const struct bridge_state *b)
 {
 	return a->stp == b->stp && a->forward_delay == b->forward_delay &&
 	       a->hello_time == b->hello_time && a->max_age == b->max_age &&
-	       a->ageing == b->ageing && a->priority == b->priority &&
+	       same_ageing(a, b) && a->priority == b->priority &&
 	       a->multicast_snooping == b->multicast_snooping &&
 	       a->group_fwd_mask == b->group_fwd_mask &&
 	       a->nf_call_iptables == b->nf_call_iptables &&
