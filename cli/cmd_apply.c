@@ -49,6 +49,22 @@ static int run_plan(struct cli *cli, const void *options, const text_vec *words,
 	return EXIT_OK;
 }
 
+static int run_repair(struct cli *cli, const void *options, const text_vec *words,
+		      const text_vec *rest)
+{
+	json_t *reply = NULL;
+	int status;
+
+	(void)options;
+	(void)rest;
+	status = cli_call(cli, "Repair", cli_parameters("network", words->n ? words->v[0] : NULL),
+			  &reply);
+	if (!status)
+		print_reply(cli, reply, "nothing was to be repaired");
+	json_decref(reply);
+	return status;
+}
+
 static int run_apply(struct cli *cli, const void *options, const text_vec *words,
 		     const text_vec *rest)
 {
@@ -272,5 +288,10 @@ const struct command apply_commands[] = {
 	{ .name = "plan", .arguments = "[-f FILE]", .options = plan_options,
 	  .options_size = sizeof(struct apply_options), .run = run_plan,
 	  .summary = "Print what apply would do; without FILE, what a repair would do" },
+	{ .name = "repair", .arguments = "[NETWORK]", .max_words = 1, .completes = COMPLETE_NETWORK,
+	  .run = run_repair, .summary = "Put back now what others changed, also what netd holds",
+	  .details = "netd does so by itself.  What somebody changes again and again it leaves as it is\n"
+		     "(state blocked, or a problem of code interference) until nobody has touched it\n"
+		     "for a while, or this command." },
 	{ 0 },
 };

@@ -13,6 +13,7 @@ static const struct method methods[] = {
 	{ .name = "Plan", .fn = api_plan, .is_for_root = true },
 	{ .name = "ListNetworks", .fn = api_list_networks },
 	{ .name = "DescribeNetwork", .fn = api_describe_network },
+	{ .name = "Repair", .fn = api_repair, .is_for_root = true },
 	{ .name = "StartNetwork", .fn = api_start_network, .is_for_root = true },
 	{ .name = "StopNetwork", .fn = api_stop_network, .is_for_root = true },
 	{ .name = "DeleteNetwork", .fn = api_delete_network, .is_for_root = true },

@@ -14,6 +14,7 @@ void api_apply(void *context, struct call *call, const json_t *parameters);
 void api_plan(void *context, struct call *call, const json_t *parameters);
 void api_list_networks(void *context, struct call *call, const json_t *parameters);
 void api_describe_network(void *context, struct call *call, const json_t *parameters);
+void api_repair(void *context, struct call *call, const json_t *parameters);
 void api_start_network(void *context, struct call *call, const json_t *parameters);
 void api_stop_network(void *context, struct call *call, const json_t *parameters);
 void api_delete_network(void *context, struct call *call, const json_t *parameters);

@@ -432,6 +432,29 @@ static void start_done(void *arg, struct vnet_error *problem)
 	free(p);
 }
 
+void api_repair(void *context, struct call *call, const json_t *parameters)
+{
+	static const char *const keys[] = { "network", NULL };
+	struct netd *d = context;
+	struct network_entry *entry = NULL;
+	struct vnet_error err = { 0 };
+	AUTO_OUTCOME struct outcome outcome = { 0 };
+	const char *name;
+
+	if (!api_only_keys(call, parameters, keys) ||
+	    !api_string(call, parameters, "network", false, &name) ||
+	    (name && !(entry = api_network(d, call, name))))
+		return;
+	if (entry)
+		drift_forgive_network(d, entry);
+	else
+		drift_forgive_all(d);
+	if (reconcile_repair(d, &outcome, &err) < 0)
+		call_fail(call, &err, NULL);
+	else
+		call_reply(call, json_pack("{s:o}", "operations", operations_json(d, &outcome)));
+}
+
 void api_start_network(void *context, struct call *call, const json_t *parameters)
 {
 	static const char *const keys[] = { "name", NULL };

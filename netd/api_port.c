@@ -80,6 +80,7 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 	const struct port *port = entry->port;
 	char text[ADDR_TEXT_MAX];
 	json_t *addresses = json_array(), *info;
+	struct vnet_error problem = { 0 };
 
 	vec_each(ip, &port->addresses)
 		json_array_append_new(addresses, json_string(ip_format(ip, text)));
@@ -104,8 +105,12 @@ json_t *port_info(struct netd *d, const struct port_entry *entry, bool with_coun
 		json_object_set_new(info, "pciAddress", json_string(entry->pci_address));
 	if (port->has_mac)
 		json_object_set_new(info, "mac", json_string(mac_format(&port->mac, text)));
-	if (entry->state == PORT_BLOCKED)
-		json_object_set_new(info, "problem", problem_to_json(&entry->problem));
+	if (drift_problem(&entry->drift, port->network, &problem))
+		json_object_set_new(info, "state", json_string(port_state_name(PORT_BLOCKED)));
+	else if (entry->state == PORT_BLOCKED)
+		problem = entry->problem;
+	if (vnet_error_is_set(&problem))
+		json_object_set_new(info, "problem", problem_to_json(&problem));
 	describe_guard(entry, info);
 	if (with_counters)
 		describe_drops(d, entry, info);

@@ -242,6 +242,10 @@ static int define_all(struct netd *d, network_vec *nets, bool is_from_file, chan
 	vec_each(net, nets) {
 		struct network_entry *old = registry_network(&d->registry, (*net)->name);
 
+		if (old)
+			drift_forgive_network(d, old);
+		else
+			drift_forgive_host(d);
 		if (old && old->is_from_file == is_from_file && old->state != NETWORK_FAILED &&
 		    network_equal(old->net, *net))
 			/* The same definition from another line: nothing to do but to know where. */

@@ -52,7 +52,7 @@ bool broker_is_dnsmasq(pid_t pid, const char *dir);
 int broker_run(const char *program, const char *dir, bool is_test, int error_fd, pid_t *ret_pid);
 /* As child_fn has it; false: it runs. */
 bool broker_wait(pid_t pid, int *ret_status);
-/* SIGHUP, SIGTERM or SIGKILL for a dnsmasq of ours, which pidfd is of. */
+/* SIGHUP, SIGCONT, SIGTERM or SIGKILL for a dnsmasq of ours, which pidfd is of. */
 int broker_signal(int pidfd, int number);
 /* As release_transmit(). An IP socket, of which netd has none. */
 int broker_release(const char *bridge, const struct ip *server, const void *message, size_t size);

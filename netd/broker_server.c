@@ -214,7 +214,8 @@ static int answer_signal(struct broker *b, struct exchange *x)
 	int number = x->request.number, r;
 	pid_t pid;
 
-	if (x->n_in != 1 || (number != SIGHUP && number != SIGTERM && number != SIGKILL))
+	if (x->n_in != 1 ||
+	    (number != SIGHUP && number != SIGCONT && number != SIGTERM && number != SIGKILL))
 		return -EINVAL;
 	r = process_of_pidfd(x->in[0], &pid);
 	if (r < 0)

@@ -10,6 +10,7 @@
 
 struct devices {
 	VEC(struct device) all; /* by name, then network */
+	bool is_outdated;
 	bool follow_routes;     /* some link does not say which device it takes */
 	VEC(struct mtu { int ifindex; uint32_t mtu; }) mtus; /* of all devices then, by index */
 };
@@ -67,21 +68,49 @@ static void add_network(struct devices *devices, struct network_entry *network)
 		add_link(devices, network, link);
 }
 
-static struct devices *table(struct registry *reg)
-{
-	if (reg->devices)
-		return reg->devices;
-	reg->devices = mem_alloc(sizeof(*reg->devices));
-	vec_each(entry, &reg->networks)
-		add_network(reg->devices, *entry);
-	vec_sort(&reg->devices->all, compare);
-	return reg->devices;
-}
-
 static int compare_name(const void *name, const void *item)
 {
 	/* Before all of its name: the search ends at the first. */
 	return strcmp(name, ((const struct device *)item)->name) > 0 ? 1 : -1;
+}
+
+/* How the device was is as true of it in the new table. The old one's networks may be gone. */
+static void carry_over(struct devices *from, struct device *to)
+{
+	bool found;
+	size_t i = vec_search(&from->all, to->name, compare_name, &found);
+
+	for (; i < from->all.n && strcmp(from->all.v[i].name, to->name) == 0; i++) {
+		struct device *was = &from->all.v[i];
+
+		if (was->role != to->role)
+			continue;
+		was->network = to->network;
+		free(to->mark);
+		*to = *was;
+		was->mark = mem_strdup(was->mark);
+		return;
+	}
+}
+
+static struct devices *table(struct registry *reg)
+{
+	struct devices *old = reg->devices;
+
+	if (old && !old->is_outdated)
+		return old;
+	reg->devices = mem_alloc(sizeof(*reg->devices));
+	vec_each(entry, &reg->networks)
+		add_network(reg->devices, *entry);
+	vec_sort(&reg->devices->all, compare);
+	if (!old)
+		return reg->devices;
+	vec_each(device, &reg->devices->all)
+		carry_over(old, device);
+	vec_each(mtu, &old->mtus)
+		vec_push(&reg->devices->mtus, *mtu);
+	devices_free(old);
+	return reg->devices;
 }
 
 struct device *devices_find(struct registry *reg, const char *name, size_t *ret_n)
@@ -109,6 +138,23 @@ struct device *devices_all(struct registry *reg, size_t *ret_n)
 static int compare_links(const void *a, const void *b)
 {
 	return strcmp((*(const struct link *const *)a)->name, (*(const struct link *const *)b)->name);
+}
+
+bool device_is_own(const struct device *device)
+{
+	switch (device->role) {
+	case DEVICE_BRIDGE:
+		return network_owns_bridge(device->network->net) ||
+		       !network_has_bridge(device->network->net);
+	case DEVICE_VLAN:
+	case DEVICE_LINK:
+	case DEVICE_SHAPER:
+		return true;
+	case DEVICE_UPLINK:
+	case DEVICE_UNDERLAY:
+		break;
+	}
+	return false;
 }
 
 bool device_differs(const struct device *device, const struct link *link)
@@ -153,6 +199,11 @@ static void note(struct registry *reg, struct device *device, const struct link 
 	device->ifindex = link ? link->ifindex : 0;
 	device->mtu = link ? link->mtu : 0;
 	device->is_up = link && link->flags & IFF_UP;
+	mem_replace(&device->mark, link && link_is_ours(link) && device_is_own(device) ? link->alias
+										      : NULL);
+	device->look = (struct link_look){ 0 };
+	if (link && device_is_own(device))
+		link_look(link, &device->look);
 	switch (device->role) {
 	case DEVICE_BRIDGE:
 		network->bridge_ifindex = device->ifindex;
@@ -186,12 +237,65 @@ void devices_note(struct registry *reg, const struct snapshot *snap)
 	vec_each(entry, &reg->networks)
 		(*entry)->missing[0] = '\0';
 	vec_each(device, &devices->all) {
+		const struct link *link;
+
 		while (i < links.n && strcmp(links.v[i]->name, device->name) < 0)
 			i++;
-		note(reg, device,
-		     i < links.n && strcmp(links.v[i]->name, device->name) == 0 ? links.v[i] : NULL);
+		link = i < links.n && strcmp(links.v[i]->name, device->name) == 0 ? links.v[i] : NULL;
+		/* One that somebody renamed is still known, until devices_claim() has given its name back. */
+		if (link || !device->mark || !snapshot_link_by_index(snap, device->ifindex))
+			note(reg, device, link);
 	}
 	vec_free(&links);
+}
+
+/* A name that somebody else's device has by now is not to be had. */
+static bool has_lost_name(const struct snapshot *snap, const struct link *link, const char *name)
+{
+	return strcmp(link->name, name) != 0 && !snapshot_link(snap, name);
+}
+
+static void claim(const struct snapshot *snap, const struct link *link, const char *network,
+		  const char *name, const char *mark, op_vec *ops)
+{
+	bool has_name = !has_lost_name(snap, link, name), has_mark = !mark || link_is_ours(link);
+	struct op *op;
+
+	if (has_name && has_mark)
+		return;
+	op = op_add(ops, OP_LINK_SET, network);
+	op->link.set = (has_name ? 0 : LINK_SET_NAME) | (has_mark ? 0 : LINK_SET_ALIAS);
+	memcpy(op->link.old_name, link->name, sizeof(op->link.old_name));
+	snprintf(op->link.name, sizeof(op->link.name), "%s", has_name ? link->name : name);
+	/* It is lowered for that, and must not stay so should the rest of its repair have to wait. */
+	if (!has_name && link->flags & IFF_UP) {
+		op->link.set |= LINK_SET_UP;
+		op->link.up = true;
+	}
+	if (!has_mark)
+		snprintf(op->link.alias, sizeof(op->link.alias), "%s", mark);
+}
+
+void devices_claim(struct registry *reg, const struct snapshot *snap, op_vec *ops)
+{
+	vec_each(device, &table(reg)->all) {
+		const struct link *link = device->mark && device->network->is_wanted
+						  ? snapshot_link_by_index(snap, device->ifindex)
+						  : NULL;
+
+		if (link)
+			claim(snap, link, device->network->net->name, device->name, device->mark, ops);
+	}
+	/* A port's mark is the plan's own business: it knows its device by name. */
+	vec_each(entry, &reg->ports) {
+		const struct link *link = (*entry)->ifindex && !(*entry)->is_elsewhere &&
+							  (*entry)->port->kind != PORT_VF
+						  ? snapshot_link_by_index(snap, (*entry)->ifindex)
+						  : NULL;
+
+		if (link)
+			claim(snap, link, (*entry)->port->network, (*entry)->port->ifname, NULL, ops);
+	}
 }
 
 unsigned devices_index(const char *name)
@@ -205,10 +309,18 @@ unsigned devices_index(const char *name)
 	return fd >= 0 && ioctl(fd, SIOCGIFINDEX, &request) == 0 ? (unsigned)request.ifr_ifindex : 0;
 }
 
+void devices_outdate(struct devices *devices)
+{
+	if (devices)
+		devices->is_outdated = true;
+}
+
 struct devices *devices_free(struct devices *devices)
 {
 	if (!devices)
 		return NULL;
+	vec_each(device, &devices->all)
+		free(device->mark);
 	vec_free(&devices->all);
 	vec_free(&devices->mtus);
 	free(devices);

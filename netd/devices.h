@@ -12,6 +12,7 @@
  */
 
 #include "netd/registry.h"
+#include "plan/op.h"
 
 enum device_role {
 	DEVICE_BRIDGE,   /* the network's own, or the host's interface beside macvtap ports */
@@ -29,6 +30,8 @@ struct device {
 	int ifindex;     /* as it was when netd looked last; 0: not there */
 	uint32_t mtu;
 	bool is_up;
+	char *mark;      /* of ours: its alias then; NULL: it was not there, or bore no mark */
+	struct link_look look, seen; /* of ours: as it was then, and as the last event told */
 	bool is_suspect; /* its last event did not fit */
 };
 
@@ -41,14 +44,26 @@ struct device *devices_all(struct registry *reg, size_t *ret_n);
 /* Records how they are, in the table and in their networks (bridge_*, missing). */
 void devices_note(struct registry *reg, const struct snapshot *snap);
 /*
+ * Devices of ours, and of ports, that have lost their mark or name since, by which alone a
+ * plan would know them: the operations that give it back.
+ */
+void devices_claim(struct registry *reg, const struct snapshot *snap, op_vec *ops);
+/*
  * A device by which a link's peers may be reached, for none is declared, has another
  * MTU than when netd looked last: the network's follows from it.
  */
 bool devices_narrows(struct registry *reg, const struct link *link);
+/* Is it ours to make and to keep? */
+bool device_is_own(const struct device *device);
 /* What somebody else's device was like when netd looked last is not so any more. */
 bool device_differs(const struct device *device, const struct link *link);
 /* The kernel's index of a device by this name, or 0: if_nametoindex(3) opens a socket each time. */
 unsigned devices_index(const char *name);
+/*
+ * A network came, changed or goes: the table is made anew when it is asked for next. What is
+ * known of devices by their names stays. NULL is fine.
+ */
+void devices_outdate(struct devices *devices);
 struct devices *devices_free(struct devices *devices);
 
 #endif

@@ -238,6 +238,17 @@ static void on_state(void *context, const char *network, enum dnsmasq_state stat
 		monitor_emit(d, "network-changed", network, NULL, NULL, "DHCP and DNS serve");
 }
 
+static void on_put_back(void *context, const char *network, const char *text)
+{
+	log_notice("network %s: put back: %s", network, text);
+	monitor_emit(context, "repaired", network, NULL, NULL, "%s", text);
+}
+
+void dhcp_look_after(struct netd *d)
+{
+	dnsmasq_look_after(d->dnsmasq, on_put_back, d);
+}
+
 static void on_resolvers(void *context)
 {
 	struct netd *d = context;

@@ -352,6 +352,18 @@ void dnsmasq_refresh(struct dnsmasq_set *set, const char *network)
 	instance_advance(in);
 }
 
+void dnsmasq_look_after(struct dnsmasq_set *set,
+			void (*told)(void *context, const char *network, const char *text),
+			void *context)
+{
+	vec_each(entry, &set->instances) {
+		char text[128];
+
+		if (instance_look_after(*entry, text, sizeof(text)) && told)
+			told(context, (*entry)->network, text);
+	}
+}
+
 static void end(struct instance *in)
 {
 	in->is_claimed = true;

@@ -64,6 +64,15 @@ struct dnsmasq_callbacks {
 	void (*resolvers_changed)(void *context);
 };
 
+/*
+ * What somebody did to those that run and no event tells: one that was stopped (SIGSTOP)
+ * goes on, files that were changed are as netd wrote them. told, which may be NULL, is
+ * called for each, at once.
+ */
+void dnsmasq_look_after(struct dnsmasq_set *set,
+			void (*told)(void *context, const char *network, const char *text),
+			void *context);
+
 int dnsmasq_set_new(struct loop *loop, const struct dnsmasq_options *options,
 		    const struct dnsmasq_callbacks *callbacks, void *context,
 		    struct dnsmasq_set **ret, struct vnet_error *err);

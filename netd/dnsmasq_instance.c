@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -536,6 +537,48 @@ static void advance_idle(struct instance *in)
 		test_next(in);
 	else
 		start(in);
+}
+
+/* The files that it has read, or is to read at its next start, as they were written. */
+static bool restore_files(struct instance *in, char *text, size_t size)
+{
+	AUTO_DHCP_FILES struct dhcp_files found = { 0 };
+	struct vnet_error err = { 0 };
+	bool must_reload = false, is_changed = false;
+
+	if (!in->has_current || in->has_next)
+		return false;
+	/* One that cannot be read is as good as changed. */
+	dnsmasq_files_read(in->dir, &found);
+	for (size_t i = 0; i < DHCP_N_FILES; i++) {
+		if (found.text[i] && strcmp(found.text[i], in->current.text[i]) == 0)
+			continue;
+		is_changed = true;
+		must_reload |= i != DHCP_FILE_CONF;
+	}
+	if (!is_changed)
+		return false;
+	if (write_files(in, &in->current, true, &err) < 0) {
+		set_problem(in, err.number, err.code, "%s", err.message);
+		return false;
+	}
+	if (must_reload)
+		broker_signal(in->pidfd, SIGHUP);
+	snprintf(text, size, "files of its dnsmasq");
+	return true;
+}
+
+bool instance_look_after(struct instance *in, char *text, size_t size)
+{
+	if (in->phase != PHASE_RUNNING || !in->is_wanted)
+		return false;
+	if (dnsmasq_process_is_stopped(in->pid)) {
+		if (broker_signal(in->pidfd, SIGCONT) < 0)
+			return false;
+		snprintf(text, size, "its dnsmasq (pid %d) goes on", in->pid);
+		return true;
+	}
+	return restore_files(in, text, size);
 }
 
 void instance_advance(struct instance *in)

@@ -77,6 +77,8 @@ struct dnsmasq_set {
 
 /* Takes the step that is due.  May end the instance: it is in set->gone then. */
 void instance_advance(struct instance *in);
+/* What dnsmasq_look_after() promises; true: in text is what was put back. */
+bool instance_look_after(struct instance *in, char *text, size_t size);
 void instance_free(struct instance *in);
 enum dnsmasq_state instance_state(const struct instance *in);
 /* Takes hold of the process that runs with its files; false when none does. */

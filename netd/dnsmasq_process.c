@@ -143,6 +143,19 @@ int dnsmasq_process_open(const char *dir, pid_t *ret_pid)
 	return pidfd;
 }
 
+bool dnsmasq_process_is_stopped(pid_t pid)
+{
+	AUTO_FREE char *path = mem_printf("/proc/%d/stat", pid);
+	AUTO_FREE char *text = NULL;
+	const char *end;
+
+	/* "PID (NAME) STATE ...", and a name may have parentheses. */
+	if (read_file(path, 4096, &text, NULL) < 0)
+		return false;
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] == 'T';
+}
+
 int dnsmasq_process_signal(int pidfd, int number)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 ? -errno : 0;

@@ -28,6 +28,8 @@ bool dnsmasq_process_is_ours(pid_t pid, const char *dir);
 char *dnsmasq_process_dir(pid_t pid);
 /* "--conf-file=DIR/dnsmasq.conf", or for a test dnsmasq.conf.new; to free. */
 char *dnsmasq_conf_argument(const char *dir, bool is_test);
+/* By SIGSTOP; not one that a debugger holds. */
+bool dnsmasq_process_is_stopped(pid_t pid);
 int dnsmasq_process_signal(int pidfd, int number);
 
 /* Replaces DIR/NAME by rename; readable by all. */

@@ -22,53 +22,24 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
-#define SETTLE_USEC 30000         /* events of one action come within this */
-#define REPAIRS_BEFORE_PATIENCE 5 /* in REPAIR_INTERVAL_USEC; then each repair waits twice as long */
-#define REPAIR_INTERVAL_USEC 10000000ull
-#define PATIENCE_MAX_USEC 30000000ull
 #define STRANGER_USEC 3000000     /* a machine with many cards is some seconds between TAPs and hook */
 #define STRANGERS_MAX 64          /* told of at once */
-#define LOOK_USEC 1000000         /* at most this often where our own changes are told, too */
+#define LOOK_USEC 1000000         /* at most this often where our own changes are told, or others' affairs */
+#define UNTOLD_USEC 60000000      /* some changes no event tells of: a look now and then */
 
-/*
- * How long to wait before the next repair: someone who undoes our work again and
- * again must not make us spin. Counted apart by who it can be: a guest's VMM may
- * change its own device for ever, and that must not delay the repair of the rules.
- */
-enum cause { CAUSE_PORT, CAUSE_HOST, CAUSE_RULES, N_CAUSES };
-
-static uint64_t patience(enum cause cause)
-{
-	static struct { uint64_t since; unsigned repairs; } past[N_CAUSES];
-	uint64_t now = loop_now(), wait = SETTLE_USEC;
-
-	if (now - past[cause].since > REPAIR_INTERVAL_USEC) {
-		past[cause].since = now;
-		past[cause].repairs = 0;
-	}
-	past[cause].repairs++;
-	for (unsigned i = REPAIRS_BEFORE_PATIENCE;
-	     i < past[cause].repairs && wait < PATIENCE_MAX_USEC; i++)
-		wait *= 2;
-	return wait;
-}
-
+/* Something was not as wanted, and now it is. */
 static void check(void *arg)
 {
 	struct netd *d = arg;
 	struct outcome outcome = { 0 };
 
+	d->last_check = loop_now();
 	ports_end_unowned(d);
 	networks_drop_orphans(d);
 	groups_drop_orphans(d);
-	reconcile(d, &outcome, NULL);
-	/* Something was not as wanted, and now it is. */
-	vec_each(op, &outcome.ops) {
-		AUTO_FREE char *text = op_to_text(op);
-
-		monitor_emit(d, "repaired", op->network[0] ? op->network : NULL, NULL, NULL, "%s", text);
-	}
+	reconcile_repair(d, &outcome, NULL);
 	outcome_free(&outcome);
+	reconcile_later(d, UNTOLD_USEC);
 }
 
 void reconcile_later(struct netd *d, uint64_t usec)
@@ -83,11 +54,12 @@ void reconcile_later(struct netd *d, uint64_t usec)
 	loop_timer_add(d->loop, usec, check, d, &d->check_timer);
 }
 
-static void suspect(struct netd *d, enum cause cause)
+/* At once after a while, and then no more often than that. */
+static void look_soon(struct netd *d)
 {
-	/* One that comes at once covers this one, too. */
-	if (!d->check_timer || d->check_due > loop_now() + SETTLE_USEC)
-		reconcile_later(d, patience(cause));
+	uint64_t next = d->last_check + LOOK_USEC, now = loop_now();
+
+	reconcile_later(d, next > now + DRIFT_SETTLE_USEC ? next - now : DRIFT_SETTLE_USEC);
 }
 
 /*
@@ -97,7 +69,6 @@ static void suspect(struct netd *d, enum cause cause)
  */
 static void look_at_suspects(struct netd *d)
 {
-	bool port = false, device = false;
 	struct device *devices;
 	size_t n;
 
@@ -105,18 +76,28 @@ static void look_at_suspects(struct netd *d)
 		return;
 	d->has_suspects = false;
 	vec_each(entry, &d->registry.ports) {
-		port |= (*entry)->is_suspect;
+		if ((*entry)->is_suspect)
+			drift_port(d, *entry);
+		/* A new one: so it is to stay. */
+		else if (!(*entry)->look.device)
+			(*entry)->look = (*entry)->seen;
 		(*entry)->is_suspect = false;
 	}
 	devices = devices_all(&d->registry, &n);
 	for (size_t i = 0; i < n; i++) {
-		device |= devices[i].is_suspect;
+		if (devices[i].is_suspect)
+			drift_network(d, devices[i].network);
+		else if (!devices[i].look.device)
+			devices[i].look = devices[i].seen;
 		devices[i].is_suspect = false;
 	}
-	if (port)
-		suspect(d, CAUSE_PORT);
-	if (device)
-		suspect(d, CAUSE_HOST);
+}
+
+/* It is not what the last plan left. What an event of a bridge port does not tell is as before. */
+static bool looks_other(const struct link_look *look, const struct link_look *seen)
+{
+	return look->device && ((seen->device && look->device != seen->device) ||
+				look->port != seen->port);
 }
 
 /* ---- ports ---- */
@@ -141,7 +122,7 @@ static bool port_is_wrong(const struct port_entry *entry, const struct link *lin
 {
 	int master = entry->port->kind == PORT_MACVTAP ? 0 : entry->network->bridge_ifindex;
 
-	return has_other_mac(entry->port, link) || !!(link->flags & IFF_UP) == entry->port->link_down ||
+	return looks_other(&entry->look, &entry->seen) || has_other_mac(entry->port, link) || !!(link->flags & IFF_UP) == entry->port->link_down ||
 	       link->master != master || strcmp(link->name, entry->port->ifname) != 0;
 }
 
@@ -221,17 +202,22 @@ static bool device_is_wrong(const struct device *device, const struct link *link
 	return uplink_is_wrong(device, link);
 }
 
-static void device_changed(struct netd *d, struct device *device, const struct link *link)
+static void device_changed(struct netd *d, struct device *device, const struct link *link, int by)
 {
 	if (device->role == DEVICE_BRIDGE) {
 		device->network->bridge_ifindex = link->ifindex;
 		device->network->bridge_mtu = link->mtu;
 	}
-	device->is_suspect = device_is_wrong(device, link);
+	if (device_is_own(device))
+		link_look(link, &device->seen);
+	device->is_suspect = device_is_wrong(device, link) ||
+			     (device->network->is_wanted && looks_other(&device->look, &device->seen));
+	if (device->is_suspect)
+		drift_seen(&device->network->drift, by, NULL);
 	/* Of an uplink the last look counts, for the plan was made by that. */
 	if (device->role == DEVICE_LINK)
 		device->ifindex = link->ifindex;
-	d->has_suspects |= device->is_suspect;
+	d->has_suspects |= device->is_suspect || (device_is_own(device) && !device->look.device);
 }
 
 /* The mark of a network's device, or of the outer tag that several share. */
@@ -254,18 +240,21 @@ static bool is_marked_port(const struct link *link)
 }
 
 /* A device of ours by a name that we did not give: somebody renamed it. */
-static void check_unknown(struct netd *d, const struct link *link)
+static void check_unknown(struct netd *d, const struct link *link, int by)
 {
 	if (!link_is_ours(link) || is_marked_port(link))
 		return;
 	if (has_mark(link, NULL)) {
 		if (!(link->flags & IFF_UP))
-			suspect(d, CAUSE_HOST);
+			drift_network(d, NULL);
 		return;
 	}
-	vec_each(entry, &d->registry.networks)
-		if ((*entry)->is_wanted && has_mark(link, (*entry)->net->name))
-			suspect(d, CAUSE_HOST);
+	vec_each(entry, &d->registry.networks) {
+		if (!(*entry)->is_wanted || !has_mark(link, (*entry)->net->name))
+			continue;
+		drift_seen(&(*entry)->drift, by, NULL);
+		drift_network(d, *entry);
+	}
 }
 
 /* ---- devices on our bridges that are nobody's ---- */
@@ -335,39 +324,52 @@ static void note_stranger(struct netd *d, const struct link *link)
 		loop_timer_add(d->loop, STRANGER_USEC, look_at_strangers, d, &d->stranger_timer);
 }
 
-static void link_changed(struct netd *d, const struct link *link)
+static void port_changed(struct netd *d, struct port_entry *port, const struct link *link, int by)
 {
+	port->is_suspect = port_is_wrong(port, link);
+	d->has_suspects |= port->is_suspect || !port->look.device;
+	if (port->is_suspect)
+		drift_seen(&port->drift, by, NULL);
+}
+
+static void link_changed(struct netd *d, const struct kernel_event *event)
+{
+	const struct link *link = &event->link;
 	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
 	struct device *devices;
 	size_t n;
 
 	if (port) {
-		port->is_suspect = port_is_wrong(port, link);
-		d->has_suspects |= port->is_suspect;
+		link_look(link, &port->seen);
+		port_changed(d, port, link, event->pid);
 		return;
 	}
 	devices = devices_find(&d->registry, link->name, &n);
 	for (size_t i = 0; i < n; i++)
-		device_changed(d, &devices[i], link);
+		device_changed(d, &devices[i], link, event->pid);
 	if (!n)
-		check_unknown(d, link);
+		check_unknown(d, link, event->pid);
 	if (devices_narrows(&d->registry, link))
-		suspect(d, CAUSE_HOST);
+		look_soon(d);
 	note_stranger(d, link);
 }
 
-static void device_gone(struct netd *d, struct device *device, const struct link *link)
+static void device_gone(struct netd *d, struct device *device, const struct link *link, int by)
 {
 	struct network_entry *network = device->network;
 
 	if (device->role == DEVICE_BRIDGE && network->bridge_ifindex == link->ifindex)
 		network->bridge_ifindex = 0;
+	device->look = (struct link_look){ 0 };
 	device->is_suspect = network->is_wanted;
+	if (device->is_suspect && device_is_own(device))
+		drift_seen(&network->drift, by, NULL);
 	d->has_suspects |= device->is_suspect;
 }
 
-static void link_gone(struct netd *d, const struct link *link)
+static void link_gone(struct netd *d, const struct kernel_event *event)
 {
+	const struct link *link = &event->link;
 	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
 	struct device *devices;
 	size_t n;
@@ -378,21 +380,24 @@ static void link_gone(struct netd *d, const struct link *link)
 	}
 	devices = devices_find(&d->registry, link->name, &n);
 	for (size_t i = 0; i < n; i++)
-		device_gone(d, &devices[i], link);
+		device_gone(d, &devices[i], link, event->pid);
 }
 
 /*
  * A bridge port changed. Of ports of ours it is told in what; of VLANs it is not, and
  * our own changes are told like anybody's: a look soon, one for all.
  */
-static void bridge_port_changed(struct netd *d, const struct link *link)
+static void bridge_port_changed(struct netd *d, const struct kernel_event *event)
 {
-	const struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
+	const struct link *link = &event->link;
+	struct port_entry *port = registry_port_by_ifindex(&d->registry, link->ifindex);
 	const struct network_entry *entry =
 		registry_network_by_ifindex(&d->registry, link->master ? link->master : link->ifindex);
 
-	if (port)
-		link_changed(d, link);
+	if (port) {
+		port->seen.port = link_look_port(link);
+		port_changed(d, port, link, event->pid);
+	}
 	if (entry && entry->is_wanted && entry->net->bridge.vlan_filtering)
 		reconcile_later(d, LOOK_USEC);
 }
@@ -409,14 +414,45 @@ static void fdb_changed(struct netd *d, int ifindex)
 			reconcile_later(d, LOOK_USEC);
 }
 
-/* An address changed on a bridge of ours? */
-static void address_changed(struct netd *d, int ifindex)
+/* An address changed on a bridge of ours, or a route by it? */
+static void address_changed(struct netd *d, const struct kernel_event *event)
 {
-	struct network_entry *entry = registry_network_by_ifindex(&d->registry, ifindex);
+	struct network_entry *entry = registry_network_by_ifindex(&d->registry, event->link.ifindex);
 
-	if (entry && entry->is_wanted &&
-	    (network_owns_bridge(entry->net) || !network_has_bridge(entry->net)))
-		suspect(d, CAUSE_HOST);
+	if (event->is_own || !entry || !entry->is_wanted ||
+	    !(network_owns_bridge(entry->net) || !network_has_bridge(entry->net)))
+		return;
+	drift_seen(&entry->drift, event->pid, NULL);
+	drift_network(d, entry);
+}
+
+/* Forwarding of some interface, by us or by others; limits of a device. */
+static void other_changed(struct netd *d, const struct kernel_event *event)
+{
+	struct port_entry *port = registry_port_by_ifindex(&d->registry, event->link.ifindex);
+	struct device *devices;
+	size_t n;
+
+	if (event->kind == KERNEL_EVENT_FORWARDING) {
+		/* Who wrote below /proc is not told: after a plan of ours that did this costs a look. */
+		if (d->registry.networks.n)
+			look_soon(d);
+		return;
+	}
+	if (event->is_own)
+		return;
+	if (port) {
+		drift_seen(&port->drift, event->pid, NULL);
+		drift_port(d, port);
+		return;
+	}
+	devices = devices_all(&d->registry, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (devices[i].role != DEVICE_SHAPER || devices[i].ifindex != event->link.ifindex)
+			continue;
+		drift_seen(&devices[i].network->drift, event->pid, NULL);
+		drift_network(d, devices[i].network);
+	}
 }
 
 static void rules_touched(struct netd *d, const struct kernel_event *event)
@@ -429,7 +465,8 @@ static void rules_touched(struct netd *d, const struct kernel_event *event)
 		monitor_emit(d, "interference", NULL, NULL, NULL,
 			     "process %d (%s) changed our nftables tables", event->pid, event->process);
 	}
-	suspect(d, CAUSE_RULES);
+	drift_seen(&d->rules_drift, event->pid, event->process);
+	drift_rules(d);
 }
 
 static void on_event(void *context, const struct kernel_event *event)
@@ -438,13 +475,13 @@ static void on_event(void *context, const struct kernel_event *event)
 
 	switch (event->kind) {
 	case KERNEL_EVENT_LINK_NEW:
-		link_changed(d, &event->link);
+		link_changed(d, event);
 		break;
 	case KERNEL_EVENT_LINK_GONE:
-		link_gone(d, &event->link);
+		link_gone(d, event);
 		break;
 	case KERNEL_EVENT_ADDR:
-		address_changed(d, event->link.ifindex);
+		address_changed(d, event);
 		break;
 	case KERNEL_EVENT_NFT:
 		if (event->touches_ours)
@@ -453,15 +490,16 @@ static void on_event(void *context, const struct kernel_event *event)
 		trace_rules_changed(d);
 		break;
 	case KERNEL_EVENT_ROUTE:
-		if (d->registry.networks.n)
-			suspect(d, CAUSE_HOST);
+		address_changed(d, event);
+		if (d->registry.networks.n && !event->link.ifindex)
+			look_soon(d);
+		break;
+	case KERNEL_EVENT_FORWARDING:
+	case KERNEL_EVENT_FILTER:
+		other_changed(d, event);
 		break;
 	case KERNEL_EVENT_BRIDGE_PORT:
-		bridge_port_changed(d, &event->link);
-		break;
-	case KERNEL_EVENT_FILTER:
-		if (registry_port_by_ifindex(&d->registry, event->link.ifindex))
-			suspect(d, CAUSE_PORT);
+		bridge_port_changed(d, event);
 		break;
 	case KERNEL_EVENT_FDB:
 		fdb_changed(d, event->link.ifindex);
@@ -482,7 +520,7 @@ static void on_event(void *context, const struct kernel_event *event)
 		break;
 	case KERNEL_EVENT_OVERRUN:
 		log_notice("kernel events were lost; looking at everything again");
-		suspect(d, CAUSE_RULES);
+		look_soon(d);
 		break;
 	}
 }
@@ -521,5 +559,6 @@ int events_start(struct netd *d, struct vnet_error *err)
 			return vnet_error_set(err, r, "events", "cannot watch kernel events: %s",
 					      strerror(-r));
 	}
+	reconcile_later(d, UNTOLD_USEC);
 	return 0;
 }

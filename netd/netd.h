@@ -21,6 +21,7 @@
  *   reconcile.c  desired → snapshot → plan → execute
  *   egress.c     addresses that names have led to
  *   events.c     what the kernel tells, and what follows
+ *   drift.c      what others change again and again (drift.h)
  *   uplink.c     a NIC taken into a bridge under watch of its gateway
  *   doctor.c     what else on this host stops our traffic, and the fixes
  *   monitor.c    subscribers
@@ -79,6 +80,7 @@ struct netd {
 	bool host_is_unsaved;           /* they could not be written: again before anything else */
 	struct dnsmasq_set *dnsmasq;
 	struct server *server;
+	struct drift rules_drift, host_drift; /* what belongs to no network */
 	struct monitor *monitor;
 	struct trace *trace;
 	VEC(char *) notes;              /* what the kernel lacks: GetInfo */
@@ -94,6 +96,7 @@ struct netd {
 	struct loop_source *stranger_timer;
 	struct loop_source *check_timer; /* events do not fit: look when they have settled */
 	uint64_t check_due;              /* loop_now() when check_timer fires */
+	uint64_t last_check;             /* when it fired last */
 	struct loop_source *retry_timer; /* a network failed: try again */
 	unsigned retry_delay;           /* s */
 	struct loop_source *egress_timer;
@@ -128,6 +131,8 @@ void outcome_free(struct outcome *outcome);
 int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err);
 /* The same by a look that was taken just now, since when netd has changed nothing in the kernel. */
 void reconcile_seen(struct netd *d, struct snapshot *snap);
+/* The same where nothing new is wanted: what there is to do was changed by others (drift.h). */
+int reconcile_repair(struct netd *d, struct outcome *outcome, struct vnet_error *err);
 /* A look at the host, and what it takes to bring it to some definitions. */
 struct preparation {
 	struct snapshot snap;
@@ -279,6 +284,8 @@ void dhcp_when_told(struct netd *d, const struct network_entry *entry,
 void dhcp_end_waiting(struct netd *d);
 /* Writes dnsmasq's files and starts, reloads, restarts or stops it as needed. */
 int dhcp_apply(struct netd *d, struct network_entry *entry, struct vnet_error *err);
+/* What was done to dnsmasq or its files and no event tells. */
+void dhcp_look_after(struct netd *d);
 void dhcp_release_leases(struct netd *d, const struct port_entry *entry);
 /* Adds to ops what dhcp_apply() would do if nets were defined. */
 void dhcp_plan(struct netd *d, struct network *const *nets, size_t n_nets, op_vec *ops);

@@ -32,6 +32,9 @@ bool network_problem(struct netd *d, const struct network_entry *entry, struct v
 	vnet_error_clear(ret);
 	if (entry->state == NETWORK_FAILED)
 		*ret = entry->problem;
+	else if (entry->is_wanted && (drift_problem(&entry->drift, entry->net->name, ret) ||
+				      drift_rules_problem(d, ret)))
+		return true;
 	else if (entry->is_wanted && entry->missing[0])
 		vnet_error_set(ret, -ENODEV, "device-missing",
 			       "%s is not there; the network is completed when it comes",
@@ -148,6 +151,7 @@ int network_start(struct netd *d, struct network_entry *entry, struct outcome *o
 
 	if (entry->is_wanted && entry->state == NETWORK_RUNNING)
 		return 0;
+	drift_forgive_network(d, entry);
 	r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
 	if (r == 0)
 		r = network_check_to_start(d, entry, &snap, err);
@@ -296,8 +300,10 @@ int networks_stop(struct netd *d, struct network_entry *const *v, size_t n, bool
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		if (!is_stopped(v[i]))
+		if (!is_stopped(v[i])) {
+			drift_forgive_network(d, v[i]);
 			vec_push(&entries, v[i]);
+		}
 	r = entries.n ? stop_all(d, &entries, force, err) : 0;
 	vec_free(&entries);
 	return r;

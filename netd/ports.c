@@ -214,6 +214,8 @@ static int reopen(struct netd *d, struct port_entry *entry, const struct peer *p
 	if (r == 0)
 		r = check_is_up(entry->network, err);
 	if (r == 0)
+		r = drift_check_attach(d, entry->network, err);
+	if (r == 0)
 		r = port_has_device(entry) || kind->is_remade ? kind->open(d, entry, true, ret, err)
 							      : remake(d, entry, ret, err);
 	if (r < 0)
@@ -246,7 +248,9 @@ static int check_attach(struct netd *d, struct port *port, const struct network_
 		events_catch_up(d);
 		r = check(d, port, network, mac_chosen, peer, err);
 	}
-	return r < 0 ? r : check_is_up(network, err);
+	if (r == 0)
+		r = check_is_up(network, err);
+	return r < 0 ? r : drift_check_attach(d, network, err);
 }
 
 static int attach_new(struct netd *d, struct network_entry *network, struct port *port,
@@ -380,6 +384,11 @@ int port_change(struct netd *d, struct port_entry *entry, struct port *after, bo
 		r = port_save(d, entry, new, err);
 	if (r < 0)
 		return r;
+	drift_forgive_port(d, entry);
+	/* What the next event tells is our own doing. */
+	vec_each(op, &ops)
+		if (op->kind == OP_LINK_SET)
+			entry->look = (struct link_look){ 0 };
 	r = kernel_execute(d->kernel, ops.v, ops.n, &done, err);
 	if (r < 0) {
 		/*

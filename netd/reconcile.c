@@ -27,6 +27,7 @@
 #define RETRY_FIRST 2   /* s */
 #define RETRY_LAST 60   /* s */
 #define LOOKS_MAX 3      /* in a row, at rules that somebody changes while we plan */
+#define AGAIN_USEC 1000000 /* after a plan that changed something, a look at what came of it */
 #define OPS_LOGGED_MAX 500 /* of one plan, each by a line */
 
 void outcome_free(struct outcome *outcome)
@@ -112,6 +113,7 @@ struct run {
 	size_t n_refused;         /* networks that cannot be started yet */
 	unsigned n_looks;
 	bool is_stale;            /* the rules were not what the plan was made for */
+	bool is_repair;           /* drift_repaired() tells what was done */
 };
 
 static bool run_skips(const struct run *run, const char *network)
@@ -262,6 +264,7 @@ static void note_devices(struct netd *d, const struct snapshot *snap)
 	vec_each(entry, &d->registry.networks)
 		memcpy(vec_add(&before)->name, (*entry)->missing, sizeof((*entry)->missing));
 	devices_note(&d->registry, snap);
+	registry_note_looks(&d->registry, snap);
 	for (size_t i = 0; i < before.n; i++)
 		tell_missing(d, d->registry.networks.v[i], before.v[i].name);
 	vec_free(&before);
@@ -290,40 +293,34 @@ static void watch_fdb(struct netd *d)
 		log_error("%s; peers of VXLANs that others take away are missed", err.message);
 }
 
-/* What the plan made decides the MTU of a bridge where none is declared: dnsmasq is to tell it. */
-static void find_mtus(struct netd *d)
+/* A persistent TAP that the plan made has an index now. */
+static void find_ifindexes(struct registry *reg, const struct snapshot *snap)
 {
-	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	vec_each(entry, &reg->ports) {
+		const struct port *port = (*entry)->port;
+		const struct link *link;
 
-	vec_each(entry, &d->registry.networks) {
-		if (!(*entry)->is_wanted || !network_entry_derives_mtu(*entry) ||
-		    !network_wants_dnsmasq((*entry)->net))
+		if ((*entry)->ifindex || !port->persistent || port->kind != PORT_TAP)
 			continue;
-		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) == 0)
-			devices_note(&d->registry, &snap);
-		return;
+		link = snapshot_link(snap, port->ifname);
+		if (link && !registry_port_by_ifindex(reg, link->ifindex))
+			registry_set_ifindex(reg, *entry, link->ifindex);
 	}
 }
 
-/* A persistent TAP that the plan made has an index now. */
-static void find_ifindexes(struct netd *d)
+/*
+ * How devices are now is what later events are compared with; and what the plan made decides
+ * the MTU of a bridge where none is declared: dnsmasq is to tell it.
+ */
+static void note_result(struct netd *d)
 {
-	vec_each(entry, &d->registry.ports) {
-		AUTO_SNAPSHOT struct snapshot snap = { 0 };
-		const struct link *link;
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 
-		if ((*entry)->ifindex || !(*entry)->port->persistent || (*entry)->port->kind != PORT_TAP)
-			continue;
-		if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
-			return;
-		vec_each(other, &d->registry.ports) {
-			link = snapshot_link(&snap, (*other)->port->ifname);
-			if (!(*other)->ifindex && (*other)->port->persistent && link &&
-			    (*other)->port->kind == PORT_TAP && !registry_port_by_ifindex(&d->registry, link->ifindex))
-				registry_set_ifindex(&d->registry, *other, link->ifindex);
-		}
+	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
 		return;
-	}
+	devices_note(&d->registry, &snap);
+	find_ifindexes(&d->registry, &snap);
+	registry_note_looks(&d->registry, &snap);
 }
 
 /* Many are summed up: nobody reads a thousand lines, and writing them takes as long as the work. */
@@ -373,8 +370,11 @@ static void run_plan(struct run *run, const struct plan *plan)
 	struct netd *d = run->d;
 	bool rules_stand = run_ops(run, &plan->ops);
 
-	find_mtus(d);
-	find_ifindexes(d);
+	if (plan->ops.n) {
+		note_result(d);
+		/* What others changed meanwhile was noted as our own doing. */
+		reconcile_later(d, AGAIN_USEC);
+	}
 	if (!rules_stand)
 		return;
 	run_services(run);
@@ -384,12 +384,33 @@ static void run_plan(struct run *run, const struct plan *plan)
 	flows_changed(d);
 }
 
+/*
+ * Before the plan, which knows what is ours by its mark and name: without these it would take
+ * the network's rules away. So that waits for nothing (drift.h), but is counted.
+ */
+static void claim_devices(struct netd *d, struct snapshot *snap)
+{
+	AUTO_OPS op_vec ops = { 0 };
+
+	devices_claim(&d->registry, snap, &ops);
+	vec_each(op, &ops) {
+		struct vnet_error err = { 0 };
+		size_t done;
+
+		if (kernel_execute(d->kernel, op, 1, &done, &err) < 0 || op_apply(op, snap, &err) < 0)
+			log_error("network %s: %s", op->network, err.message);
+		else
+			drift_repaired(d, op, 1);
+	}
+}
+
 static int plan_by(struct netd *d, struct snapshot *snap, struct plan *ret, size_t *ret_refused,
 		   struct vnet_error *err)
 {
 	struct desired desired = { 0 };
 	int r;
 
+	claim_devices(d, snap);
 	sweep_ports(d, snap);
 	ports_choose_slots(d);
 	held_refresh(d);
@@ -425,14 +446,34 @@ static void outcome_take(struct outcome *ret, struct plan *plan)
 	memset(&plan->notes, 0, sizeof(plan->notes));
 }
 
+/* What waits (drift.h) is left out, and looked at again when its time has come. */
+static void leave_out_waiting(struct netd *d, op_vec *ops)
+{
+	uint64_t now = loop_now(), soonest = UINT64_MAX;
+	op_vec waiting = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ops->n; i++)
+		if (drift_waits(d, &ops->v[i], &soonest))
+			vec_push(&waiting, ops->v[i]);
+		else
+			ops->v[n++] = ops->v[i];
+	ops->n = n;
+	op_vec_free(&waiting);
+	if (soonest != UINT64_MAX)
+		reconcile_later(d, soonest > now ? soonest - now : 0);
+}
+
 /* Runs the plan, or tells why there is none. */
 static int carry_out(struct run *run, struct plan *plan, int planned)
 {
 	AUTO_PLAN struct plan again = { 0 };
-	const struct plan *now = plan;
+	struct plan *now = plan;
 
 	while (planned == 0) {
-		report_plan(now);
+		leave_out_waiting(run->d, &now->ops);
+		if (!run->is_repair)
+			report_plan(now);
 		run->n_looks++;
 		run->is_stale = false;
 		run_plan(run, now);
@@ -461,11 +502,12 @@ static int end_run(const struct run *run, struct vnet_error *err)
 	return run->err->number;
 }
 
-int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
+static int reconcile_as(struct netd *d, bool is_repair, struct outcome *outcome,
+			struct vnet_error *err)
 {
 	AUTO_PLAN struct plan plan = { 0 };
 	struct vnet_error problem = { 0 };
-	struct run run = { .d = d, .err = &problem };
+	struct run run = { .d = d, .err = &problem, .is_repair = is_repair };
 
 	carry_out(&run, &plan, plan_now(d, &plan, &run.n_refused, &problem));
 	if (outcome)
@@ -480,6 +522,23 @@ void reconcile_seen(struct netd *d, struct snapshot *snap)
 	struct run run = { .d = d, .err = &problem };
 
 	carry_out(&run, &plan, plan_by(d, snap, &plan, &run.n_refused, &problem));
+}
+
+int reconcile(struct netd *d, struct outcome *outcome, struct vnet_error *err)
+{
+	return reconcile_as(d, false, outcome, err);
+}
+
+int reconcile_repair(struct netd *d, struct outcome *outcome, struct vnet_error *err)
+{
+	int r;
+
+	drift_release_due(d);
+	r = reconcile_as(d, true, outcome, err);
+	drift_repaired(d, outcome->ops.v, outcome->ops.n);
+	drift_looked(d);
+	dhcp_look_after(d);
+	return r;
 }
 
 int reconcile_prepared(struct netd *d, struct preparation *p, struct vnet_error *err)

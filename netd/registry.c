@@ -131,7 +131,7 @@ struct network_entry *registry_put_network(struct registry *reg, struct network 
 	size_t i = network_position(reg, net->name, &found);
 	struct network_entry *entry;
 
-	reg->devices = devices_free(reg->devices);
+	devices_outdate(reg->devices);
 	if (found) {
 		entry = reg->networks.v[i];
 		network_free(entry->net);
@@ -162,7 +162,7 @@ void registry_remove_network(struct registry *reg, struct network_entry *entry)
 	size_t i = network_position(reg, entry->net->name, &found);
 
 	assert(found && entry->n_ports == 0);
-	reg->devices = devices_free(reg->devices);
+	devices_outdate(reg->devices);
 	vec_remove(&reg->networks, i);
 	network_entry_free(entry);
 }
@@ -271,6 +271,18 @@ void registry_new_ifname(struct registry *reg, char ret[16])
 		reg->next_ifname++;
 		/* Clients may ask for such names, too: theirs must not make another's attach fail. */
 	} while (registry_port(reg, ret) || registry_port_by_ifname(reg, ret));
+}
+
+void registry_note_looks(struct registry *reg, const struct snapshot *snap)
+{
+	vec_each(entry, &reg->ports) {
+		const struct link *link = (*entry)->ifindex && !(*entry)->is_elsewhere
+						  ? snapshot_link_by_index(snap, (*entry)->ifindex)
+						  : NULL;
+
+		if (link)
+			link_look(link, &(*entry)->look);
+	}
 }
 
 void registry_port_list(const struct registry *reg, port_ptr_vec *ret)

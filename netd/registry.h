@@ -11,6 +11,8 @@
 
 #include "model/network.h"
 #include "model/port.h"
+#include "netd/drift.h"
+#include "plan/link_look.h"
 #include "plan/snapshot.h"
 #include "vnet/error.h"
 
@@ -45,6 +47,7 @@ struct network_entry {
 	unsigned bridge_mtu;      /* as the kernel last told; 0: not there */
 	unsigned uplink_mtu;      /* the same of its uplink */
 	char missing[16];         /* the uplink, or a link's device, that is not there; "": none */
+	struct drift drift;       /* what others change of it, but of its ports */
 };
 /* None is declared, and the bridge's follows from its VLAN's uplink and what is between the hosts. */
 bool network_entry_derives_mtu(const struct network_entry *entry);
@@ -76,7 +79,10 @@ struct port_entry {
 	struct owner *owner;      /* the process that it ends with, or NULL */
 	bool has_no_owner;        /* it had ended when netd started */
 	enum port_state state;
+	struct link_look look;    /* of its device, as the last plan left it */
+	struct link_look seen;    /* as the last event told */
 	bool is_suspect;          /* the last event of its device did not fit */
+	struct drift drift;       /* what others change of it */
 	bool is_attaching;        /* port_attach() works on it: nobody else may forget it */
 	bool is_gone;             /* its device is no more: it is in netd's list gone */
 	struct vnet_error problem;
@@ -116,6 +122,8 @@ size_t registry_count_ports_of(const struct registry *reg, uint32_t uid);
 void registry_avoid_ifnames(struct registry *reg, const struct snapshot *snap);
 /* The next vpN that is free as an interface's and as a port's name. */
 void registry_new_ifname(struct registry *reg, char ret[16]);
+/* How the ports' devices are now is how they are to stay. */
+void registry_note_looks(struct registry *reg, const struct snapshot *snap);
 /* All ports as the model's checks want them. */
 typedef VEC(struct port *) port_ptr_vec;
 void registry_port_list(const struct registry *reg, port_ptr_vec *ret);

@@ -32,6 +32,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -52,6 +53,7 @@ struct event_source {
 struct events {
 	struct event_source sources[KERNEL_FDS_MAX];
 	size_t n;
+	uint32_t route_port;    /* of our own requests */
 	int fdb_fd;             /* one of them, of no group before events_want_fdb() */
 	int trace_fd;           /* the same, before events_trace() */
 	bool nft_touches_ours;  /* from one dispatch to the next */
@@ -73,6 +75,7 @@ int events_open(uint32_t route_port, uint32_t nft_port, struct events **ret, str
 	struct events *ev = mem_alloc(sizeof(*ev));
 	int r;
 
+	ev->route_port = route_port;
 	if ((r = open_route(ev, route_port, err)) < 0 || (r = open_nft(ev, nft_port, err)) < 0 ||
 	    (r = open_log(ev, err)) < 0 || (r = open_fdb(ev, err)) < 0 ||
 	    (r = open_trace(ev, err)) < 0) {
@@ -108,7 +111,8 @@ int events_dispatch(struct events *ev, kernel_handler handler, void *context,
 		    struct vnet_error *err)
 {
 	const struct kernel_event route = {.kind = KERNEL_EVENT_ROUTE};
-	struct events_sink sink = {handler, context, .touches_ours = ev->nft_touches_ours};
+	struct events_sink sink = {handler, context, .own_port = ev->route_port,
+				   .touches_ours = ev->nft_touches_ours};
 	int r = 0;
 
 	for (size_t i = 0; i < ev->n && r >= 0; i++)
@@ -201,7 +205,8 @@ static int open_route(struct events *ev, uint32_t own_port, struct vnet_error *e
 {
 	/* RTNLGRP_NEIGH: see events_want_neighbours(). */
 	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_TC};
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+				     RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_TC};
 	struct sock_filter code[] = {
 		/*  0 */ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
 		/*  1 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 9, 0),
@@ -393,9 +398,17 @@ static void each_message(const void *data, size_t size, struct events_sink *sink
 		each(m, sink);
 }
 
+/* Who asked for it, as far as the kernel tells. */
+static struct kernel_event event_of(const struct nlmsghdr *m, const struct events_sink *sink)
+{
+	bool is_own = m->nlmsg_pid && m->nlmsg_pid == sink->own_port;
+
+	return (struct kernel_event){.is_own = is_own, .pid = is_own ? 0 : (int)m->nlmsg_pid};
+}
+
 static void read_link(const struct nlmsghdr *m, struct events_sink *sink)
 {
-	struct kernel_event event = {0};
+	struct kernel_event event = event_of(m, sink);
 	int family = link_message_family(m), r;
 
 	/* RTM_DELLINK of AF_BRIDGE: it left its bridge, and lives. */
@@ -413,21 +426,40 @@ static void read_link(const struct nlmsghdr *m, struct events_sink *sink)
 		sink->handler(sink->context, &event);
 }
 
+/*
+ * Switches of an interface. A new interface tells all of its own at once, and nobody changed
+ * anything: only what comes alone is told.
+ */
+static void read_netconf(const struct nlmsghdr *m, struct events_sink *sink)
+{
+	struct kernel_event event = {.kind = KERNEL_EVENT_FORWARDING};
+	const struct nlattr *tb[NETCONFA_MAX + 1];
+
+	if (mnl_nlmsg_get_payload_len(m) < sizeof(struct netconfmsg))
+		return;
+	nl_attrs_of(m, sizeof(struct netconfmsg), tb, ARRAY_SIZE(tb));
+	if (!tb[NETCONFA_FORWARDING] || tb[NETCONFA_MC_FORWARDING] || !tb[NETCONFA_IFINDEX])
+		return;
+	event.link.ifindex = (int)nl_u32(tb[NETCONFA_IFINDEX]);
+	sink->handler(sink->context, &event);
+}
+
 /* Of which filter it tells is not looked at: a look at the port is cheap, and this is rare. */
 static void read_filter(const struct nlmsghdr *m, struct events_sink *sink)
 {
-	struct kernel_event event = {.kind = KERNEL_EVENT_FILTER};
+	struct kernel_event event = event_of(m, sink);
 	const struct tcmsg *tc = mnl_nlmsg_get_payload(m);
 
 	if (mnl_nlmsg_get_payload_len(m) < sizeof(*tc))
 		return;
+	event.kind = KERNEL_EVENT_FILTER;
 	event.link.ifindex = tc->tcm_ifindex;
 	sink->handler(sink->context, &event);
 }
 
 static void read_route_message(const struct nlmsghdr *m, struct events_sink *sink)
 {
-	struct kernel_event event = {0};
+	struct kernel_event event = event_of(m, sink);
 	struct route route;
 	struct addr addr;
 
@@ -446,10 +478,20 @@ static void read_route_message(const struct nlmsghdr *m, struct events_sink *sin
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (route_parse(m, &route) == 0 && route.table != RT_TABLE_LOCAL)
+		if (route_parse(m, &route) < 0 || route.table == RT_TABLE_LOCAL)
+			break;
+		if (route.protocol != ROUTE_PROTOCOL_VNET) {
 			sink->route_changed = true;
+			break;
+		}
+		event.kind = KERNEL_EVENT_ROUTE;
+		event.link.ifindex = route.oif;
+		sink->handler(sink->context, &event);
 		break;
+	case RTM_NEWQDISC:
 	case RTM_DELQDISC:
+	case RTM_NEWTCLASS:
+	case RTM_DELTCLASS:
 	case RTM_NEWTFILTER:
 	case RTM_DELTFILTER:
 		read_filter(m, sink);
@@ -457,6 +499,9 @@ static void read_route_message(const struct nlmsghdr *m, struct events_sink *sin
 	case RTM_NEWNEIGH:
 		if (neigh_parse(m, &event) == 0)
 			sink->handler(sink->context, &event);
+		break;
+	case RTM_NEWNETCONF:
+		read_netconf(m, sink);
 		break;
 	}
 }

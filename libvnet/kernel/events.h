@@ -37,6 +37,7 @@ const char *events_note(const struct events *ev, size_t i);
 struct events_sink {
 	kernel_handler handler;
 	void *context;
+	uint32_t own_port;      /* of our own requests to rtnetlink */
 	bool route_changed;     /* told once at the end, however many there were */
 	bool touches_ours;      /* of the nftables transaction that is being told */
 };

@@ -69,7 +69,7 @@ static const char *link_set_text(const struct op_link *op, char *buf, size_t siz
 		{LINK_SET_ROOT_GUARD, "root guard"}, {LINK_SET_LEARNING, "learning"},
 		{LINK_SET_FLOOD, "flood"}, {LINK_SET_MCAST_FLOOD, "multicast flood"},
 		{LINK_SET_HAIRPIN, "hairpin"}, {LINK_SET_PROXY_ARP, "proxy ARP"},
-		{LINK_SET_KIND, "tunnel options"},
+		{LINK_SET_KIND, "tunnel options"}, {LINK_SET_NAME, "name"},
 	};
 	int n = 0;
 

@@ -104,16 +104,24 @@ int link_create_settle(struct kernel_linux *k, const struct op *op, struct op_an
 int link_set_gather(struct kernel_linux *k, const struct op *op, struct vnet_error *err)
 {
 	const struct op_link *link = &op->link;
-	int master = 0, parent = 0, r = 0;
+	int master = 0, parent = 0, renamed = 0, r = 0;
 
 	if (!kernel_ifname_ok(link->name))
 		return bad_name(link->name, err);
+	/* By its index: the kernel takes a name beside it for the new one. */
+	if (link->set & LINK_SET_NAME &&
+	    (r = op_resolve(k, link->old_name, false, &renamed, err)) < 0)
+		return r;
 	if (link->set & LINK_SET_MASTER && link->master[0])
 		r = op_resolve(k, link->master, false, &master, err);
 	if (r >= 0 && link->set & LINK_SET_KIND)
 		r = find_parent(k, link, &parent, err);
 	if (r < 0)
 		return r;
+	if (renamed) {
+		link_add_lower(&k->rt, renamed);
+		link_add_rename(&k->rt, renamed, link->name);
+	}
 	if (link->set & LINK_SET_KIND)
 		link_add_change(&k->rt, link, parent);
 	link_add_set(&k->rt, link, master);

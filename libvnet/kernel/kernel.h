@@ -32,7 +32,11 @@ enum kernel_event_kind {
 	KERNEL_EVENT_LINK_NEW,   /* appeared or changed; link holds all that the message told */
 	KERNEL_EVENT_LINK_GONE,  /* link.ifindex and link.name */
 	KERNEL_EVENT_ADDR,       /* some address of link.ifindex changed */
-	KERNEL_EVENT_ROUTE,      /* routes changed, not by us; one event for all of a dispatch */
+	/*
+	 * Routes changed, not by us; one event for all of a dispatch, but for routes of ours (by
+	 * their protocol): of these link.ifindex and pid are told.
+	 */
+	KERNEL_EVENT_ROUTE,
 	KERNEL_EVENT_NFT,        /* a transaction of another process; pid and name tell whose */
 	/*
 	 * A frame of a port that learns: link.ifindex, mac = source (zero on macvtap); one that asks
@@ -46,6 +50,7 @@ enum kernel_event_kind {
 	KERNEL_EVENT_TRACE,      /* a rule that a traced packet met: trace; see kernel_trace() */
 	KERNEL_EVENT_SAMPLE,     /* a frame that the guard took from a traced port: sample */
 	KERNEL_EVENT_FILTER,     /* another process changed the traffic control of link.ifindex */
+	KERNEL_EVENT_FORWARDING, /* link.ifindex was told to forward, or not to; by us, too */
 	KERNEL_EVENT_BRIDGE_PORT, /* of link only ifindex, name, master, flags, mac, mtu and port are told */
 };
 
@@ -56,7 +61,13 @@ struct kernel_event {
 	struct ip ip;
 	uint32_t seconds;
 	bool is_reachable;
+	/*
+	 * Who caused it.  NFT: a process.  Links, addresses, FILTER: the netlink port of the request,
+	 * which is its process's number as a rule; 0 where the kernel does not tell, as of links
+	 * before 6.3 and of what ioctls and /proc did.  is_own: our own request.
+	 */
 	int pid;
+	bool is_own;
 	char process[16];
 	bool touches_ours;      /* NFT: one of our tables was changed, or taken away */
 	const struct trace_message *trace; /* borrowed for the time of the call, as is sample */

@@ -172,7 +172,7 @@ void link_add_change(struct nl *nl, const struct op_link *op, int parent)
 
 void link_add_set(struct nl *nl, const struct op_link *op, int master)
 {
-	uint32_t first = op->set & ~(LINK_SET_PORT | LINK_SET_KIND), last = op->set & LINK_SET_PORT;
+	uint32_t first = op->set & ~(LINK_SET_PORT | LINK_SET_KIND | LINK_SET_NAME), last = op->set & LINK_SET_PORT;
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *m;
 
@@ -248,6 +248,14 @@ void link_add_alias(struct nl *nl, int ifindex, const char *alias)
 
 	ifi->ifi_index = ifindex;
 	mnl_attr_put_strz(m, IFLA_IFALIAS, alias);
+}
+
+void link_add_lower(struct nl *nl, int ifindex)
+{
+	struct ifinfomsg *ifi = nl_header(nl_add(nl, RTM_SETLINK, 0), sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+	ifi->ifi_change = IFF_UP;
 }
 
 void link_add_rename(struct nl *nl, int ifindex, const char *name)

@@ -41,6 +41,7 @@ void link_add_create(struct nl *nl, const struct op_link *op, int parent);
 /* The alias of a device, by index. */
 void link_add_alias(struct nl *nl, int ifindex, const char *alias);
 /* Of a device that is down. */
+void link_add_lower(struct nl *nl, int ifindex);
 void link_add_rename(struct nl *nl, int ifindex, const char *name);
 void link_add_delete(struct nl *nl, int ifindex);
 /* All devices of a group at once; -ENODEV when it has none. */

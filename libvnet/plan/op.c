@@ -44,6 +44,48 @@ static const char *op_kind_name(enum op_kind kind)
 	return names[kind];
 }
 
+const char *op_device(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_BRIDGE_CREATE:
+	case OP_LINK_CREATE:
+	case OP_LINK_SET:
+	case OP_LINK_DELETE:
+		return op->link.name;
+	case OP_TAP_CREATE:
+		return op->tap.name;
+	case OP_ADDR_ADD:
+	case OP_ADDR_DEL:
+		return op->addr.ifname;
+	case OP_ROUTE_ADD:
+	case OP_ROUTE_DEL:
+		return op->route.ifname;
+	case OP_VLAN_ADD:
+	case OP_VLAN_DEL:
+		return op->vlan.ifname;
+	case OP_FDB_ADD:
+	case OP_FDB_DEL:
+		return op->fdb.ifname;
+	case OP_SHAPE:
+		return op->shape.ifname;
+	case OP_SHAPE_ROOT:
+		return op->shape_root.ifb;
+	case OP_CHECKSUM_ADD:
+	case OP_CHECKSUM_DEL:
+		return op->checksum.ifname;
+	case OP_FEATURES:
+		return op->features.ifname;
+	case OP_VF:
+		return op->vf.ifname;
+	case OP_GROUP_DELETE:
+	case OP_SYSCTL:
+	case OP_NFT:
+	case OP_SERVICE:
+		break;
+	}
+	return "";
+}
+
 json_t *op_to_json(const struct op *op)
 {
 	AUTO_FREE char *text = op_to_text(op);

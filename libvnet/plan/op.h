@@ -67,11 +67,12 @@ enum link_field {           /* what OP_LINK_SET sets */
 	LINK_SET_MCAST_FLOOD = 1 << 14,
 	LINK_SET_HAIRPIN = 1 << 15,
 	LINK_SET_PROXY_ARP = 1 << 16,
+	LINK_SET_NAME = 1 << 18,    /* it is called old_name; set down first, as kernels want it */
 	LINK_SET_KIND = 1 << 17,    /* what the kind has and lets change: gre, vxlan (not its identity); names kind and parent */
 };
 
 struct op_link {
-	char name[16];
+	char name[16], old_name[16];
 	uint32_t set;           /* enum link_field */
 	bool up;
 	bool force;             /* OP_LINK_DELETE without our alias: an adopted TAP's owner died */
@@ -140,6 +141,8 @@ struct op *op_add(op_vec *ops, enum op_kind kind, const char *network);
 void op_vec_free(op_vec *ops);
 #define AUTO_OPS __attribute__((cleanup(op_vec_free)))
 
+/* The device that it is about, or "". */
+const char *op_device(const struct op *op);
 /* One line in words: "create bridge vn-blue (52:54:00:…, mtu 1500)".  For --dry-run, logs, golden tests. */
 char *op_to_text(const struct op *op);
 json_t *op_to_json(const struct op *op); /* {"op","network","text","losesTraffic"}, and "why" then */

@@ -394,13 +394,28 @@ static int check_set(const struct applier *a, const struct link *link, const str
 	return op->set & LINK_SET_MTU ? check_mtu(a, link, link->kind, link->parent, op->mtu) : 0;
 }
 
+static int set_name(const struct applier *a, struct link *link, const struct op_link *op)
+{
+	if (apply_find_link(a, op->name))
+		return exists(a, op->name);
+	lower_link(a, link);
+	if (a->names)
+		link_names_remove(a->names, a->snap, link->name);
+	memcpy(link->name, op->name, sizeof(link->name));
+	if (a->names)
+		link_names_add(a->names, a->snap, link);
+	return 0;
+}
+
 int apply_link_set(const struct op_link *op, struct applier *a)
 {
-	struct link *link = apply_find_link(a, op->name);
+	struct link *link = apply_find_link(a, op->set & LINK_SET_NAME ? op->old_name : op->name);
 	int rc;
 
 	if (!link)
 		return apply_no_device(a, op->name);
+	if (op->set & LINK_SET_NAME && (rc = set_name(a, link, op)) < 0)
+		return rc;
 	if ((rc = check_set(a, link, op)) < 0)
 		return rc;
 	if (op->set & LINK_SET_MASTER && (rc = set_master(a, link, op->master)) < 0)

@@ -114,6 +114,8 @@ static void put_link_fields(struct strbuf *out, const struct op_link *link)
 {
 	char buf[ADDR_TEXT_MAX];
 
+	if (link->set & LINK_SET_NAME)
+		strbuf_printf(out, ", no longer called %s", link->old_name);
 	if (link->set & LINK_SET_MASTER && link->master[0])
 		strbuf_printf(out, ", join %s", link->master);
 	else if (link->set & LINK_SET_MASTER)

@@ -40,7 +40,7 @@ class Ports(HostCase):
             with open(trace, encoding="utf-8", errors="replace") as f:
                 return len(re.findall(r"RTM_GETLINK[^]]*NLM_F_DUMP", f.read()))
         self.assertGreater(dumps(), 0, "strace sees what it is asked for")
-        time.sleep(0.5)
+        time.sleep(1.5)  # what it wrote below /proc is looked at once, for others write there too
         before = dumps()
         port = self.raw_port(self.netd, "blue", vhost="off")
         self.netd.call("UpdatePort", name=port.name, mtu=1400)

@@ -195,6 +195,41 @@ static void the_mtu_follows_what_is_below(void **state)
 	assert_int_equal(network_mtu(&net), 1300);
 }
 
+static void parse(const char *text, struct snapshot *ret)
+{
+	struct vnet_error err = { 0 };
+
+	snapshot_free(ret);
+	if (snapshot_from_text(text, ret, &err) < 0)
+		fail_msg("%s", err.message);
+}
+
+/* By its index a device is still known when its name or its mark is gone; not a stranger's. */
+static void a_device_is_known_by_its_index(void **state)
+{
+	struct registry *reg = *state;
+	AUTO_SNAPSHOT struct snapshot snap = { 0 };
+	AUTO_OPS op_vec ops = { 0 };
+	AUTO_FREE char *name = NULL, *mark = NULL;
+
+	parse("link 3 vn-plain kind bridge alias vnet:bridge:plain\nlink 4 vn-a kind bridge\n", &snap);
+	devices_note(reg, &snap);
+	devices_claim(reg, &snap, &ops);
+	assert_int_equal(ops.n, 0);
+	parse("link 3 lost0 kind bridge alias vnet:bridge:plain\nlink 4 vn-a kind bridge alias x\n",
+	      &snap);
+	devices_claim(reg, &snap, &ops);
+	assert_int_equal(ops.n, 1);
+	name = op_to_text(&ops.v[0]);
+	assert_string_equal(name, "set vn-plain: no longer called lost0");
+	/* Somebody has its name: only the mark can be given back. */
+	parse("link 3 lost0 kind bridge alias x\nlink 5 vn-plain kind bridge\n", &snap);
+	devices_claim(reg, &snap, &ops);
+	assert_int_equal(ops.n, 2);
+	mark = op_to_text(&ops.v[1]);
+	assert_string_equal(mark, "set lost0: alias \"vnet:bridge:plain\"");
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, make_registry, free_registry)
@@ -204,6 +239,7 @@ int main(void)
 		TEST(what_is_missing_is_known),
 		TEST(the_mtu_of_the_way_to_a_peer_matters),
 		TEST(the_mtu_follows_what_is_below),
+		TEST(a_device_is_known_by_its_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

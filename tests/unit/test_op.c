@@ -118,6 +118,7 @@ static void test_link_text(void **state)
 	assert_text(&op, "set vp0: nothing");
 	op.link.set = LINK_SET_MASTER;
 	assert_text(&op, "set vp0: leave its bridge");
+	strcpy(op.link.old_name, "lost0");
 	strcpy(op.link.master, "vn-blue");
 	strcpy(op.link.alias, "vnet:port:blue:vm1");
 	mac_parse("fe:54:00:00:00:01", &op.link.mac);
@@ -128,7 +129,7 @@ static void test_link_text(void **state)
 	op.link.port.isolated = op.link.port.root_guard = true;
 	op.link.port.state = 4;
 	op.link.set = ~(uint32_t)(LINK_SET_BRIDGE | LINK_SET_KIND);
-	assert_text(&op, "set vp0: join vn-blue, mac fe:54:00:00:00:01, mtu 9000, txqueuelen 500, group "
+	assert_text(&op, "set vp0: no longer called lost0, join vn-blue, mac fe:54:00:00:00:01, mtu 9000, txqueuelen 500, group "
 			 "3, ipv6 link-local none, alias \"vnet:port:blue:vm1\", isolated, root "
 			 "guard, no learning, no flood, no multicast flood, no hairpin, no proxy arp, "
 			 "state blocking, down");

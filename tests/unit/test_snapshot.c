@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_snapshot.c - snapshots: text there and back, lookups, bad text */
 
+#include "plan/link_look.h"
 #include "plan/snapshot.h"
 #include "vnet/error.h"
 
@@ -257,6 +258,52 @@ static void test_bad_text(void **state)
 	}
 }
 
+static struct link_look look_of(const char *text)
+{
+	AUTO_SNAPSHOT struct snapshot snap = parse(text);
+	struct link_look look;
+
+	link_look(&snap.links.v[snap.links.n - 1], &look);
+	return look;
+}
+
+/* What is done to a device makes it look other; what it does by itself does not. */
+static void test_look(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_same, is_same_port;
+	} others[] = {
+		{ "link 3 vp0 kind tun master br0 up running lower_up flags 0x100\n", true, true },
+		{ "link 3 vp0 kind tun master br0 up state blocking\n", true, true },
+		{ "link 3 vp1 kind tun master br0 up\n", false, true },
+		{ "link 3 vp0 kind tun master br0\n", false, true },
+		{ "link 3 vp0 kind tun up\n", false, false },
+		{ "link 3 vp0 kind tun master br0 up mtu 1400\n", false, true },
+		{ "link 3 vp0 kind tun master br0 up mac 02:00:00:00:00:01\n", false, true },
+		{ "link 3 vp0 kind tun master br0 up alias mine\n", false, true },
+		{ "link 3 vp0 kind tun master br0 up persistent\n", false, true },
+		{ "link 3 vp0 kind tun master br0 up isolated\n", true, false },
+		{ "link 3 vp0 kind tun master br0 up no_learning\n", true, false },
+	};
+	struct link_look first = look_of("link 2 br0 kind bridge\nlink 3 vp0 kind tun master br0 up\n");
+	struct link_look bridge = look_of("link 2 br0 kind bridge stp\n"), other;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		AUTO_FREE char *text = mem_printf("link 2 br0 kind bridge\n%s", others[i].text);
+		struct link_look look = look_of(text);
+
+		if ((look.device == first.device) != others[i].is_same ||
+		    (look.port == first.port) != others[i].is_same_port)
+			fail_msg("%s", others[i].text);
+	}
+	other = look_of("link 2 br0 kind bridge stp ageing 400\n");
+	assert_true(other.device == bridge.device);
+	other = look_of("link 2 br0 kind bridge stp vlan_filtering\n");
+	assert_true(other.device != bridge.device);
+}
+
 static void test_sort(void **state)
 {
 	(void)state;
@@ -286,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_sysctl),
 		cmocka_unit_test(test_mark),
 		cmocka_unit_test(test_bad_text),
+		cmocka_unit_test(test_look),
 		cmocka_unit_test(test_sort),
 	};
 

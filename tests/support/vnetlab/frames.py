@@ -49,8 +49,8 @@ def ipv4(src, dst, protocol, payload):
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + payload
 
 
-def echo_request(dst_mac, src_mac, src, dst, ident=1, sequence=1):
-    icmp = struct.pack("!BBHHH", 8, 0, 0, ident, sequence) + b"vnet"
+def echo_request(dst_mac, src_mac, src, dst, ident=1, sequence=1, data=b"vnet"):
+    icmp = struct.pack("!BBHHH", 8, 0, 0, ident, sequence) + data
     icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
     return ethernet(dst_mac, src_mac, 0x0800, ipv4(src, dst, 1, icmp))
 

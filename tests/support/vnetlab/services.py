@@ -8,7 +8,11 @@ the threads that serve them need not be in it.
 
 import select
 import socket
+import struct
 import threading
+import time
+
+from .patience import patience
 
 IP_PKTINFO = 8  # the socket module has it from Python 3.14 on
 
@@ -108,6 +112,58 @@ class UdpServer(_Server):
         def reply(text):
             self.sock.sendmsg([text], ancillary, 0, peer)
         return data, peer, reply
+
+
+class Flow:
+    """
+    Numbered datagrams from one namespace to a UdpServer of another, until stop(), which tells how
+    many had no answer.
+    """
+
+    def __init__(self, ns, address, port, interval=0.005):
+        with ns:
+            self.sock = socket.socket(_family(address), socket.SOCK_DGRAM)
+        self.sock.connect((address, port))
+        self.sock.settimeout(interval)
+        self.interval = interval
+        self.sent = 0
+        self._answers = 0
+        self._ends = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _receive(self, deadline):
+        while (left := deadline - time.monotonic()) > 0:
+            self.sock.settimeout(left)
+            try:
+                self.sock.recv(2048)
+            except OSError:  # a time-out, or a refusal that counts as no answer
+                continue
+            self._answers += 1
+            if self._ends.is_set() and self._answers == self.sent:
+                return
+
+    def _run(self):
+        due = time.monotonic()
+        while not self._ends.is_set():
+            try:
+                self.sock.send(struct.pack("!I", self.sent))
+            except OSError:
+                pass
+            self.sent += 1
+            due = max(due + self.interval, time.monotonic())
+            self._receive(due)
+        self._receive(time.monotonic() + patience(2))
+
+    def lost(self):
+        """So far; the last ones may be on their way."""
+        return self.sent - self._answers
+
+    def stop(self):
+        self._ends.set()
+        self.thread.join(patience(10))
+        self.sock.close()
+        return self.lost()
 
 
 class Answer:

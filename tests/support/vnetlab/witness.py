@@ -4,6 +4,7 @@
 import difflib
 import json
 import os
+import re
 
 VOLATILE = {"valid_life_time", "preferred_life_time", "stats", "stats64", "metainfo", "expires",
             "hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "topology_change",
@@ -120,3 +121,58 @@ class Witness:
         """A unified diff, "" when nothing differs."""
         a, b = (json.dumps(w.state, indent=1, sort_keys=True).splitlines() for w in (self, other))
         return "\n".join(difflib.unified_diff(a, b, "before", "after", lineterm="", n=3))
+
+
+# What a device that was made anew has anew.
+ANEW = {"ifindex", "link_index", "ifi_index", "iif", "handle", "deleted", "promiscuity", "allmulti",
+        "bridge_id", "root_id", "port_id", "port_no", "designated_bridge", "index",
+        "parent_index", "designated_port", "id", "no"}
+
+
+def _sorted(value):
+    """Without indexes, and lists by what is in them: the order is the kernel's business."""
+    if isinstance(value, dict):
+        return {k: _sorted(v) for k, v in value.items() if k not in ANEW}
+    if isinstance(value, list):
+        return sorted((_sorted(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
+    return value
+
+
+class Picture(Witness):
+    """
+    The same for devices that may have been made anew, and with all that netd sets beside: options
+    of bridge ports, VLANs, lasting forwarding entries, queueing disciplines and what is below them.
+    """
+
+    def __init__(self, ns, ignore_links=()):
+        super().__init__(ns, ignore_links)
+        for link in self.state["links"]:
+            if link.get("linkinfo", {}).get("info_kind") == "vxlan":
+                link.pop("address")  # the kernel's choice
+            # Comes with the carrier.
+            link["addr_info"] = [a for a in link.get("addr_info", [])
+                                 if a["scope"] != "link" or a["family"] != "inet6"]
+        # Routes to the host's own addresses and groups are the kernel's.
+        for key in ("routes", "routes6"):
+            self.state[key] = [r for r in self.state[key] if r.get("protocol") != "kernel"]
+        self.state["ports"] = ns.json("bridge", "-j", "-d", "link", "show")
+        self.state["vlans"] = ns.json("bridge", "-j", "vlan", "show")
+        self.state["fdb"] = [x for x in ns.json("bridge", "-j", "fdb", "show")
+                             if "dst" in x and x.get("state") == "permanent"]
+        self.state["tc"] = self._tc(ns)
+        self.state = _sorted(_strip(self.state))
+
+    @staticmethod
+    def _tc(ns):
+        """In its words: iproute2 6.1 writes JSON of classes and filters that nobody can read."""
+        def show(*what):
+            text = ns.run("tc", *what, check=False).stdout
+            # Numbers that the kernel counts up.
+            return [re.sub(r"\b(index|ref|bind) \d+|\b8[0-9a-f]{3}:", "", line)
+                    for line in text.splitlines()]
+        qdiscs = show("qdisc", "show")
+        busy = sorted(set(re.findall(r"^qdisc (?:htb|clsact|ingress) .* dev (\S+)", "\n".join(qdiscs),
+                                     re.M)))
+        return [qdiscs] + [show(what, "show", "dev", dev, *more) for dev in busy
+                           for what, more in (("class", ()), ("filter", ("ingress",)),
+                                              ("filter", ("egress",)))]
