@@ -104,6 +104,7 @@ help:
 	@echo 'make check       the tests that need no privilege'
 	@echo 'make bench       the benchmarks (root)'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX); uninstall takes it away'
+	@echo 'make soak        random accidents under traffic: TIME= seconds, SEED='
 	@echo 'make fuzz        runs the fuzzers, TIME= seconds each; fuzz-coverage: what they reach'
 	@echo 'make valgrind    units, corpora and a few labs under memcheck (root)'
 	@echo 'make coverage    line coverage of units and labs (root); coverage-unit: of units'

@@ -54,7 +54,7 @@ bench-programs := $(addprefix $(B)/tests/bench/attach/,floor api exec) $(B)/test
 sandbox = VNET_BUILD=$(B) tests/support/sandbox
 pytest = $(sandbox) tests/support/run
 
-.PHONY: tests check check-unit check-backend check-lab check-fault fault check-service check-bad-input check-guest check-kernel \
+.PHONY: tests soak check check-unit check-backend check-lab check-fault fault check-service check-bad-input check-guest check-kernel \
 	guest-asleep kernel-lab test demo bench bench-guard-alternatives bench-kernel deps
 # Everything that the checks need built, but not run.
 tests: $(unit-tests) $(netd-tests) $(backend-tests) $(test-programs) $(bench-programs)
@@ -92,6 +92,13 @@ $(B)/openrc/stamp:
 	$(Q)cd $(@D) && { apt-get -qq download openrc libeinfo1 librc1 2>/dev/null || \
 		echo 'OpenRC cannot be fetched'; }
 	@touch $@
+
+# Random accidents under traffic: TIME= seconds of SEED=, or of one by chance.
+soak: TIME ?= 300
+soak: SEED ?= $(shell echo $$RANDOM)
+soak: all $(test-programs)
+	$(Q)VNET_SOAK_SECONDS=$(TIME) VNET_SOAK_SEEDS=$(SEED) VNET_TEST_SECONDS=$$(($(TIME) + 180)) \
+		$(pytest) tests/lab/test_soak.py
 
 check-bad-input: all $(test-programs)
 	$(Q)$(pytest) $(LAB) tests/lab/test_bad_input.py
