@@ -257,6 +257,21 @@ static void tell_missing(struct netd *d, const struct network_entry *entry, cons
 	}
 }
 
+/* A persistent TAP that the plan made, or a netd that was killed before it could write it down. */
+static void find_ifindexes(struct registry *reg, const struct snapshot *snap)
+{
+	vec_each(entry, &reg->ports) {
+		const struct port *port = (*entry)->port;
+		const struct link *link;
+
+		if ((*entry)->ifindex || !port->persistent || port->kind != PORT_TAP)
+			continue;
+		link = snapshot_link(snap, port->ifname);
+		if (link && !registry_port_by_ifindex(reg, link->ifindex))
+			registry_set_ifindex(reg, *entry, link->ifindex);
+	}
+}
+
 static void note_devices(struct netd *d, const struct snapshot *snap)
 {
 	VEC(struct { char name[16]; }) before = { 0 };
@@ -264,6 +279,7 @@ static void note_devices(struct netd *d, const struct snapshot *snap)
 	vec_each(entry, &d->registry.networks)
 		memcpy(vec_add(&before)->name, (*entry)->missing, sizeof((*entry)->missing));
 	devices_note(&d->registry, snap);
+	find_ifindexes(&d->registry, snap);
 	registry_note_looks(&d->registry, snap);
 	for (size_t i = 0; i < before.n; i++)
 		tell_missing(d, d->registry.networks.v[i], before.v[i].name);
@@ -291,21 +307,6 @@ static void watch_fdb(struct netd *d)
 	d->watches_fdb = true;
 	if (kernel_watch_fdb(d->kernel, &err) < 0)
 		log_error("%s; peers of VXLANs that others take away are missed", err.message);
-}
-
-/* A persistent TAP that the plan made has an index now. */
-static void find_ifindexes(struct registry *reg, const struct snapshot *snap)
-{
-	vec_each(entry, &reg->ports) {
-		const struct port *port = (*entry)->port;
-		const struct link *link;
-
-		if ((*entry)->ifindex || !port->persistent || port->kind != PORT_TAP)
-			continue;
-		link = snapshot_link(snap, port->ifname);
-		if (link && !registry_port_by_ifindex(reg, link->ifindex))
-			registry_set_ifindex(reg, *entry, link->ifindex);
-	}
 }
 
 /*
