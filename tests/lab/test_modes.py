@@ -361,5 +361,6 @@ table bridge theirs {
         self.assertGreater(rules[0]["expr"][0]["counter"]["packets"], 0)
         netd.stop()
         time.sleep(0.1)
-        self.assertEqual(len([o for o in nft_json(self.host) if "table" in o
-                              and o["table"]["name"] in ("other", "theirs")]), 2)
+        # In words: nft before 1.1 writes no JSON of a table that persists without an owner, as ours do now.
+        tables = self.host.run("nft", "list", "tables").stdout.splitlines()
+        self.assertLessEqual({"table inet other", "table bridge theirs"}, set(tables))
