@@ -213,9 +213,11 @@ static void ask_owners(const uint32_t *inodes, size_t n, struct socket_owner *re
 	struct broker_request request = { .call = BROKER_OWNERS, .n = (uint32_t)n };
 	struct answer answer;
 
+	if (!n)
+		return; /* and there may be no arrays */
 	memset(ret, 0, n * sizeof(*ret));
 	memcpy(request.inodes, inodes, n * sizeof(*inodes));
-	if (n && ask(&request, NULL, 0, &answer, 0, NULL) == 0)
+	if (ask(&request, NULL, 0, &answer, 0, NULL) == 0)
 		memcpy(ret, answer.reply.owners, n * sizeof(*ret));
 }
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from vnetlab import HOST4, HostCase, INTERNET4, SkipFeature, repeat, tcp_ask, veth, wait_until
+from vnetlab import HOST4, HostCase, INTERNET4, SkipFeature, patience, repeat, tcp_ask, veth, wait_until
 
 NAT = """
 networks:
@@ -30,7 +30,7 @@ class DoctorCase(HostCase):
         self.web = self.guest(self.netd, "blue")
         self.web.address("10.10.0.5/24", "10.10.0.1")
         self.tcp_server(self.web.ns, 80, "web")
-        self.assertTrue(self.reaches_outside())
+        self.assertTrue(self.reaches_outside(timeout=patience(5)))
         self.assertEqual(self.diagnose(), ([], 0))
 
     def reaches_outside(self, timeout=1):
@@ -151,7 +151,7 @@ class Docker(DoctorCase):
             self.host.run("iptables-nft", "-D", "FORWARD", "-j", chain)
             self.host.run("iptables-nft", "-I", "FORWARD", "-j", chain)
         self.host.run("iptables-nft", "-P", "FORWARD", "DROP")
-        self.assertTrue(self.reaches_outside())
+        self.assertTrue(self.reaches_outside(timeout=patience(5)))
         self.assertEqual(self.diagnose(), ([], 0))
 
     def test_fixes_are_kept(self):
@@ -277,7 +277,7 @@ class Firewalld(DoctorCase):
         self.assertTrue(self.web.dhcp())
         # Nothing of ours is lost by a reload.
         self.host.run("firewall-cmd", "--reload", timeout=60)
-        self.assertTrue(self.reaches_outside())
+        self.assertTrue(self.reaches_outside(timeout=patience(5)))
         self.assertEqual(self.diagnose(), ([], 0))
 
 
@@ -340,7 +340,7 @@ class Others(DoctorCase):
         self.host.run("nft", "add table inet fw; add chain inet fw f { type filter hook forward priority 5; "
                       "policy drop; }; add rule inet fw f iifname vn-* accept; "
                       "add rule inet fw f oifname { vn-blue, vn-red } accept")
-        self.assertTrue(self.reaches_outside())
+        self.assertTrue(self.reaches_outside(timeout=patience(5)))
         self.assertEqual(self.diagnose(), ([], 0))
 
     def test_iptables_without_nftables(self):
@@ -353,7 +353,7 @@ class Others(DoctorCase):
         self.assertFalse(finding["canFix"])
         for remedy in finding["remedies"]:
             self.host.run(*remedy.split())
-        self.assertTrue(self.reaches_outside())
+        self.assertTrue(self.reaches_outside(timeout=patience(5)))
         self.assertEqual(self.diagnose(), ([], 0))
 
     def test_forwarding_and_routes(self):
