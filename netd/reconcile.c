@@ -159,6 +159,18 @@ static bool is_stale(const struct run *run, const struct op *op, const struct vn
 	       (n == -ENOENT || n == -EEXIST || n == -EINTR || n == -EAGAIN);
 }
 
+/* A port's device that went with its guest since the look: the event is on its way, and nothing is left to do. */
+static bool is_gone_port(const struct run *run, const struct op *op, const struct vnet_error *err)
+{
+	const char *device = op_device(op);
+	size_t n;
+
+	if (err->number != -ENODEV || !device[0] || devices_index(device))
+		return false;
+	devices_find(&run->d->registry, device, &n);
+	return n == 0;
+}
+
 /* False: the rules could not be set, so nothing that relies on them may follow. */
 static bool run_ops(struct run *run, const op_vec *ops)
 {
@@ -179,6 +191,10 @@ static bool run_ops(struct run *run, const op_vec *ops)
 			continue;
 		}
 		i += done;
+		if (is_gone_port(run, &ops->v[i], &err)) {
+			i++;
+			continue;
+		}
 		run->is_stale = is_stale(run, &ops->v[i], &err);
 		if (run->is_stale)
 			return false;

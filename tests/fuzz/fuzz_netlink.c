@@ -245,7 +245,7 @@ static void check_message(const struct nlmsghdr *m, void *context)
 /* Aligned as a receive buffer is, and no larger: what is read past its end is seen. */
 static void read_events(const uint8_t *data, size_t size, uint8_t source)
 {
-	struct events_sink sink = { check_event, NULL, false, false };
+	struct events_sink sink = { .handler = check_event };
 	AUTO_FREE uint8_t *copy = malloc(size ? size : 1);
 	struct nl_reader reader = { (const char *)copy, size };
 	const struct nlmsghdr *m;

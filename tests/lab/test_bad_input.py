@@ -10,7 +10,7 @@ import stat
 import subprocess
 import time
 
-from vnetlab import Client, HostCase, VarlinkError, Witness, find_program, wait_until
+from vnetlab import Client, HostCase, VarlinkError, Witness, build_path, find_program, wait_until
 
 GOOD = """
 networks:
@@ -496,7 +496,9 @@ class Wire(BadCase):
             reply = self.bystander.AttachPort(network="good", vhost="off", name="p%d" % n)
             os.close(reply.fds[0])
         wait_until(lambda: not self.bystander.ListPorts()["ports"], timeout=30)
-        self.assertLess(self.netd.resident_kib() - before, 32 * 1024)
+        # A sanitizer keeps what was freed for a while: the looks at the host between 300 guests that end.
+        allowed = 256 if "address" in os.path.basename(build_path()) else 32
+        self.assertLess(self.netd.resident_kib() - before, allowed * 1024)
         self.assert_served()
 
     def test_descriptors_sent_unasked(self):

@@ -17,11 +17,18 @@ VOLATILE = {"valid_life_time", "preferred_life_time", "stats", "stats64", "metai
 CARRIER_FLAGS = {"NO-CARRIER", "LOWER_UP", "linkdown"}
 
 
+def _comes_with_carrier(value):
+    """A flag, or an address that the kernel itself makes when there is somebody to talk to."""
+    if isinstance(value, dict):
+        return value.get("family") == "inet6" and value.get("scope") == "link"
+    return isinstance(value, str) and value in CARRIER_FLAGS
+
+
 def _strip(value):
     if isinstance(value, dict):
         return {k: _strip(v) for k, v in value.items() if k not in VOLATILE}
     if isinstance(value, list):
-        return [_strip(v) for v in value if not (isinstance(v, str) and v in CARRIER_FLAGS)]
+        return [_strip(v) for v in value if not _comes_with_carrier(v)]
     return value
 
 
