@@ -469,7 +469,8 @@ static int check_expectation(struct checker *c, const struct expectation *e)
 	if (r < 0)
 		return r;
 	from = machine_of(c, e->from);
-	if (from->qemu.n)
+	/* What a guest was given, its host knows. */
+	if (from->qemu.n && e->kind != EXPECT_ADDRESS)
 		return refuse(&e->source, "bad-expectation", c->err,
 			      "\"%s\" starts in the guest %s, where nothing of ours runs; start it at another machine",
 			      e->text, e->from);
