@@ -39,7 +39,9 @@ class Start(FaultCase):
                 self.netd.check_log()
                 self.netd.start()
             self.settle(self.state)
-        self.check_flow()
+        # A start that could not look at a port puts its qdisc there anew, for which the kernel
+        # stops the device for a moment (docs/live-changes.md): seen once in some thousands.
+        self.check_flow(allowed=3)
 
     def test_with_nothing_to_repair(self):
         self.go_through_starts(self.netd.kill)
