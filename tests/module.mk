@@ -73,9 +73,9 @@ check-lab: all $(test-programs) build/libvirt-source/version
 	$(Q)$(pytest) $(LAB) $(sort $(wildcard tests/support/test_*.py)) \
 		$(filter-out tests/lab/test_bad_input.py,$(sort $(wildcard tests/lab/test_*.py)))
 
-# A part of what may go wrong, drawn anew each time; `make fault` is all of it.
+# A fiftieth of what may go wrong, the same each time, so that a change is what makes it fail;
+# FAULT_SEED= draws another, `make fault` is all of it.
 FAULT_SHARE ?= 0.02
-# The same fiftieth each time, so that a change is what makes it fail; `make fault` does all, FAULT_SEED= draws another.
 FAULT_SEED ?= 903697
 check-fault: all $(test-programs)
 	$(Q)VNET_FAULT_SHARE=$(FAULT_SHARE) VNET_FAULT_SEED=$(FAULT_SEED) VNET_TEST_SECONDS=3600 $(pytest) $(LAB) \
