@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd_lab.c - labs come up and go; what they are made of is in cli/lab */
 
+#include "base/clock.h"
 #include "cli/lab/dhcp.h"
 #include "cli/lab/holder.h"
 #include "cli/lab/lab_cli.h"
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 /* --- up, down --- */
@@ -75,14 +75,6 @@ static int build(struct cli *cli, struct place *place, const struct lab *lab, co
 	return r < 0 ? report_error(cli, &err) : EXIT_OK;
 }
 
-static double seconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-}
-
 static int run_up(struct cli *cli, const void *options, const text_vec *words, const text_vec *rest)
 {
 	const struct up_options *o = options;
@@ -90,12 +82,11 @@ static int run_up(struct cli *cli, const void *options, const text_vec *words, c
 	AUTO(lab_free) struct lab *lab = NULL;
 	AUTO_STRBUF struct strbuf text = { 0 };
 	struct vnet_error err = { 0 };
-	struct timespec start;
+	int64_t start = clock_now_ms();
 	struct place place;
 	int status;
 
 	(void)rest;
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	status = lab_load(cli, words->v[0], &text, &lab);
 	if (status)
 		return status;
@@ -108,7 +99,7 @@ static int run_up(struct cli *cli, const void *options, const text_vec *words, c
 	}
 	place_release(&place);
 	if (!cli->quiet && output_format(cli) == FORMAT_TABLE)
-		printf("lab %s: up in %.1f s, %zu machines, %zu wires\n", name, seconds_since(&start),
+		printf("lab %s: up in %.1f s, %zu machines, %zu wires\n", name, (double)(clock_now_ms() - start) / 1000,
 		       lab->machines.n, lab->wires.n);
 	return EXIT_OK;
 }

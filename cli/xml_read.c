@@ -9,6 +9,7 @@
  * that comes through the pipe.
  */
 
+#include "base/clock.h"
 #include "base/strbuf.h"
 #include "cli/xml.h"
 
@@ -26,7 +27,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ARENA_SIZE (64UL * 1024 * 1024)
@@ -231,22 +231,14 @@ static void run_child(int fd, const char *text, size_t size)
 
 /* --- the parent --------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int read_output(int fd, struct strbuf *ret, struct vnet_error *err)
 {
-	int64_t deadline = now_ms() + WALL_SECONDS * 1000;
+	int64_t deadline = clock_now_ms() + WALL_SECONDS * 1000;
 	char chunk[65536];
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_now_ms();
 		ssize_t n;
 
 		if (left <= 0)

@@ -47,7 +47,7 @@ $(eval $(call archive,$(LIB-client),$(client-src)))
 # -z defs would refuse the sanitizers' own symbols, which the program brings.
 SOVERSION := 0
 LIB-shared := $(B)/libvnet.so.$(VERSION)
-shared-src := $(client-src) libvnet/base/error.c libvnet/base/mem.c libvnet/base/strbuf.c
+shared-src := $(client-src) libvnet/base/clock.c libvnet/base/error.c libvnet/base/mem.c libvnet/base/strbuf.c
 shared-links := $(B)/libvnet.so.$(SOVERSION) $(B)/libvnet.so
 
 $(LIB-shared): $(patsubst %.c,$(B)/%.o,$(shared-src)) libvnet/libvnet.map

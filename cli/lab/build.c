@@ -3,6 +3,7 @@
 
 #include "cli/lab/build.h"
 
+#include "base/clock.h"
 #include "cli/lab/cable.h"
 #include "cli/lab/dhcp.h"
 #include "cli/lab/host.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LEASES_MS 10000         /* after the last one that came */
@@ -110,31 +110,16 @@ static int start_hosts(const struct builder *b)
 
 /* --- what runs on machines --- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-static void look_again(void)
-{
-	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
-
-	nanosleep(&pause, NULL);
-}
-
 /* The exit status of a command; -1 when it does not end. */
 static int wait_for_end(pid_t pid)
 {
-	int64_t deadline = now_ms() + COMMAND_MS;
+	int64_t deadline = clock_now_ms() + COMMAND_MS;
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (now_ms() > deadline)
+		if (clock_now_ms() > deadline)
 			return -1;
-		look_again();
+		clock_pause_ms(LOOK_MS);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -304,7 +289,7 @@ static size_t drop_served(waiting_vec *waiting)
 static int wait_for_leases(const struct builder *b)
 {
 	waiting_vec waiting = { 0 };
-	int64_t deadline = now_ms() + LEASES_MS;
+	int64_t deadline = clock_now_ms() + LEASES_MS;
 	size_t left;
 	int r;
 
@@ -314,11 +299,11 @@ static int wait_for_leases(const struct builder *b)
 				vec_push(&waiting, (struct waiting){ *m, interface });
 	left = waiting.n;
 	r = left ? tell(b, "%zu addresses by DHCP", left) : 0;
-	while (r == 0 && drop_served(&waiting) && now_ms() < deadline) {
+	while (r == 0 && drop_served(&waiting) && clock_now_ms() < deadline) {
 		if (waiting.n < left)
-			deadline = now_ms() + LEASES_MS;
+			deadline = clock_now_ms() + LEASES_MS;
 		left = waiting.n;
-		look_again();
+		clock_pause_ms(LOOK_MS);
 		r = tell(b, "%s", "");
 	}
 	vec_each(w, &waiting)

@@ -3,6 +3,7 @@
 
 #include "cli/lab/host.h"
 
+#include "base/clock.h"
 #include "cli/lab/small_file.h"
 #include "cli/lab/space.h"
 #include "cli/lab/spawn.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define START_MS 30000
@@ -59,14 +59,6 @@ int host_connect(const char *host, struct vnet_client **ret, struct vnet_error *
 	return vnet_client_connect(socket, ret, err);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static const struct network *network_called(const struct lab_machine *host, const char *name)
 {
 	vec_each(net, &host->definitions.networks)
@@ -99,21 +91,14 @@ static int check_networks(const struct lab_machine *host, struct vnet_client *cl
 	return r;
 }
 
-static void look_again(void)
-{
-	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
-
-	nanosleep(&pause, NULL);
-}
-
 /* A NIC that is taken over is watched first: its network runs a moment after netd answers. */
 static int wait_for_networks(const struct lab_machine *host, struct vnet_client *client, int64_t deadline,
 			     struct vnet_error *err)
 {
 	int r;
 
-	while ((r = check_networks(host, client, err)) > 0 && now_ms() < deadline)
-		look_again();
+	while ((r = check_networks(host, client, err)) > 0 && clock_now_ms() < deadline)
+		clock_pause_ms(LOOK_MS);
 	return r > 0 ? vnet_error_set(err, -ETIMEDOUT, "timed-out", "a network of host %s does not start", host->name) :
 		       r;
 }
@@ -121,17 +106,17 @@ static int wait_for_networks(const struct lab_machine *host, struct vnet_client 
 int host_wait(const struct lab_machine *host, pid_t pid, struct vnet_client **ret_client, struct vnet_error *err)
 {
 	AUTO_FREE char *log = mem_printf("netd.%s", host->name);
-	int64_t deadline = now_ms() + START_MS;
+	int64_t deadline = clock_now_ms() + START_MS;
 	struct vnet_client *client = NULL;
 
 	while (host_connect(host->name, &client, NULL) < 0) {
-		if (waitpid(pid, NULL, WNOHANG) == pid || now_ms() > deadline) {
+		if (waitpid(pid, NULL, WNOHANG) == pid || clock_now_ms() > deadline) {
 			AUTO_FREE char *words = spawn_last_words(log);
 
 			return vnet_error_set(err, -EIO, "netd-failed", "netd of host %s does not start: %s",
 					      host->name, words);
 		}
-		look_again();
+		clock_pause_ms(LOOK_MS);
 	}
 	if (wait_for_networks(host, client, deadline, err) < 0) {
 		vnet_client_free(client);

@@ -3,6 +3,7 @@
 
 #include "cli/lab/probe.h"
 
+#include "base/clock.h"
 #include "cli/lab/host.h"
 #include "cli/lab/probe_net.h"
 #include "cli/lab/space.h"
@@ -14,12 +15,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RATE_MS 1500            /* measured, after RATE_START_MS */
 #define BROADCAST_MS 500
-#define ADDRESS_LOOKS 50        /* 100 ms apart */
+/* An address may still be on its way: router advertisements and duplicate address detection take seconds. */
+#define ADDRESS_LOOKS 50
+#define ADDRESS_LOOK_MS 100
 
 static void say(struct probe_result *ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -154,21 +156,13 @@ bool probe_address(const struct lab *lab, const char *from, const char *to, int 
 	return found;
 }
 
-/* An address may still be on its way: router advertisements and duplicate address detection take seconds. */
-static void look_again(void)
-{
-	const struct timespec pause = { .tv_nsec = 100000000 };
-
-	nanosleep(&pause, NULL);
-}
-
 /* Where the other side is; without an address, what must not work does not. */
 static bool find_target(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
 {
 	for (int i = 0; i < ADDRESS_LOOKS; i++) {
 		if (probe_address(lab, e->from, e->to, e->family, &ret->to))
 			return true;
-		look_again();
+		clock_pause_ms(ADDRESS_LOOK_MS);
 	}
 	ret->holds = e->is_denied;
 	say(ret, "%s has no %s", e->to, e->family == AF_INET6 ? "IPv6 address" : e->family ? "IPv4 address" : "address");
@@ -239,7 +233,7 @@ static void probe_lease(const struct lab *lab, const struct expectation *e, stru
 {
 	judge_addresses(lab, e, ret);
 	for (int i = 0; i < ADDRESS_LOOKS && !ret->holds && !e->is_denied; i++) {
-		look_again();
+		clock_pause_ms(ADDRESS_LOOK_MS);
 		judge_addresses(lab, e, ret);
 	}
 }

@@ -3,6 +3,7 @@
 
 #include "cli/lab/probe_net.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/lab/space.h"
 
@@ -21,7 +22,6 @@
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TRY_MS 1000
@@ -29,19 +29,11 @@
 #define BODY_MAX 65536
 #define RATE_START_MS 300       /* while TCP finds its pace */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 /* Readable, or writable, before the deadline? */
 static bool is_ready(int fd, short events, int64_t deadline)
 {
 	struct pollfd pfd = { .fd = fd, .events = events };
-	int64_t left = deadline - now_ms();
+	int64_t left = deadline - clock_now_ms();
 
 	return left > 0 && poll(&pfd, 1, (int)left) == 1;
 }
@@ -136,7 +128,7 @@ bool net_ping(const struct ip *to, unsigned tries, char *reason, size_t size)
 		tries = 0;
 	}
 	for (unsigned i = 0; i < tries && !is_answered; i++) {
-		int64_t deadline = now_ms() + TRY_MS;
+		int64_t deadline = clock_now_ms() + TRY_MS;
 
 		echo.sequence = htons((uint16_t)i);
 		echo.checksum = 0;
@@ -163,7 +155,7 @@ bool net_ping(const struct ip *to, unsigned tries, char *reason, size_t size)
 static int dial(const struct ip *to, unsigned port, char *reason, size_t size)
 {
 	int fd = socket(to->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
-	int64_t deadline = now_ms() + ANSWER_MS;
+	int64_t deadline = clock_now_ms() + ANSWER_MS;
 	socklen_t length = sizeof(error);
 	union address address;
 	socklen_t len = fill(to, port, &address);
@@ -203,7 +195,7 @@ bool net_ask_udp(const struct ip *to, unsigned port, char *reason, size_t size)
 	if (fd < 0 || connect(fd, &address.any, len) < 0)
 		snprintf(reason, size, "%s", strerror(errno));
 	for (int i = 0; i < 3 && fd >= 0 && !is_answered; i++) {
-		int64_t deadline = now_ms() + TRY_MS;
+		int64_t deadline = clock_now_ms() + TRY_MS;
 
 		if (send(fd, "?\n", 2, 0) < 0)
 			snprintf(reason, size, "%s", strerror(errno));
@@ -245,7 +237,7 @@ bool net_get(const struct ip *to, unsigned port, char **ret_body, char *reason, 
 	signal(SIGPIPE, SIG_IGN);
 	if (write(fd, request, strlen(request)) < 0)
 		snprintf(reason, size, "%s", strerror(errno));
-	else if (!read_all(fd, answer, BODY_MAX, now_ms() + ANSWER_MS))
+	else if (!read_all(fd, answer, BODY_MAX, clock_now_ms() + ANSWER_MS))
 		snprintf(reason, size, "it connects, but no answer comes");
 	close(fd);
 	body = strstr(answer, "\r\n\r\n");
@@ -322,7 +314,7 @@ static void send_for_ever(int fd)
 		if (write(fd, zeros, sizeof(zeros)) < 0) {
 			if (errno != EAGAIN)
 				_exit(0);
-			is_ready(fd, POLLOUT, now_ms() + TRY_MS);
+			is_ready(fd, POLLOUT, clock_now_ms() + TRY_MS);
 		}
 }
 
@@ -356,10 +348,10 @@ double net_measure(const struct ip *to, int listener, unsigned ms, char *reason,
 	if (sender == 0)
 		send_for_ever(out);
 	if (sender > 0) {
-		count_bytes(in, now_ms() + RATE_START_MS);
-		start = now_ms();
+		count_bytes(in, clock_now_ms() + RATE_START_MS);
+		start = clock_now_ms();
 		rate = (double)count_bytes(in, start + ms) * 8000;
-		rate /= (double)(now_ms() - start);
+		rate /= (double)(clock_now_ms() - start);
 		kill(sender, SIGKILL);
 	}
 	if (in >= 0)
@@ -476,9 +468,9 @@ static bool hears(int fd, const struct ip *token)
 
 void net_hear(struct net_listener *listeners, size_t n, const struct ip *token, unsigned ms)
 {
-	int64_t deadline = now_ms() + ms;
+	int64_t deadline = clock_now_ms() + ms;
 
-	while (now_ms() < deadline) {
+	while (clock_now_ms() < deadline) {
 		for (size_t i = 0; i < n; i++)
 			listeners[i].has_heard |= listeners[i].fd >= 0 && hears(listeners[i].fd, token);
 		poll(NULL, 0, 10);

@@ -3,12 +3,12 @@
 
 #include "client/wire.h"
 
+#include "base/clock.h"
 #include "vnet/vnet.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHUNK (64UL * 1024)
@@ -35,17 +35,9 @@ void wire_close(struct wire *w)
 	fd_vec_close(&w->fds);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int64_t wire_deadline(int timeout_ms)
 {
-	return timeout_ms < 0 ? WIRE_FOREVER : now_ms() + timeout_ms;
+	return timeout_ms < 0 ? WIRE_FOREVER : clock_now_ms() + timeout_ms;
 }
 
 int wire_send(struct wire *w, const char *text, size_t size, int64_t deadline,
@@ -118,7 +110,7 @@ static int wait_for(struct wire *w, short events, int64_t deadline, struct vnet_
 {
 	for (;;) {
 		struct pollfd p = { .fd = w->fd, .events = events };
-		int64_t left = deadline == WIRE_FOREVER ? -1 : deadline - now_ms();
+		int64_t left = deadline == WIRE_FOREVER ? -1 : deadline - clock_now_ms();
 		int n;
 
 		if (deadline != WIRE_FOREVER && left < 0)
@@ -126,7 +118,7 @@ static int wait_for(struct wire *w, short events, int64_t deadline, struct vnet_
 		n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
 		if (n > 0)
 			return 0;
-		if (n == 0 && deadline != WIRE_FOREVER && now_ms() >= deadline)
+		if (n == 0 && deadline != WIRE_FOREVER && clock_now_ms() >= deadline)
 			return vnet_error_set(err, -ETIMEDOUT, "timeout",
 					      "netd did not answer in time");
 		if (n < 0 && errno != EINTR)

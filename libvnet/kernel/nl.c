@@ -10,6 +10,7 @@
 
 #include "kernel/nl.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "kernel/kernel.h"
 
@@ -32,7 +33,6 @@
 
 static int receive(struct nl *nl, int64_t deadline, size_t *ret_size);
 static int take_answer(struct nl *nl, const struct nlmsghdr *m, uint32_t first_seq);
-static int64_t now_ms(void);
 
 int nl_open(struct nl *nl, int protocol, struct vnet_error *err)
 {
@@ -141,7 +141,7 @@ int nl_send(struct nl *nl)
 		return 0;
 	nl->last->nlmsg_flags |= NLM_F_ACK;
 	r = send_round(nl);
-	deadline = now_ms() + KERNEL_TIMEOUT_MS;
+	deadline = clock_now_ms() + KERNEL_TIMEOUT_MS;
 	while (r >= 0) {
 		size_t size;
 
@@ -181,7 +181,7 @@ int nl_get(struct nl *nl, const struct nlmsghdr **ret)
 
 	assert(nl->n == 1);
 	r = send_round(nl);
-	deadline = now_ms() + KERNEL_TIMEOUT_MS;
+	deadline = clock_now_ms() + KERNEL_TIMEOUT_MS;
 	while (r >= 0) {
 		const struct nlmsghdr *m;
 		struct nl_reader reader;
@@ -244,7 +244,7 @@ static int dump_once(struct nl *nl, const struct nl_dump *dump, uint32_t seq)
 	for (;;) {
 		size_t size;
 		/* A long list may take its time, as long as it goes on. */
-		int r = receive(nl, now_ms() + KERNEL_TIMEOUT_MS, &size);
+		int r = receive(nl, clock_now_ms() + KERNEL_TIMEOUT_MS, &size);
 
 		if (r < 0)
 			return r;
@@ -284,7 +284,7 @@ const char *nl_text(const struct nl *nl, unsigned i)
 /* One datagram from the kernel (and nobody else) into nl->in. */
 static int receive(struct nl *nl, int64_t deadline, size_t *ret_size)
 {
-	while (now_ms() <= deadline) {
+	while (clock_now_ms() <= deadline) {
 		struct sockaddr_nl from = {0};
 		struct iovec iov = {nl->in, IN_SIZE};
 		struct msghdr msg = {.msg_name = &from, .msg_namelen = sizeof(from),
@@ -322,14 +322,6 @@ static int take_answer(struct nl *nl, const struct nlmsghdr *m, uint32_t first_s
 	nl_attrs_of(m, skip, tb, ARRAY_SIZE(tb));
 	nl_str(tb[NLMSGERR_ATTR_MSG], nl->answers[i].text, sizeof(nl->answers[i].text));
 	return nl->answers[i].result;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 const struct nlmsghdr *nl_next(struct nl_reader *reader)
