@@ -7,6 +7,7 @@
 #include "cli/lab/host.h"
 #include "cli/lab/probe_net.h"
 #include "cli/lab/space.h"
+#include "cli/safe.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -314,6 +315,20 @@ static void probe_broadcast(const struct lab *lab, const struct expectation *e, 
 	vec_free(&listeners);
 }
 
+/* What a server answered, or a resolver, may be in it. */
+static void make_safe(struct probe_result *ret)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	print_safe(f, ret->reason);
+	fclose(f);
+	say(ret, "%s", text);
+}
+
 void probe(const struct lab *lab, const struct expectation *e, struct probe_result *ret)
 {
 	static void (*const probes[])(const struct lab *, const struct expectation *, struct probe_result *) = {
@@ -327,4 +342,5 @@ void probe(const struct lab *lab, const struct expectation *e, struct probe_resu
 	probes[e->kind](lab, e, ret);
 	if (ret->holds)
 		ret->reason[0] = '\0';
+	make_safe(ret);
 }

@@ -3,6 +3,7 @@
 
 #include "cli/lab/test.h"
 
+#include "base/xml.h"
 #include "cli/lab/sight.h"
 
 #include <errno.h>
@@ -109,36 +110,34 @@ void test_print_tap(FILE *f, const struct lab *lab, const struct probe_result *r
 	}
 }
 
-static void print_xml(FILE *f, const char *text)
+/* A test case without its end. */
+static void put_case(struct strbuf *b, const char *lab, const char *text)
 {
-	for (; *text; text++)
-		switch (*text) {
-		case '&': fputs("&amp;", f); break;
-		case '<': fputs("&lt;", f); break;
-		case '>': fputs("&gt;", f); break;
-		case '"': fputs("&quot;", f); break;
-		default: fputc(*text, f);
-		}
+	strbuf_printf(b, "  <testcase classname='%s' name='", lab);
+	xml_append(b, text);
+	strbuf_append(b, "'");
+}
+
+static void put_failure(struct strbuf *b, const char *reason)
+{
+	strbuf_append(b, "><failure message='");
+	xml_append(b, reason);
+	strbuf_append(b, "'/></testcase>\n");
 }
 
 void test_print_junit(FILE *f, const char *name, const struct lab *lab, const struct probe_result *results)
 {
+	AUTO_STRBUF struct strbuf b = { 0 };
 	size_t n_failed = 0;
 
-	for (size_t i = 0; i < lab->expectations.n; i++)
-		n_failed += !results[i].holds;
-	fprintf(f, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\">\n",
-		name, lab->expectations.n, n_failed);
 	for (size_t i = 0; i < lab->expectations.n; i++) {
-		fprintf(f, "  <testcase classname=\"%s\" name=\"", name);
-		print_xml(f, lab->expectations.v[i].text);
-		if (results[i].holds) {
-			fputs("\"/>\n", f);
-			continue;
-		}
-		fputs("\"><failure message=\"", f);
-		print_xml(f, results[i].reason);
-		fputs("\"/></testcase>\n", f);
+		n_failed += !results[i].holds;
+		put_case(&b, name, lab->expectations.v[i].text);
+		if (results[i].holds)
+			strbuf_append(&b, "/>\n");
+		else
+			put_failure(&b, results[i].reason);
 	}
-	fputs("</testsuite>\n", f);
+	fprintf(f, "<?xml version='1.0' encoding='UTF-8'?>\n<testsuite name='%s' tests='%zu' failures='%zu'>\n%s</testsuite>\n",
+		name, lab->expectations.n, n_failed, b.s ? b.s : "");
 }

@@ -8,7 +8,7 @@
 
 #include "import/libvirt.h"
 
-#include "base/strbuf.h"
+#include "base/xml.h"
 #include "dhcp/conf.h"
 
 #include <limits.h>
@@ -33,35 +33,19 @@ static void export_rest(struct export *x);
 
 /* --- XML -------------------------------------------------------------------------------- */
 
-static void put_escaped(struct strbuf *b, const char *text)
-{
-	for (; *text; text++) {
-		const char *entity = *text == '&'  ? "&amp;" :
-				     *text == '<'  ? "&lt;" :
-				     *text == '>'  ? "&gt;" :
-				     *text == '\'' ? "&apos;" :
-						     NULL;
-
-		if (entity)
-			strbuf_append(b, entity);
-		else
-			strbuf_append_n(b, text, 1);
-	}
-}
-
 static void put_attribute(struct export *x, const char *name, const char *value)
 {
 	if (!value)
 		return;
 	strbuf_printf(&x->xml, " %s='", name);
-	put_escaped(&x->xml, value);
+	xml_append(&x->xml, value);
 	strbuf_append(&x->xml, "'");
 }
 
 static void put_element(struct export *x, const char *name, const char *value)
 {
 	strbuf_printf(&x->xml, "  <%s>", name);
-	put_escaped(&x->xml, value);
+	xml_append(&x->xml, value);
 	strbuf_printf(&x->xml, "</%s>\n", name);
 }
 
@@ -300,7 +284,7 @@ static void export_ports(struct export *x)
 static void put_option(struct export *x, const char *line)
 {
 	strbuf_append(&x->options, "    <dnsmasq:option value='");
-	put_escaped(&x->options, line);
+	xml_append(&x->options, line);
 	strbuf_append(&x->options, "'/>\n");
 }
 

@@ -300,6 +300,23 @@ class Failures(LabsCase):
         self.assertRegex(results[4]["reason"], r"it has 10\.10\.0\.\d+")
         self.assertIn("a does not see it", results[5]["reason"])
 
+    def test_what_a_server_says_drives_no_terminal(self):
+        self.up(r"""
+wires: {lan: {}}
+nodes:
+  a: {interfaces: {eth0: {wire: lan, addresses: [10.0.0.1/24]}}}
+  evil:
+    interfaces: {eth0: {wire: lan, addresses: [10.0.0.2/24]}}
+    run: ['busybox nc -ll -p 80 -e printf "HTTP/1.0 200 OK\r\n\r\n\033[31m<evil> & it''s\n" >/dev/null 2>&1 &']
+expect: ["http from a to evil:80 says <good>"]
+""", "evil")
+        junit = os.path.join(self.folder, "junit.xml")
+        result = self.vnetctl("lab", "test", "evil", "--junit", junit, check=False)
+        self.assertIn("# it says \"\\x1b[31m<evil> & it's", result.stdout)
+        case, = xml.etree.ElementTree.parse(junit).getroot()
+        self.assertEqual(case.get("name"), "http from a to evil:80 says <good>")
+        self.assertIn("it says \"\\x1b[31m<evil> & it's", case[0].get("message"))
+
     def test_refused_before_anything_is_there(self):
         for text, wanted in (("nodes: {a: {interfaces: {eth0: {wire: w}}}}", "there is no wire w"),
                              ("hosts: {h1: {networks: {blue: {mode: nat}}}}", "needs an address"),
