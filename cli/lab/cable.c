@@ -5,15 +5,16 @@
 
 #include "cli/lab/space.h"
 #include "kernel/addr.h"
+#include "kernel/link.h"
 #include "kernel/nl.h"
 #include "kernel/route.h"
+#include "kernel/tc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
-#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -254,16 +255,15 @@ static int open_inside(const char *machine, struct nl *ret, struct vnet_error *e
 
 static int find_index(struct nl *nl, const char *name)
 {
-	struct nlmsghdr *m = nl_add(nl, RTM_GETLINK, 0);
 	const struct nlmsghdr *answer;
+	struct link link;
 	int r;
 
-	nl_header(m, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(m, IFLA_IFNAME, name);
+	link_add_get(nl, name);
 	r = nl_get(nl, &answer);
-	if (r < 0)
-		return r;
-	return ((const struct ifinfomsg *)mnl_nlmsg_get_payload(answer))->ifi_index;
+	if (r == 0)
+		r = link_parse(answer, &link);
+	return r < 0 ? r : link.ifindex;
 }
 
 static int add_route(struct nl *nl, const struct prefix *to, const struct ip *via, int oif, struct vnet_error *err)
@@ -276,22 +276,15 @@ static int add_route(struct nl *nl, const struct prefix *to, const struct ip *vi
 	return send_one(nl, err, "route via", ip_format(via, buf));
 }
 
-static void raise_interface(struct nl *nl, int index)
-{
-	struct nlmsghdr *m = nl_add(nl, RTM_NEWLINK, 0);
-	struct ifinfomsg *header = nl_header(m, sizeof(*header));
-
-	header->ifi_index = index;
-	header->ifi_flags = header->ifi_change = IFF_UP;
-}
-
 static int address_interface(struct nl *nl, const struct lab_interface *interface, struct vnet_error *err)
 {
-	int index = find_index(nl, interface->name), r = 0;
+	struct op_link up = { .set = LINK_SET_UP, .up = true };
+	int index = find_index(nl, interface->name), r;
 
 	if (index < 0)
 		return vnet_error_set(err, index, "no-device", "there is no interface %s", interface->name);
-	raise_interface(nl, index);
+	memcpy(up.name, interface->name, sizeof(up.name));
+	link_add_set(nl, &up, 0);
 	r = send_one(nl, err, "interface", interface->name);
 	vec_each(prefix, &interface->addresses) {
 		struct addr addr = { .ifindex = index, .prefix = *prefix, .flags = IFA_F_NODAD, .scope = RT_SCOPE_UNIVERSE,
@@ -329,17 +322,6 @@ int cables_address(const struct lab_machine *machine, struct vnet_error *err)
 }
 
 /* --- impairments --- */
-
-static struct nlmsghdr *add_qdisc(struct nl *nl, uint16_t type, uint16_t flags, int index)
-{
-	struct nlmsghdr *m = nl_add(nl, type, flags);
-	struct tcmsg *tc = nl_header(m, sizeof(*tc));
-
-	tc->tcm_family = AF_UNSPEC;
-	tc->tcm_ifindex = index;
-	tc->tcm_parent = TC_H_ROOT;
-	return m;
-}
 
 /* Options of netem and tbf that 32 bits do not hold come beside the old field. */
 static void put_netem(struct nlmsghdr *m, const struct lab_impairment *impairment)
@@ -393,11 +375,11 @@ static int impair_device(struct nl *nl, int index, const struct lab_impairment *
 	int r;
 
 	if (!lab_impairment_is_set(impairment)) {
-		add_qdisc(nl, RTM_DELQDISC, 0, index);
+		tc_add(nl, RTM_DELQDISC, 0, index, TC_H_ROOT, 0);
 		r = nl_send_all(nl, NULL);
 		return r == -ENOENT || r == -EINVAL ? 0 : r; /* it has none */
 	}
-	m = add_qdisc(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, index);
+	m = tc_add(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, index, TC_H_ROOT, 0);
 	if (wants_netem)
 		put_netem(m, impairment);
 	else
