@@ -3,6 +3,8 @@
 
 #include "netd/process.h"
 
+#include "kernel/started.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,28 +25,11 @@ static void read_text(const char *path, char *buf, size_t size)
 	buf[n > 0 ? n : 0] = '\0';
 }
 
-static uint64_t read_started(pid_t pid)
-{
-	char path[64], text[1024];
-	uint64_t started;
-	char *after;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	read_text(path, text, sizeof(text));
-	/* The second field is the name in brackets, which may hold anything; the third follows. */
-	after = strrchr(text, ')');
-	if (!after || sscanf(after + 1,
-			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d"
-			     " %*d %" SCNu64, &started) != 1)
-		return 0;
-	return started;
-}
-
 int process_look(pid_t pid, uint32_t *ret_uid, uint64_t *ret_started)
 {
 	char path[64], text[2048];
 	const char *line;
-	uint64_t started = read_started(pid);
+	uint64_t started = process_started(pid);
 	uint32_t uid;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Its real user, and when it began (field 22 of /proc/PID/stat). -ESRCH: it cannot be seen. */
+/* Its real user, and when it began (kernel/started.h). -ESRCH: it cannot be seen. */
 int process_look(pid_t pid, uint32_t *ret_uid, uint64_t *ret_started);
 /* The process that a pidfd is of; -ESRCH: it has ended. */
 int process_of_pidfd(int pidfd, pid_t *ret);

@@ -4,10 +4,12 @@
 #include "cli/lab/place.h"
 
 #include "cli/lab/small_file.h"
+#include "kernel/started.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,34 +45,16 @@ static int make_base(char *ret, size_t size, struct vnet_error *err)
 	return 0;
 }
 
-/* 22nd field of proc(5)'s stat, behind the name, which may hold anything but ends with the last ')'. */
-static unsigned long long start_time(pid_t pid)
-{
-	AUTO_FREE char *path = mem_printf("/proc/%d/stat", pid), *text = NULL;
-	unsigned long long start = 0;
-	size_t size;
-	char *at;
-
-	if (small_file_read(AT_FDCWD, path, 4096, &text, &size) < 0)
-		return 0;
-	at = strrchr(text, ')');
-	for (int field = 3; at && field <= 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at)
-		start = strtoull(at, NULL, 10);
-	return start;
-}
-
 static pid_t read_pid(const char *folder)
 {
 	AUTO_FREE char *path = mem_printf("%s/pid", folder), *text = NULL;
-	unsigned long long start;
+	uint64_t start;
 	size_t size;
 	int pid;
 
-	if (small_file_read(AT_FDCWD, path, 64, &text, &size) < 0 || sscanf(text, "%d %llu", &pid, &start) != 2 || pid < 2)
+	if (small_file_read(AT_FDCWD, path, 64, &text, &size) < 0 || sscanf(text, "%d %" SCNu64, &pid, &start) != 2 || pid < 2)
 		return 0;
-	return start_time(pid) == start ? pid : 0;
+	return start && process_started(pid) == start ? pid : 0;
 }
 
 int place_find(const char *name, struct place *ret, struct vnet_error *err)
@@ -136,7 +120,7 @@ int place_take(const char *name, const char *text, size_t size, struct place *re
 
 int place_set_pid(struct place *place, pid_t pid, struct vnet_error *err)
 {
-	AUTO_FREE char *text = mem_printf("%d %llu\n", pid, start_time(pid));
+	AUTO_FREE char *text = mem_printf("%d %" PRIu64 "\n", pid, process_started(pid));
 	int r = small_file_write(place->lock, "pid", text, strlen(text));
 
 	if (r < 0)
