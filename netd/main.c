@@ -11,12 +11,8 @@
 
 #include "netd/api.h"
 #include "netd/broker.h"
-#include "netd/flows.h"
-#include "netd/groups.h"
-#include "netd/held.h"
 #include "netd/log.h"
 #include "netd/notify.h"
-#include "netd/uplink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -231,22 +227,12 @@ static int bring_up(struct netd *d, struct vnet_error *err)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
-	bool is_seen;
+	bool is_seen = false;
 
+	if (r == 0)
+		r = netd_restore(d, &snap, &is_seen, err);
 	if (r < 0)
 		return r;
-	host_load(d);
-	doctor_load(d);
-	config_read_networks(d);
-	networks_check_at_start(d, &snap);
-	registry_avoid_ifnames(&d->registry, &snap);
-	r = ports_restore(d, &snap, err);
-	if (r < 0)
-		return r;
-	is_seen = !ports_end_unowned(d);
-	networks_drop_orphans(d);
-	groups_drop_orphans(d);
-	held_restore(d);
 	/* A failure here is one network's, logged and tried again: the others are served. */
 	if (is_seen)
 		reconcile_seen(d, &snap);
@@ -348,29 +334,8 @@ static int start(struct netd *d, const char *user, struct vnet_error *err)
 
 static void stop(struct netd *d)
 {
-	dhcp_end_waiting(d);
-	server_free(d->server);
-	monitor_free(d->monitor);
-	trace_free(d->trace);
-	uplink_free_all(d);
-	dnsmasq_set_free(d->dnsmasq);
+	netd_forget(d);
 	kernel_free(d->kernel);
-	flows_free(d);
-	groups_free(d);
-	registry_free(&d->registry);
-	host_free(d);
-	access_policy_free(d->policy);
-	journal_free(d->port_journal);
-	store_free(d->store);
-	vec_each(note, &d->notes)
-		free(*note);
-	vec_free(&d->notes);
-	vec_free(&d->gone);
-	vec_free(&d->strangers);
-	vec_each(name, &d->stale_dhcp)
-		free(*name);
-	vec_free(&d->stale_dhcp);
-	loop_free(d->loop);
 	broker_close();
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);

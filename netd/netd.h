@@ -230,6 +230,16 @@ void network_set_running(struct netd *d, struct network_entry *entry, int log_pr
 /* Nothing of it is left in the kernel. */
 void network_set_stopped(struct netd *d, struct network_entry *entry, int log_priority);
 
+/* ---- life.c ---- */
+
+/*
+ * What former runs left: definitions, networks and ports. *ret_is_seen: the host is still
+ * as snap has it, for no port had to go.
+ */
+int netd_restore(struct netd *d, struct snapshot *snap, bool *ret_is_seen, struct vnet_error *err);
+/* Frees all but the kernel, which outlives a netd in tests, and what main() opened. */
+void netd_forget(struct netd *d);
+
 /* ---- ports.c ---- */
 
 struct attachment {

@@ -288,15 +288,21 @@ static void find_ifindexes(struct registry *reg, const struct snapshot *snap)
 	}
 }
 
+/* How devices are now is what later events are compared with. */
+static void note_looks(struct registry *reg, const struct snapshot *snap)
+{
+	devices_note(reg, snap);
+	find_ifindexes(reg, snap);
+	registry_note_looks(reg, snap);
+}
+
 static void note_devices(struct netd *d, const struct snapshot *snap)
 {
 	VEC(struct { char name[16]; }) before = { 0 };
 
 	vec_each(entry, &d->registry.networks)
 		memcpy(vec_add(&before)->name, (*entry)->missing, sizeof((*entry)->missing));
-	devices_note(&d->registry, snap);
-	find_ifindexes(&d->registry, snap);
-	registry_note_looks(&d->registry, snap);
+	note_looks(&d->registry, snap);
 	for (size_t i = 0; i < before.n; i++)
 		tell_missing(d, d->registry.networks.v[i], before.v[i].name);
 	vec_free(&before);
@@ -325,19 +331,13 @@ static void watch_fdb(struct netd *d)
 		log_error("%s; peers of VXLANs that others take away are missed", err.message);
 }
 
-/*
- * How devices are now is what later events are compared with; and what the plan made decides
- * the MTU of a bridge where none is declared: dnsmasq is to tell it.
- */
+/* What the plan made decides the MTU of a bridge where none is declared, too: dnsmasq is to tell it. */
 static void note_result(struct netd *d)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 
-	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) < 0)
-		return;
-	devices_note(&d->registry, &snap);
-	find_ifindexes(&d->registry, &snap);
-	registry_note_looks(&d->registry, &snap);
+	if (kernel_snapshot(d->kernel, SNAPSHOT_LINKS, &snap, NULL) == 0)
+		note_looks(&d->registry, &snap);
 }
 
 /* Many are summed up: nobody reads a thousand lines, and writing them takes as long as the work. */

@@ -3,11 +3,7 @@
 
 #include "tests/netd/fake_host.h"
 
-#include "netd/flows.h"
-#include "netd/groups.h"
-#include "netd/held.h"
 #include "netd/log.h"
-#include "netd/uplink.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -79,27 +75,16 @@ void fake_host_free(struct host *host)
 	rmdir(host->dir);
 }
 
-/* main.c's bring_up(). */
+/* As main.c's bring_up(), but a failed plan is told. */
 static int bring_up(struct netd *d, struct vnet_error *err)
 {
 	AUTO_SNAPSHOT struct snapshot snap = { 0 };
 	int r = kernel_snapshot(d->kernel, SNAPSHOT_ALL, &snap, err);
+	bool is_seen;
 
-	if (r < 0)
-		return r;
-	host_load(d);
-	doctor_load(d);
-	config_read_networks(d);
-	networks_check_at_start(d, &snap);
-	registry_avoid_ifnames(&d->registry, &snap);
-	r = ports_restore(d, &snap, err);
-	if (r < 0)
-		return r;
-	ports_end_unowned(d);
-	networks_drop_orphans(d);
-	groups_drop_orphans(d);
-	held_restore(d);
-	return reconcile(d, NULL, err);
+	if (r == 0)
+		r = netd_restore(d, &snap, &is_seen, err);
+	return r < 0 ? r : reconcile(d, NULL, err);
 }
 
 int fake_host_start(struct host *host, struct vnet_error *err)
@@ -129,26 +114,7 @@ int fake_host_start(struct host *host, struct vnet_error *err)
 
 void fake_host_stop(struct host *host)
 {
-	struct netd *d = &host->d;
-
-	dhcp_end_waiting(d);
-	server_free(d->server);
-	for (size_t i = 0; i < ARRAY_SIZE(d->kernel_sources); i++)
-		loop_remove(d->kernel_sources[i]);
-	monitor_free(d->monitor);
-	trace_free(d->trace);
-	uplink_free_all(d);
-	dnsmasq_set_free(d->dnsmasq);
-	flows_free(d);
-	groups_free(d);
-	registry_free(&d->registry);
-	host_free(d);
-	access_policy_free(d->policy);
-	journal_free(d->port_journal);
-	store_free(d->store);
-	vec_free(&d->gone);
-	vec_each(name, &d->stale_dhcp)
-		free(*name);
-	vec_free(&d->stale_dhcp);
-	loop_free(d->loop);
+	for (size_t i = 0; i < ARRAY_SIZE(host->d.kernel_sources); i++)
+		loop_remove(host->d.kernel_sources[i]);
+	netd_forget(&host->d);
 }
