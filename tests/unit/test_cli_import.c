@@ -18,25 +18,12 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "tests/support/golden.h"
+
 #include <glob.h>
 #include <stdio.h>
 
 #define GOLDEN "tests/golden/import/"
-
-static char *read_text(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char *text;
-	size_t n;
-
-	if (!f)
-		return NULL;
-	text = mem_alloc(XML_TEXT_MAX + 1);
-	n = fread(text, 1, XML_TEXT_MAX, f);
-	fclose(f);
-	text[n] = '\0';
-	return text;
-}
 
 static void put_report(struct strbuf *b, const struct import_report *report)
 {
@@ -97,7 +84,7 @@ static void explain_script(struct strbuf *b, const char *path)
 	AUTO(qemu_import_free) struct qemu_import *q = qemu_import_new();
 	AUTO_IMPORT_REPORT struct import_report report = { 0 }, left = { 0 };
 	AUTO_NETWORKS network_vec nets = { 0 };
-	AUTO_FREE char *text = read_text(path);
+	AUTO_FREE char *text = golden_read(path, NULL);
 	struct vnet_error err = { 0 };
 
 	qemu_import_read(q, text, &report);
@@ -115,7 +102,7 @@ static void import_into(struct strbuf *b, const char *path)
 	AUTO_IMPORT_REPORT struct import_report report = { 0 };
 	AUTO(element_free) struct xml_element *root = NULL;
 	AUTO(network_free) struct network *net = NULL;
-	AUTO_FREE char *text = read_text(path);
+	AUTO_FREE char *text = golden_read(path, NULL);
 	struct vnet_error err = { 0 };
 	char message[1024];
 
@@ -142,6 +129,7 @@ static void import_into(struct strbuf *b, const char *path)
 
 static void test_goldens(void **state)
 {
+	size_t failed = 0;
 	glob_t found;
 
 	(void)state;
@@ -150,24 +138,16 @@ static void test_goldens(void **state)
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		const char *path = found.gl_pathv[i];
 		AUTO_FREE char *golden = mem_printf("%.*s.expected", (int)(strrchr(path, '.') - path), path);
-		AUTO_FREE char *expected = read_text(golden);
 		AUTO_STRBUF struct strbuf b = { 0 };
 
 		if (strstr(path, ".ifup"))
 			explain_script(&b, path);
 		else
 			import_into(&b, path);
-		if (getenv("UPDATE_GOLDEN")) {
-			FILE *f = fopen(golden, "we");
-
-			assert_non_null(f);
-			assert_true(fputs(b.s, f) >= 0);
-			assert_int_equal(fclose(f), 0);
-		} else if (!expected || strcmp(expected, b.s)) {
-			fail_msg("%s differs; got:\n%s", golden, b.s);
-		}
+		failed += !golden_holds(golden, b.s);
 	}
 	globfree(&found);
+	assert_int_equal(failed, 0);
 }
 
 static void put(void *context, const char *data, size_t size)
@@ -185,7 +165,7 @@ static void test_export_of_all(void **state)
 	assert_int_equal(glob("tests/golden/model/*.yaml", 0, NULL, &found), 0);
 	assert_int_equal(glob("configs/examples/*.yaml", GLOB_APPEND, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
-		AUTO_FREE char *text = read_text(found.gl_pathv[i]);
+		AUTO_FREE char *text = golden_read(found.gl_pathv[i], NULL);
 		AUTO_NETWORKS network_vec nets = { 0 };
 
 		if (networks_from_yaml(text, strlen(text), NULL, &nets, NULL) < 0)
@@ -212,7 +192,7 @@ static void test_export_of_all(void **state)
 /* The manual has every code, and what becomes of it. */
 static void test_codes_are_documented(void **state)
 {
-	AUTO_FREE char *manual = read_text("docs/reference-import.md");
+	AUTO_FREE char *manual = golden_read("docs/reference-import.md", NULL);
 
 	(void)state;
 	assert_non_null(manual);

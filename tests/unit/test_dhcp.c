@@ -27,6 +27,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/support/golden.h"
+
 #define GOLDEN "tests/golden/dhcp"
 
 struct input {
@@ -34,30 +36,6 @@ struct input {
 	VEC(struct port *) ports;
 	dhcp_resolver_vec resolvers;
 };
-
-static char *read_text(const char *path)
-{
-	AUTO_STRBUF struct strbuf b = { 0 };
-	char buffer[4096];
-	FILE *f = fopen(path, "re");
-	size_t n;
-
-	if (!f)
-		return NULL;
-	while ((n = fread(buffer, 1, sizeof(buffer), f)) > 0)
-		strbuf_append_n(&b, buffer, n);
-	fclose(f);
-	return strbuf_take(&b);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-
-	assert_non_null(f);
-	assert_int_equal(fputs(text, f) < 0, 0);
-	assert_int_equal(fclose(f), 0);
-}
 
 static void add_port(struct input *in, char *words)
 {
@@ -79,7 +57,7 @@ static void add_port(struct input *in, char *words)
 
 static void load(const char *path, struct input *in)
 {
-	AUTO_FREE char *text = read_text(path);
+	AUTO_FREE char *text = golden_read(path, NULL);
 	struct vnet_error err = { 0 };
 	char message[1024], *rest;
 
@@ -144,7 +122,7 @@ static void check_with_dnsmasq(const struct input *in, const struct network *net
 	conf = mem_printf("%s/dnsmasq.conf", dir);
 	assert_int_equal(make(in, net, dir, &files, NULL), 0);
 	text = dhcp_files_test_text(&files);
-	write_text(conf, text);
+	golden_write(conf, text);
 	accepted = dnsmasq_accepts(conf);
 	unlink(conf);
 	rmdir(dir);
@@ -156,7 +134,6 @@ static void check_golden(const char *name)
 {
 	AUTO_FREE char *yaml = mem_printf(GOLDEN "/%s.yaml", name);
 	AUTO_FREE char *golden = mem_printf(GOLDEN "/%s.expected", name);
-	AUTO_FREE char *expected = read_text(golden);
 	AUTO_STRBUF struct strbuf b = { 0 };
 	struct input in;
 
@@ -178,10 +155,7 @@ static void check_golden(const char *name)
 			check_with_dnsmasq(&in, *net);
 	}
 	unload(&in);
-	if (getenv("UPDATE_GOLDEN"))
-		write_text(golden, b.s);
-	else if (!expected || strcmp(expected, b.s))
-		fail_msg("%s differs; got:\n%s", golden, b.s);
+	assert_true(golden_holds(golden, b.s));
 }
 
 static void test_goldens(void **state)

@@ -10,7 +10,6 @@
 #include "lab/graph.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,21 +17,9 @@
 
 #include <cmocka.h>
 
+#include "tests/support/golden.h"
+
 #define GOLDEN "tests/golden/lab/"
-
-static char *read_text(const char *path, size_t *ret_size)
-{
-	FILE *file = fopen(path, "re");
-	char *text = mem_alloc(65536);
-
-	if (!file) {
-		free(text);
-		return NULL;
-	}
-	*ret_size = fread(text, 1, 65535, file);
-	fclose(file);
-	return text;
-}
 
 static char *run_case(const char *text, size_t size, const char *file)
 {
@@ -54,32 +41,8 @@ static char *run_case(const char *text, size_t size, const char *file)
 
 static void test_golden(void **state)
 {
-	glob_t found;
-	size_t failed = 0;
-
 	(void)state;
-	assert_int_equal(glob(GOLDEN "*.yaml", 0, NULL, &found), 0);
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		const char *path = found.gl_pathv[i];
-		AUTO_FREE char *golden = mem_printf("%.*s.out", (int)(strlen(path) - 5), path);
-		size_t size, wanted_size = 0;
-		AUTO_FREE char *text = read_text(path, &size);
-		AUTO_FREE char *got = run_case(text, size, strrchr(path, '/') + 1);
-		AUTO_FREE char *wanted = read_text(golden, &wanted_size);
-
-		if (getenv("UPDATE_GOLDEN")) {
-			FILE *file = fopen(golden, "we");
-
-			assert_non_null(file);
-			fputs(got, file);
-			fclose(file);
-		} else if (!wanted || strcmp(wanted, got) != 0) {
-			print_error("%s: wanted:\n%sgot:\n%s", path, wanted ? wanted : "", got);
-			failed++;
-		}
-	}
-	globfree(&found);
-	assert_int_equal(failed, 0);
+	golden_run(GOLDEN "*.yaml", run_case);
 }
 
 /* A file with this many nodes, and nothing else. */

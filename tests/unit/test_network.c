@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/support/golden.h"
+
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -23,33 +25,6 @@
 #include <unistd.h>
 
 #define GOLDEN "tests/golden/model/"
-
-/* The whole file, or NULL. */
-static char *read_text(const char *path, size_t *ret_size)
-{
-	FILE *file = fopen(path, "re");
-	char *text;
-	size_t size;
-
-	if (!file)
-		return NULL;
-	text = mem_alloc(NETWORKS_TEXT_MAX + 2);
-	size = fread(text, 1, NETWORKS_TEXT_MAX + 1, file);
-	fclose(file);
-	text[size] = '\0';
-	if (ret_size)
-		*ret_size = size;
-	return text;
-}
-
-static void write_text(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
 
 static int read_and_check(const char *text, size_t size, const char *file, network_vec *ret,
 			  struct vnet_error *err)
@@ -92,9 +67,9 @@ static char *run_case(const char *path, const char *name, bool *ret_is_error)
 	AUTO_FREE char *text = NULL;
 	char message[1024];
 	json_t *json;
-	size_t size;
+	size_t size = 0;
 
-	text = read_text(path, &size);
+	text = golden_read(path, &size);
 	assert_non_null(text);
 	*ret_is_error = read_and_check(text, size, file, &nets, &err) < 0;
 	if (*ret_is_error) {
@@ -116,22 +91,12 @@ static bool check_case(const char *path)
 	AUTO_FREE char *name = mem_strndup(base, strlen(base) - strlen(".yaml"));
 	AUTO_FREE char *json_path = mem_printf(GOLDEN "%s.json", name);
 	AUTO_FREE char *err_path = mem_printf(GOLDEN "%s.err", name);
-	AUTO_FREE char *wanted = NULL;
-	AUTO_FREE char *got = NULL;
 	bool is_error;
+	AUTO_FREE char *got = run_case(path, name, &is_error);
 
-	got = run_case(path, name, &is_error);
-	if (getenv("UPDATE_GOLDEN")) {
+	if (getenv("UPDATE_GOLDEN"))
 		unlink(is_error ? json_path : err_path);
-		write_text(is_error ? err_path : json_path, got);
-		return true;
-	}
-	wanted = read_text(is_error ? err_path : json_path, NULL);
-	if (wanted && strcmp(wanted, got) == 0)
-		return true;
-	print_error("%s: wanted:\n%sgot:\n%s", path, wanted ? wanted : "nothing of this kind\n",
-		    got);
-	return false;
+	return golden_holds(is_error ? err_path : json_path, got);
 }
 
 static void test_golden(void **state)
@@ -170,7 +135,7 @@ static void test_examples(void **state)
 	assert_int_equal(glob("configs/examples/*.yaml", 0, NULL, &found), 0);
 	assert_true(found.gl_pathc >= 5);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
-		AUTO_FREE char *text = read_text(found.gl_pathv[i], NULL);
+		AUTO_FREE char *text = golden_read(found.gl_pathv[i], NULL);
 
 		assert_accepted(text, found.gl_pathv[i]);
 	}
@@ -181,7 +146,7 @@ static void test_examples(void **state)
 static void test_reference(void **state)
 {
 	static const char open[] = "```yaml\n", close[] = "\n```";
-	AUTO_FREE char *text = read_text("docs/reference-network.md", NULL);
+	AUTO_FREE char *text = golden_read("docs/reference-network.md", NULL);
 	size_t n_blocks = 0;
 
 	(void)state;
@@ -201,7 +166,7 @@ static void test_reference(void **state)
 /* The error codes that definitions can meet, as the golden files have them: each is in the reference. */
 static void test_reference_of_codes(void **state)
 {
-	AUTO_FREE char *reference = read_text("docs/reference-network.md", NULL);
+	AUTO_FREE char *reference = golden_read("docs/reference-network.md", NULL);
 	size_t missing = 0;
 	glob_t found;
 
@@ -209,7 +174,7 @@ static void test_reference_of_codes(void **state)
 	assert_non_null(reference);
 	assert_int_equal(glob(GOLDEN "*.err", 0, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
-		AUTO_FREE char *text = read_text(found.gl_pathv[i], NULL);
+		AUTO_FREE char *text = golden_read(found.gl_pathv[i], NULL);
 		char *open = strrchr(text, '['), *close = strrchr(text, ']');
 		AUTO_FREE char *code = NULL;
 
@@ -454,8 +419,8 @@ static void test_limits(void **state)
 /* Definitions cut at every byte: an error or a network, never a crash. */
 static void test_truncated(void **state)
 {
-	size_t size;
-	AUTO_FREE char *text = read_text(GOLDEN "full.yaml", &size);
+	size_t size = 0;
+	AUTO_FREE char *text = golden_read(GOLDEN "full.yaml", &size);
 	size_t refused = 0;
 
 	(void)state;
