@@ -12,6 +12,7 @@
 
 #include "tests/fuzz/must.h"
 #include "tests/fuzz/wish.h"
+#include "tests/support/plan_rounds.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -54,65 +55,17 @@ static void read_hosts(void)
 	free(entries);
 }
 
-/* As netd observes: only the switches that the planner asked for. */
-static void observe(const struct desired *d, const struct snapshot *host, struct snapshot *ret)
-{
-	sysctl_vec wanted = { 0 };
-
-	snapshot_copy(host, ret);
-	plan_wanted_sysctls(d, host, &wanted);
-	for (size_t i = ret->sysctls.n; i-- > 0;)
-		if (!wanted.n || !bsearch(&ret->sysctls.v[i], wanted.v, wanted.n, sizeof(*wanted.v),
-					  snapshot_cmp_sysctls))
-			vec_remove(&ret->sysctls, i);
-	vec_free(&wanted);
-}
-
-/* The records that netd keeps across plans. */
-static void record_before(struct desired *d, struct plan *plan)
-{
-	vec_each (saved, &plan->to_save)
-		vec_push(&d->saved, *saved);
-	while (plan->to_take_over.n) {
-		struct takeover *new = &plan->to_take_over.v[plan->to_take_over.n - 1];
-
-		for (size_t i = d->takeovers.n; i-- > 0;)
-			if (!strcmp(d->takeovers.v[i].network, new->network) &&
-			    !strcmp(d->takeovers.v[i].uplink, new->uplink)) {
-				takeover_free(&d->takeovers.v[i]);
-				vec_remove(&d->takeovers, i);
-			}
-		vec_push(&d->takeovers, *new);
-		plan->to_take_over.n--;
-	}
-}
-
-static void record_after(struct desired *d, const struct plan *plan)
-{
-	vec_each (forget, &plan->to_forget)
-		for (size_t i = d->saved.n; i-- > 0;)
-			if (!strcmp(d->saved.v[i].sysctl.path, forget->sysctl.path))
-				vec_remove(&d->saved, i);
-	vec_each (key, &plan->given_back)
-		for (size_t i = d->takeovers.n; i-- > 0;)
-			if (!strcmp(d->takeovers.v[i].network, key->network) &&
-			    !strcmp(d->takeovers.v[i].uplink, key->uplink)) {
-				takeover_free(&d->takeovers.v[i]);
-				vec_remove(&d->takeovers, i);
-			}
-}
-
 static void run(struct desired *d, struct snapshot *host, bool must_be_empty)
 {
 	AUTO_SNAPSHOT struct snapshot seen = { 0 };
 	AUTO_PLAN struct plan plan = { 0 };
 
-	observe(d, host, &seen);
+	rounds_observe(d, host, &seen);
 	must(plan_make(d, &seen, &plan, NULL) == 0);
 	if (must_be_empty)
 		must(!plan.ops.n && !plan.to_save.n && !plan.to_take_over.n && !plan.to_forget.n &&
 		     !plan.given_back.n);
-	record_before(d, &plan);
+	rounds_before(d, &plan);
 	vec_each (op, &plan.ops) {
 		AUTO_FREE char *text = op_to_text(op);
 		json_t *json = op_to_json(op);
@@ -121,7 +74,7 @@ static void run(struct desired *d, struct snapshot *host, bool must_be_empty)
 		json_decref(json);
 		must(op_apply(op, host, NULL) == 0);
 	}
-	record_after(d, &plan);
+	rounds_after(d, &plan);
 }
 
 static bool fits(const struct wish *wish, const struct snapshot *host)

@@ -39,6 +39,8 @@
 
 #include <cmocka.h>
 
+#include "tests/support/plan_rounds.h"
+
 #define GOLDEN_DIR "tests/golden/plan"
 
 enum section { HOST, BEFORE, BEFORE_PORTS, DISTURB, DESIRED, PORTS, EXPECTED, SECTIONS };
@@ -198,74 +200,7 @@ static void free_wish(struct wish *wish)
 	vec_free(&wish->ports);
 }
 
-/* The records that outlive a plan: what the daemon keeps on disk. */
-
-static void copy_takeover(const struct takeover *from, struct takeover *to)
-{
-	*to = *from;
-	memset(&to->addrs, 0, sizeof(to->addrs));
-	memset(&to->routes, 0, sizeof(to->routes));
-	vec_each(addr, &from->addrs)
-		vec_push(&to->addrs, *addr);
-	vec_each(route, &from->routes)
-		vec_push(&to->routes, *route);
-}
-
-static void copy_records(const struct desired *from, struct desired *to)
-{
-	vec_each(saved, &from->saved)
-		vec_push(&to->saved, *saved);
-	vec_each(takeover, &from->takeovers)
-		copy_takeover(takeover, vec_add(&to->takeovers));
-}
-
-static void drop_takeover(struct desired *d, const char *network, const char *uplink)
-{
-	for (size_t i = d->takeovers.n; i-- > 0;)
-		if (strcmp(d->takeovers.v[i].network, network) == 0 &&
-		    strcmp(d->takeovers.v[i].uplink, uplink) == 0) {
-			takeover_free(&d->takeovers.v[i]);
-			vec_remove(&d->takeovers, i);
-		}
-}
-
-/* What the daemon writes before it runs the operations. */
-static void record_before(struct desired *d, const struct plan *plan)
-{
-	vec_each(saved, &plan->to_save)
-		vec_push(&d->saved, *saved);
-	vec_each(takeover, &plan->to_take_over) {
-		drop_takeover(d, takeover->network, takeover->uplink);
-		copy_takeover(takeover, vec_add(&d->takeovers));
-	}
-}
-
-/* And when all of them ran. */
-static void record_after(struct desired *d, const struct plan *plan)
-{
-	vec_each(forget, &plan->to_forget)
-		for (size_t i = d->saved.n; i-- > 0;)
-			if (strcmp(d->saved.v[i].sysctl.path, forget->sysctl.path) == 0)
-				vec_remove(&d->saved, i);
-	vec_each(key, &plan->given_back)
-		drop_takeover(d, key->network, key->uplink);
-}
-
 /* Snapshots. */
-
-/* As the daemon observes: only the switches that the planner asked for. */
-static void observe(const struct desired *d, const struct snapshot *host, struct snapshot *ret)
-{
-	sysctl_vec wanted = { 0 };
-
-	snapshot_copy(host, ret);
-	plan_wanted_sysctls(d, host, &wanted);
-	for (size_t i = ret->sysctls.n; i-- > 0;)
-		if (!wanted.n || !bsearch(&ret->sysctls.v[i], wanted.v, wanted.n, sizeof(*wanted.v),
-					  snapshot_cmp_sysctls))
-			vec_remove(&ret->sysctls, i);
-	vec_free(&wanted);
-}
 
 static void read_snapshot(const struct golden *g, const char *text, struct snapshot *ret)
 {
@@ -348,7 +283,7 @@ static void make(const struct golden *g, const struct desired *d, const struct s
 	AUTO_SNAPSHOT struct snapshot seen = { 0 };
 	struct vnet_error err = { 0 };
 
-	observe(d, host, &seen);
+	rounds_observe(d, host, &seen);
 	*ret = (struct plan){ 0 };
 	check(g, plan_make(d, &seen, ret, &err), &err);
 }
@@ -368,9 +303,9 @@ static void settle(const struct golden *g, struct desired *d, struct snapshot *h
 	AUTO_PLAN struct plan plan = { 0 };
 
 	make(g, d, host, &plan);
-	record_before(d, &plan);
+	rounds_before(d, &plan);
 	apply(g, &plan, plan.ops.n, host);
-	record_after(d, &plan);
+	rounds_after(d, &plan);
 }
 
 static void assert_settled(const struct golden *g, const struct desired *d, const struct snapshot *host)
@@ -508,7 +443,7 @@ static void check_teardown(const struct golden *g, const struct desired *records
 	AUTO_SNAPSHOT struct snapshot host = { 0 };
 	struct desired nothing = { 0 };
 
-	copy_records(records, &nothing);
+	rounds_copy(records, &nothing);
 	snapshot_copy(end, &host);
 	settle(g, &nothing, &host);
 	if (strstr(g->text[BEFORE].s, "bridged") || strstr(g->text[DESIRED].s, "bridged")) {
@@ -529,7 +464,7 @@ static void copy_desired(const struct desired *from, struct desired *to)
 		vec_push(&to->networks, *net);
 	vec_each(port, &from->ports)
 		vec_push(&to->ports, *port);
-	copy_records(from, to);
+	rounds_copy(from, to);
 }
 
 /* `end` and `last` are where the whole plan leads to, which is settled. */
@@ -559,9 +494,9 @@ static void check_interrupted(const struct golden *g, const struct desired *d,
 	struct desired started, last, nothing = { 0 };
 
 	copy_desired(d, &started);
-	record_before(&started, plan);
+	rounds_before(&started, plan);
 	copy_desired(&started, &last);
-	record_after(&last, plan);
+	rounds_after(&last, plan);
 	assert_settled(g, &last, end);
 	if (original)
 		assert_settled(g, &nothing, original);
@@ -596,7 +531,7 @@ static void run_case(const char *name)
 	converge(&g, &before.desired, &host);
 	if (g.has[DISTURB])
 		disturb(&g, &host);
-	copy_records(&before.desired, &after.desired);
+	rounds_copy(&before.desired, &after.desired);
 	make(&g, &after.desired, &host, &plan);
 	outcome = outcome_text(&plan);
 	if (getenv("UPDATE_GOLDEN"))
@@ -610,9 +545,9 @@ static void run_case(const char *name)
 	if (!strstr(g.head, "(not restartable)"))
 		check_interrupted(&g, &after.desired, &host, &plan, &end,
 				  is_clean ? &original : NULL);
-	record_before(&after.desired, &plan);
+	rounds_before(&after.desired, &plan);
 	apply(&g, &plan, plan.ops.n, &host);
-	record_after(&after.desired, &plan);
+	rounds_after(&after.desired, &plan);
 	converge(&g, &after.desired, &host);
 	assert_same_host(&g, &host, &end, "planning again");
 	if (is_clean)
@@ -647,7 +582,7 @@ static void run_pair(const struct golden *from, const struct golden *to)
 	read_wish(&both, to->text[DESIRED].s, "", &after);
 
 	converge(&both, &before.desired, &host);
-	copy_records(&before.desired, &after.desired);
+	rounds_copy(&before.desired, &after.desired);
 	make(&both, &after.desired, &host, &plan);
 	snapshot_copy(&host, &end);
 	apply(&both, &plan, plan.ops.n, &end);
