@@ -83,22 +83,20 @@ static const struct schema_type type_loss = { .size = sizeof(unsigned), .decode 
 
 #define I(member) offsetof(struct lab_impairment, member)
 #define W(member) offsetof(struct lab_wire, member)
-static const struct schema_field impairment_fields[] = {
-	FIELD("delay", type_delay, I(delay)),
-	FIELD("jitter", type_delay, I(jitter)),
-	FIELD("loss", type_loss, I(loss)),
-	FIELD("rate", type_rate, I(rate)),
-};
+/* base: where the impairment lies in the structure. */
+#define IMPAIRMENT(base) \
+	FIELD("delay", type_delay, (base) + I(delay)), \
+	FIELD("jitter", type_delay, (base) + I(jitter)), \
+	FIELD("loss", type_loss, (base) + I(loss)), \
+	FIELD("rate", type_rate, (base) + I(rate))
+static const struct schema_field impairment_fields[] = { IMPAIRMENT(0) };
 static const struct schema impairment_schema = {
 	.what = "an impairment",
 	.size = sizeof(struct lab_impairment),
 	SCHEMA_FIELDS(impairment_fields),
 };
 static const struct schema_field wire_fields[] = {
-	FIELD("delay", type_delay, W(impairment.delay)),
-	FIELD("jitter", type_delay, W(impairment.jitter)),
-	FIELD("loss", type_loss, W(impairment.loss)),
-	FIELD("rate", type_rate, W(impairment.rate)),
+	IMPAIRMENT(W(impairment)),
 	FIELD("transparent", type_bool, W(transparent)),
 	FIELD("mtu", type_uint, W(mtu), .min = 68, .max = 65535),
 };
