@@ -200,26 +200,30 @@ static long open_at(int folder, const char *path, int flags, mode_t mode)
 	return begins(action) ? ends(action, syscall(SYS_openat, folder, path, flags, mode)) : -1;
 }
 
+/* Only who may make a file says with which mode. */
+static mode_t mode_of(int flags, va_list args)
+{
+	return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+}
+
 int open(const char *path, int flags, ...)
 {
-	mode_t mode = 0;
 	va_list args;
+	mode_t mode;
 
 	va_start(args, flags);
-	if (flags & (O_CREAT | O_TMPFILE))
-		mode = va_arg(args, mode_t);
+	mode = mode_of(flags, args);
 	va_end(args);
 	return (int)open_at(AT_FDCWD, path, flags, mode);
 }
 
 int openat(int folder, const char *path, int flags, ...)
 {
-	mode_t mode = 0;
 	va_list args;
+	mode_t mode;
 
 	va_start(args, flags);
-	if (flags & (O_CREAT | O_TMPFILE))
-		mode = va_arg(args, mode_t);
+	mode = mode_of(flags, args);
 	va_end(args);
 	return (int)open_at(folder, path, flags, mode);
 }

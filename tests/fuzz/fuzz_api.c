@@ -123,8 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_host_stop(&host);
 	must(fake_host_start(&host, NULL) == 0);
 	must_have_converged(&host);
-	fake_host_stop(&host);
-	fake_host_free(&host);
+	fake_host_end(&host);
 	must(open_descriptors() <= before + 1); /* devices.c keeps one */
 	return 0;
 }

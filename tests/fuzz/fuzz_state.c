@@ -121,8 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(kernel_snapshot(host.d.kernel, SNAPSHOT_ALL, &p.snap, NULL) == 0);
 		must(reconcile_prepare(&host.d, NULL, 0, &p, NULL) == 0 && p.plan.ops.n == 0);
 	}
-	fake_host_stop(&host);
-	fake_host_free(&host);
+	fake_host_end(&host);
 	must(open_descriptors() <= before + 1); /* devices.c keeps one */
 	return 0;
 }

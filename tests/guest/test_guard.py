@@ -10,14 +10,11 @@ import re
 import struct
 
 from vnetlab import HostCase, corpus, find_program, wait_until
-from vnetlab.packets import Cast, Person
+from vnetlab.packets import NOBODY, OWN, VICTIM, Cast, Person
 from vnetlab.qemu import QemuGuest, build_guest, initrd_with
 from vnetlab.range import Range, counted
 from vnetlab.wire import PortWire, Wire
 
-OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
-VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
-NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
 YAML = """
 networks:
   blue:

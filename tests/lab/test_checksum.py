@@ -19,13 +19,10 @@ import unittest
 
 from vnetlab import HostCase, need, wait_until
 from vnetlab.frames import checksum
-from vnetlab.packets import Cast, Person, build
+from vnetlab.packets import NOBODY, OWN, VICTIM, Cast, Person, build
 from vnetlab.range import Range, bare, counted
 from vnetlab.wire import PortWire, tagged
 
-OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
-VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
-NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
 YAML = """
 networks:
   blue:

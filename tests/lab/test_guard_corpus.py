@@ -9,13 +9,10 @@
 import socket
 
 from vnetlab import HOST4, HOST6, HostCase, corpus, need, patience, wait_until
-from vnetlab.packets import Cast, Person, build
+from vnetlab.packets import NOBODY, OWN, VICTIM, Cast, Person, build
 from vnetlab.range import Range, counted
 from vnetlab.wire import PortWire, Wire, tagged
 
-OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
-VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
-NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
 TENANT = Person("52:54:00:00:00:03", "10.10.0.13", "fd10::13")
 YAML = """
 networks:

@@ -16,13 +16,10 @@ import threading
 import time
 
 from vnetlab import HostCase, RawPort, VarlinkError, corpus, need, wait_until
-from vnetlab.packets import Cast, Person, build
+from vnetlab.packets import NOBODY, OWN, VICTIM, Cast, Person, build
 from vnetlab.range import bare
 from vnetlab.wire import PortWire, Wire
 
-OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
-VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
-NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
 STRICT = {"policy": "strict"}
 LENIENT = {"policy": "strict", "allow": ["any-address", "any-ethertype", "dhcp-server", "llc", "router",
                                          "tunnels", "vlan-tags"]}

@@ -118,3 +118,9 @@ void fake_host_stop(struct host *host)
 		loop_remove(host->d.kernel_sources[i]);
 	netd_forget(&host->d);
 }
+
+void fake_host_end(struct host *host)
+{
+	fake_host_stop(host);
+	fake_host_free(host);
+}

@@ -24,6 +24,8 @@ void fake_host_free(struct host *host);
 /* As main() does it. An error leaves a netd that can only be stopped. */
 int fake_host_start(struct host *host, struct vnet_error *err);
 void fake_host_stop(struct host *host);
+/* Stops it and takes the host away. */
+void fake_host_end(struct host *host);
 
 void fake_host_add_nic(struct host *host, int ifindex, const char *name, uint32_t mtu);
 /* Takes away all that is in its folders, which stay. */

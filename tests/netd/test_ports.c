@@ -88,8 +88,7 @@ static int free_host(void **state)
 			waitpid(children[i], NULL, 0);
 		}
 	n_children = 0;
-	fake_host_stop(*state);
-	fake_host_free(*state);
+	fake_host_end(*state);
 	free(*state);
 	return 0;
 }

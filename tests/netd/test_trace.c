@@ -73,8 +73,7 @@ static int make_host(void **state)
 static int free_host(void **state)
 {
 	(void)state;
-	fake_host_stop(&host);
-	fake_host_free(&host);
+	fake_host_end(&host);
 	return 0;
 }
 

@@ -22,6 +22,10 @@ import struct
 from .frames import BROADCAST, checksum, mac_bytes
 
 Person = collections.namedtuple("Person", "mac ip4 ip6")
+# On the network of the guard's labs, 10.10.0.0/24 and fd10::/64.
+OWN = Person("52:54:00:00:00:01", "10.10.0.11", "fd10::11")
+VICTIM = Person("52:54:00:00:00:02", "10.10.0.12", "fd10::12")
+NOBODY = Person("52:54:00:66:66:66", "10.10.0.66", "fd10::66")
 FRAME_MIN = 60                  # of Ethernet, without its checksum
 LLC_MAX = 1500                  # more is no length but a type
 
